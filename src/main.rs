@@ -1,0 +1,2 @@
+//! The `vrrpd` binary: argv in, exit status out.
+fn main() {}

@@ -1,0 +1,222 @@
+//! Addresses, interface names and the entries of `virtual_ipaddress`.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Address family of an instance: each family is a virtual router of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+
+    /// The longest prefix of the family: 32 or 128.
+    #[must_use]
+    pub const fn max_prefix(self) -> u8 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
+
+    /// The group that adverts go to: 224.0.0.18 or ff02::12 (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
+    #[must_use]
+    pub const fn vrrp_group(self) -> IpAddr {
+        match self {
+            Self::Ipv4 => IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18)),
+            Self::Ipv6 => IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
+    }
+}
+
+/// Whether an IPv6 address is link-local unicast (fe80::/10).
+#[must_use]
+pub const fn is_ipv6_link_local(address: Ipv6Addr) -> bool {
+    address.segments()[0] & 0xffc0 == 0xfe80
+}
+
+/// A network interface's name: 1 to 15 bytes without `/`, white space or NUL, as the kernel wants it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IfName(Arc<str>);
+
+/// Why a word is no interface name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfNameError {
+    /// Longer than 15 bytes.
+    TooLong,
+    /// Empty, `.` or `..`, or with a byte that the kernel refuses.
+    NotAName,
+}
+
+impl fmt::Display for IfNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "interface names have at most 15 characters",
+            Self::NotAName => "not an interface name",
+        })
+    }
+}
+
+impl std::error::Error for IfNameError {}
+
+impl IfName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IfName {
+    type Err = IfNameError;
+
+    fn from_str(text: &str) -> Result<Self, IfNameError> {
+        if text.len() > 15 {
+            return Err(IfNameError::TooLong);
+        }
+        let refused = |b: u8| b == b'/' || b == 0 || b.is_ascii_whitespace();
+        if matches!(text, "" | "." | "..") || text.bytes().any(refused) {
+            return Err(IfNameError::NotAName);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl TryFrom<String> for IfName {
+    type Error = IfNameError;
+    fn try_from(text: String) -> Result<Self, IfNameError> {
+        text.parse()
+    }
+}
+
+impl From<IfName> for String {
+    fn from(name: IfName) -> Self {
+        name.0.as_ref().into()
+    }
+}
+
+impl fmt::Display for IfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A six byte hardware address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MacAddr(pub [u8; 6]);
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// `brd` of an address entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Broadcast {
+    /// A literal address.
+    Address(Ipv4Addr),
+    /// `+`: the address with its host bits set.
+    HostBitsSet,
+    /// `-`: the address with its host bits cleared.
+    HostBitsClear,
+}
+
+/// `preferred_lft`, IPv6 only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PreferredLifetime {
+    /// Never deprecated.
+    Forever,
+    /// Deprecated after this many seconds; 0 = at once.
+    Seconds(u32),
+}
+
+/// One line of `virtual_ipaddress` or `virtual_ipaddress_excluded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length; 32 or 128 when none was written.
+    pub prefix_len: u8,
+    /// Interface that carries it: `dev`, or the instance's interface.
+    pub interface: IfName,
+    /// `brd`.
+    pub broadcast: Option<Broadcast>,
+    /// `scope`, the kernel's number; 0 = global. IPv4 only.
+    pub scope: u8,
+    /// `label`, at most 15 bytes. IPv4 only.
+    pub label: Option<String>,
+    /// `peer`.
+    pub peer: Option<IpAddr>,
+    /// `home`: IFA_F_HOMEADDRESS.
+    pub home: bool,
+    /// Set unless `-nodad` is written: IFA_F_NODAD (IPv6).
+    pub nodad: bool,
+    /// `mngtmpaddr`: IFA_F_MANAGETEMPADDR.
+    pub mngtmpaddr: bool,
+    /// `noprefixroute`: IFA_F_NOPREFIXROUTE.
+    pub noprefixroute: bool,
+    /// `autojoin`: IFA_F_MCAUTOJOIN.
+    pub autojoin: bool,
+    /// `no_track`: its loss does not matter.
+    pub no_track: bool,
+    /// `preferred_lft`; `None` when not written (IPv6: deprecated for /128, else for ever).
+    pub preferred_lifetime: Option<PreferredLifetime>,
+}
+
+impl VirtualAddress {
+    /// An address with no options, as a plain line of `virtual_ipaddress` gives it.
+    #[must_use]
+    pub fn plain(address: IpAddr, prefix_len: u8, interface: IfName) -> Self {
+        Self {
+            address,
+            prefix_len,
+            interface,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            peer: None,
+            home: false,
+            nodad: true,
+            mngtmpaddr: false,
+            noprefixroute: false,
+            autojoin: false,
+            no_track: false,
+            preferred_lifetime: None,
+        }
+    }
+}
+
+impl fmt::Display for VirtualAddress {
+    /// `ADDRESS/PREFIX`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
+    }
+}

@@ -1,0 +1,180 @@
+//! What goes out of the core. Every effect on the world is one of these values; order within one transition is part of the behaviour.
+
+use super::log_event::LogEvent;
+use super::reason::Reason;
+use crate::model::{Family, IfIndex, IfName, InstanceId, Priority, RunId, ScriptId, Ticket, VirtualAddress};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// One output of [`super::Core::poll_action`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Send one advert to one destination.
+    Transmit(Transmit),
+    /// Have these sockets open; repeated with another `vrids` it changes the filter.
+    OpenSocket(SocketSpec),
+    /// Close these sockets.
+    CloseSocket(SocketSpec),
+    /// Wish: these addresses are on their interfaces. Replaces any older wish of the instance that has not been carried out.
+    SetAddresses(AddressWish),
+    /// Wish: these addresses are not on their interfaces. Those that are not there are no error. Replaces any older wish.
+    ClearAddresses(AddressWish),
+    /// Set one address of the present wish again that somebody deleted.
+    RestoreAddress {
+        /// Whose.
+        instance: InstanceId,
+        /// The wish.
+        ticket: Ticket,
+        /// Position in the wish's list.
+        index: u32,
+    },
+    /// Send gratuitous ARPs or unsolicited NAs: `rounds` times all of `addresses` in order.
+    Announce(Announce),
+    /// Start a check program.
+    RunScript {
+        /// Name of this run.
+        run: RunId,
+        /// Which program.
+        script: ScriptId,
+    },
+    /// Signal the process group of a run.
+    KillScript {
+        /// Which run.
+        run: RunId,
+        /// With what.
+        signal: KillSignal,
+    },
+    /// An instance changed its state, and what had to come before this news is done.
+    StateChanged(StateChange),
+    /// A line for the log.
+    Log(LogEvent),
+    /// Everything that a [`super::Event::Shutdown`] asked for is done.
+    Stopped,
+}
+
+/// One advert for one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transmit {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Link to send on; `None` lets the kernel route (unicast without interface).
+    pub interface: Option<IfIndex>,
+    /// Source address.
+    pub source: IpAddr,
+    /// A group or a peer.
+    pub destination: IpAddr,
+    /// TTL or hop limit; `None` = the kernel's default.
+    pub ttl: Option<u8>,
+    /// IPv4 identification, counted per cycle.
+    pub ip_id: u16,
+    /// Priority inside, for those who only want to know.
+    pub priority: Priority,
+    /// The VRRP message, checksum included (for IPv6 as well).
+    pub message: Arc<[u8]>,
+}
+
+/// Which VRRP sockets: instances with the same key share them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SocketSpec {
+    /// Link that they are bound to.
+    pub interface: Option<IfIndex>,
+    /// Family.
+    pub family: Family,
+    /// What is received.
+    pub receive: Receive,
+    /// VRIDs that are wanted from them, ascending; everything else may be dropped in the kernel.
+    pub vrids: Vec<u8>,
+}
+
+/// What a socket receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Receive {
+    /// Adverts to this group.
+    Group(IpAddr),
+    /// Adverts to this own address.
+    Unicast(IpAddr),
+}
+
+/// The addresses of an instance: the advertised ones first, then the excluded ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressWish {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Name of this wish; completions carry it.
+    pub ticket: Ticket,
+    /// What.
+    pub addresses: Arc<[VirtualAddress]>,
+    /// How many of them, from the front, stand in the advert; these go first.
+    pub advertised: u32,
+}
+
+/// Gratuitous ARPs and unsolicited NAs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    /// Whose.
+    pub instance: InstanceId,
+    /// The wish that the addresses belong to; nothing is sent any more when a newer one has come.
+    pub ticket: Ticket,
+    /// Address and interface, in order.
+    pub addresses: Vec<(IpAddr, IfName)>,
+    /// How often, back to back.
+    pub rounds: u32,
+    /// Whether [`super::Event::Announced`] is wanted when the last frame has left.
+    pub report: bool,
+}
+
+/// How hard a run is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KillSignal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGKILL.
+    Kill,
+}
+
+/// State of an instance as users know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StateName {
+    /// Not started.
+    Init,
+    /// Listens to a master. RFC 9568: Backup.
+    Backup,
+    /// Holds the addresses. RFC 9568: Active.
+    Master,
+    /// Cannot take part.
+    Fault,
+}
+
+impl StateName {
+    /// The word in logs, notify arguments and FIFO lines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "INIT",
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+        }
+    }
+}
+
+/// News of a transition, for notify sinks and event streams.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Name of the instance.
+    pub name: Arc<str>,
+    /// Before.
+    pub from: StateName,
+    /// Now.
+    pub to: StateName,
+    /// Effective priority now.
+    pub priority: Priority,
+    /// Why.
+    pub reason: Reason,
+    /// Counts the transitions of this instance from 1.
+    pub sequence: u64,
+}

@@ -1,0 +1,150 @@
+//! What an instance counts. Every reason to drop an advert is one variant, one counter, one log text.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a received advert was not given to the state machine, or was counted as faulty (behaviour §3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// Too short for its headers, or its length does not fit its own count.
+    Length,
+    /// The IPv4 total length differs from what arrived.
+    TotalLength,
+    /// Multicast with TTL or hop limit other than 255; unicast outside the peer's limits.
+    Ttl,
+    /// The version differs from the configured one.
+    Version,
+    /// The type is not ADVERTISEMENT.
+    Type,
+    /// The checksum is wrong in every form that we accept.
+    Checksum,
+    /// Authentication type unknown.
+    AuthType,
+    /// Authentication type (or AH header) other than configured.
+    AuthMismatch,
+    /// Wrong password.
+    AuthFailure,
+    /// Version 2 with another interval than ours, or an interval of 0.
+    Interval,
+    /// Multicast advert for a unicast instance or the reverse.
+    Destination,
+    /// Source address is none (0.0.0.0, ::, multicast, loopback), or for IPv6 multicast not link-local.
+    Source,
+    /// Unicast advert from nobody in `unicast_peer`.
+    NotAPeer,
+    /// The address owner ignores adverts (`owner_ignore_adverts`).
+    OwnerIgnores,
+    /// Our own advert came back.
+    OwnAdvert,
+}
+
+impl DropReason {
+    /// All reasons, in the order of the counters.
+    pub const ALL: [Self; 15] = [
+        Self::Length,
+        Self::TotalLength,
+        Self::Ttl,
+        Self::Version,
+        Self::Type,
+        Self::Checksum,
+        Self::AuthType,
+        Self::AuthMismatch,
+        Self::AuthFailure,
+        Self::Interval,
+        Self::Destination,
+        Self::Source,
+        Self::NotAPeer,
+        Self::OwnerIgnores,
+        Self::OwnAdvert,
+    ];
+
+    /// The field of `dropped` in `status --json`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::TotalLength => "total_length",
+            Self::Ttl => "ttl",
+            Self::Version => "version",
+            Self::Type => "type",
+            Self::Checksum => "checksum",
+            Self::AuthType => "auth_type",
+            Self::AuthMismatch => "auth_mismatch",
+            Self::AuthFailure => "auth",
+            Self::Interval => "interval",
+            Self::Destination => "destination",
+            Self::Source => "source",
+            Self::NotAPeer => "not_a_peer",
+            Self::OwnerIgnores => "owner_ignores",
+            Self::OwnAdvert => "own_advert",
+        }
+    }
+
+    /// The statistics field of keepalived that counts this, where it has one (`captures/BAD.tsv`, column counter_keepalived).
+    #[must_use]
+    pub const fn keepalived_counter(self) -> Option<&'static str> {
+        match self {
+            Self::Length | Self::TotalLength => Some("packet_len_err"),
+            Self::Ttl => Some("ip_ttl_err"),
+            Self::Version => Some("vers_err"),
+            Self::Type => Some("invalid_type_rcvd"),
+            Self::Checksum => Some("chk_err"),
+            Self::AuthType => Some("invalid_authtype"),
+            Self::AuthMismatch => Some("authtype_mismatch"),
+            Self::AuthFailure => Some("auth_failure"),
+            Self::Interval => Some("advert_interval_err"),
+            Self::Destination => Some("addr_list_err"),
+            Self::Source | Self::NotAPeer | Self::OwnerIgnores | Self::OwnAdvert => None,
+        }
+    }
+}
+
+/// Counters of one instance since it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Advert cycles sent (one for all peers).
+    pub adverts_sent: u64,
+    /// Adverts that passed validation.
+    pub adverts_received: u64,
+    /// Times it became master.
+    pub became_master: u64,
+    /// Times it left master.
+    pub released_master: u64,
+    /// Priority 0 adverts heard.
+    pub priority_zero_received: u64,
+    /// Priority 0 adverts sent.
+    pub priority_zero_sent: u64,
+    /// Adverts whose address list differs from ours (accepted all the same).
+    pub address_list_mismatches: u64,
+    /// Version 3 adverts whose interval differs from ours (accepted all the same).
+    pub interval_mismatches: u64,
+    /// Times that a master was silent for more than two intervals and was then heard again.
+    pub near_failovers: u64,
+    /// Advert slots that a late wake-up skipped.
+    pub skipped_slots: u64,
+    /// Dropped adverts, by [`DropReason::ALL`].
+    pub dropped: [u64; DropReason::ALL.len()],
+}
+
+impl Counters {
+    /// How many adverts were dropped for this reason.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        DropReason::ALL
+            .iter()
+            .position(|r| *r == reason)
+            .and_then(|i| self.dropped.get(i))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    pub(crate) fn count_dropped(&mut self, reason: DropReason) {
+        let slot = DropReason::ALL
+            .iter()
+            .position(|r| *r == reason)
+            .and_then(|i| self.dropped.get_mut(i));
+        if let Some(slot) = slot {
+            *slot += 1;
+        }
+    }
+}

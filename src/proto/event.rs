@@ -1,0 +1,193 @@
+//! What comes into the core. Everything that the core learns of the world is one of these values.
+
+use crate::model::{IfIndex, IfName, InstanceId, MacAddr, Micros, Model, RunId, Ticket};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::action::SocketSpec;
+
+/// One input of [`super::Core::handle`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Event<'a> {
+    /// The links and addresses of the host have all been told: instances take their first state (behaviour §1.3).
+    Start,
+    /// A datagram came out of a VRRP socket.
+    Packet(Packet<'a>),
+    /// A link appeared or changed.
+    Link(Link),
+    /// A link was deleted.
+    LinkGone(IfIndex),
+    /// An address appeared on a link. Tentative IPv6 addresses are told when they have become usable.
+    AddressAdded(LinkAddress),
+    /// An address vanished from a link, by whatever cause.
+    AddressGone(LinkAddress),
+    /// Sockets of this kind are open and joined.
+    SocketOpen(SocketSpec),
+    /// Sockets of this kind could not be opened; the adapter tries again by itself.
+    SocketFailed {
+        /// Which sockets.
+        socket: SocketSpec,
+        /// The kernel's error number.
+        errno: i32,
+        /// The call that failed, such as `bind` or `IP_ADD_MEMBERSHIP`.
+        call: Cow<'static, str>,
+    },
+    /// An advert could not be sent.
+    TransmitFailed {
+        /// Whose.
+        instance: InstanceId,
+        /// Where it was to go.
+        destination: IpAddr,
+        /// The kernel's error number.
+        errno: i32,
+        /// Whether it was a priority 0 advert.
+        release: bool,
+    },
+    /// Addresses `first .. first + count` of the wish `ticket` are on their interfaces.
+    AddressesPresent {
+        /// Whose.
+        instance: InstanceId,
+        /// Of which [`super::Action::SetAddresses`].
+        ticket: Ticket,
+        /// Position of the first in that action's list.
+        first: u32,
+        /// How many.
+        count: u32,
+        /// Whether the whole wish is now fulfilled, apart from addresses told as failed.
+        complete: bool,
+    },
+    /// One address of the wish could not be set.
+    AddressFailed {
+        /// Whose.
+        instance: InstanceId,
+        /// Of which [`super::Action::SetAddresses`].
+        ticket: Ticket,
+        /// Its position in that action's list.
+        index: u32,
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// All addresses of a [`super::Action::ClearAddresses`] are gone.
+    AddressesGone {
+        /// Whose.
+        instance: InstanceId,
+        /// Of which action.
+        ticket: Ticket,
+    },
+    /// Somebody else deleted an address that we had set and still want.
+    AddressStolen {
+        /// Whose.
+        instance: InstanceId,
+        /// The wish that it belongs to.
+        ticket: Ticket,
+        /// Its position in the wish's list.
+        index: u32,
+        /// Who did it, as far as the kernel tells.
+        culprit: Culprit,
+    },
+    /// The first burst of an [`super::Action::Announce`] has left.
+    Announced {
+        /// Whose.
+        instance: InstanceId,
+        /// Of which wish.
+        ticket: Ticket,
+    },
+    /// A program that [`super::Action::RunScript`] asked for has ended, or could not be started.
+    ScriptEnded {
+        /// Which run.
+        run: RunId,
+        /// How.
+        outcome: RunOutcome,
+    },
+    /// The process, or the whole machine, did not run for this long.
+    Stalled {
+        /// How long.
+        gap: Micros,
+    },
+    /// A new configuration, already checked.
+    Reload(Box<Model>),
+    /// Stop in order: release mastership, remove addresses, then [`super::Action::Stopped`].
+    Shutdown,
+}
+
+/// A received datagram.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Packet<'a> {
+    /// Link that it came in on.
+    pub interface: Option<IfIndex>,
+    /// How long ago it arrived.
+    pub age: Micros,
+    /// Its bytes, as the kernel's raw sockets give them.
+    pub datagram: Datagram<'a>,
+}
+
+/// Bytes of a datagram.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Datagram<'a> {
+    /// The whole IPv4 datagram, header included.
+    Ipv4(Cow<'a, [u8]>),
+    /// The payload of an IPv6 datagram and what its header said.
+    Ipv6 {
+        /// Source address.
+        source: Ipv6Addr,
+        /// Destination address.
+        destination: Ipv6Addr,
+        /// Hop limit, if the kernel told it.
+        hop_limit: Option<u8>,
+        /// What follows the IPv6 header.
+        message: Cow<'a, [u8]>,
+    },
+}
+
+/// A link as the kernel describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its number.
+    pub index: IfIndex,
+    /// Its name. A renamed link is told as gone and new.
+    pub name: IfName,
+    /// `IFF_UP && IFF_RUNNING`.
+    pub running: bool,
+    /// Hardware address, if it has a six byte one.
+    pub mac: Option<MacAddr>,
+    /// Largest datagram, in bytes.
+    pub mtu: u32,
+    /// `IFF_LOOPBACK`.
+    pub loopback: bool,
+    /// `IFF_NOARP`.
+    pub no_arp: bool,
+    /// `IFF_MULTICAST`.
+    pub multicast: bool,
+}
+
+/// An address on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkAddress {
+    /// The link.
+    pub index: IfIndex,
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length.
+    pub prefix_len: u8,
+}
+
+/// Who deleted an address of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// Netlink port id of the request; 0 = the kernel itself.
+    pub port: u32,
+    /// Name of the process with that id, if it still lives.
+    pub process: Option<String>,
+}
+
+/// How a run of a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunOutcome {
+    /// It exited with this status.
+    Exited(i32),
+    /// A signal ended it.
+    Signaled(i32),
+    /// It could not be started; the kernel's error number.
+    NotStarted(i32),
+}

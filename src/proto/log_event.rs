@@ -1,0 +1,452 @@
+//! What the core has to say, as values. The words (keepalived's) are put to them in one place outside, `daemon::wording`.
+
+use super::counters::DropReason;
+use crate::model::{Family, IfName, Micros, Priority};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A line about one instance, one script or one interface.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum LogEvent {
+    /// A line about an instance.
+    Instance {
+        /// Its name.
+        name: Arc<str>,
+        /// What.
+        line: InstanceLine,
+    },
+    /// A line about a script.
+    Script {
+        /// Its name.
+        name: Arc<str>,
+        /// What.
+        line: ScriptLine,
+    },
+    /// A line about an interface.
+    Interface {
+        /// Its name.
+        name: IfName,
+        /// What.
+        line: InterfaceLine,
+    },
+    /// The process did not run for this long.
+    TimerLate {
+        /// How long.
+        late: Micros,
+    },
+    /// Lines of this kind were held back by the rate limit.
+    Suppressed {
+        /// Whose.
+        name: Arc<str>,
+        /// How many.
+        lines: u64,
+        /// Since when.
+        within: Micros,
+    },
+}
+
+/// What a line says of an instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum InstanceLine {
+    /// Backup at the start.
+    EnteringBackupInit,
+    /// Backup later.
+    EnteringBackup,
+    /// Master.
+    EnteringMaster,
+    /// Fault.
+    EnteringFault,
+    /// Fault at the start, because an interface is down.
+    FaultAtStartInterface {
+        /// Which.
+        interface: IfName,
+    },
+    /// Fault at the start, because there is no address to send from.
+    FaultAtStartNoAddress {
+        /// Of which family.
+        family: Family,
+    },
+    /// Fault at the start, because a script failed.
+    FaultAtStartScript {
+        /// Which.
+        script: Arc<str>,
+    },
+    /// Fault because of the configuration.
+    FaultConfiguration {
+        /// What.
+        detail: String,
+    },
+    /// [D] The master down timer fired.
+    ReceiveTimeout,
+    /// The priority changed.
+    EffectivePriority {
+        /// Before.
+        from: Priority,
+        /// After.
+        to: Priority,
+    },
+    /// [D] Addresses are being set.
+    SettingVips {
+        /// Whether the excluded ones.
+        excluded: bool,
+    },
+    /// [D] Addresses are being removed.
+    RemovingVips {
+        /// Whether the excluded ones.
+        excluded: bool,
+    },
+    /// [D] A burst begins for this address.
+    SendingAnnouncements {
+        /// Where.
+        interface: IfName,
+        /// What.
+        address: IpAddr,
+    },
+    /// [D] A priority 0 advert was sent.
+    SentPriorityZero,
+    /// [D] The first master heard.
+    MasterSet {
+        /// Its address.
+        to: IpAddr,
+    },
+    /// [D] Another master is heard.
+    MasterChanged {
+        /// The former.
+        from: IpAddr,
+        /// The new one.
+        to: IpAddr,
+    },
+    /// [D] A backup heard priority 0.
+    BackupPriorityZero,
+    /// [D] A master heard priority 0.
+    MasterPriorityZero,
+    /// A backup heard a worse master.
+    LowerPriorityDiscarded {
+        /// Its priority.
+        priority: Priority,
+        /// Its address.
+        from: IpAddr,
+    },
+    /// A master heard a worse one.
+    MasterHeardLower {
+        /// Its address.
+        from: IpAddr,
+        /// Its priority.
+        theirs: Priority,
+        /// Ours.
+        ours: Priority,
+        /// Whether an advert answers it.
+        answered: bool,
+    },
+    /// A master heard a better one.
+    MasterHeardHigher {
+        /// Its address.
+        from: IpAddr,
+        /// Its priority.
+        theirs: Priority,
+        /// Ours.
+        ours: Priority,
+    },
+    /// A master heard its equal with a higher address.
+    MasterHeardHigherAddress {
+        /// Its address.
+        from: IpAddr,
+        /// The priority of both.
+        priority: Priority,
+    },
+    /// A master heard its equal with its own address.
+    EqualPriorityOwnAddress,
+    /// [D] The preempt delay began.
+    PreemptDelayStart {
+        /// How long.
+        delay: Micros,
+    },
+    /// [D] The preempt delay ended early.
+    PreemptDelayStop,
+    /// Both are address owners.
+    TwoOwners {
+        /// The other.
+        other: IpAddr,
+    },
+    /// The other owner goes on.
+    OwnerYields {
+        /// The other.
+        other: IpAddr,
+    },
+    /// The other owner fell silent.
+    RogueOwnerGone,
+    /// Priority 255 again.
+    OwnerRestored {
+        /// Because a lower advert was heard; else because the other owner is gone.
+        lower_heard: bool,
+    },
+    /// [D] The learned interval changed.
+    IntervalLearned {
+        /// Before.
+        from: Micros,
+        /// After.
+        to: Micros,
+    },
+    /// An advert was dropped.
+    Dropped {
+        /// Its sender.
+        from: IpAddr,
+        /// Why, with what the log line shows.
+        why: DropDetail,
+    },
+    /// An advert was accepted although something differs.
+    Differs {
+        /// Its sender.
+        from: IpAddr,
+        /// What.
+        what: Difference,
+    },
+    /// An old unicast checksum was heard and is used from now on.
+    OldUnicastChecksum,
+    /// An advert could not be sent.
+    SendFailed {
+        /// To whom, for unicast.
+        to: Option<IpAddr>,
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// An address could not be set.
+    AddressFailed {
+        /// Which.
+        address: IpAddr,
+        /// Where.
+        interface: IfName,
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// Somebody deleted an address of ours.
+    AddressStolen {
+        /// Which.
+        address: IpAddr,
+        /// Where.
+        interface: IfName,
+        /// Netlink port id of who did it.
+        port: u32,
+        /// Its name.
+        process: Option<String>,
+        /// Whether it is put back; else the instance gives up.
+        restored: bool,
+    },
+    /// The source address changed.
+    SourceChanged {
+        /// To what; `None` = there is none.
+        to: Option<IpAddr>,
+    },
+    /// A socket could not be opened.
+    SocketFailed {
+        /// The call.
+        call: String,
+        /// The kernel's error number.
+        errno: i32,
+    },
+}
+
+/// Why an advert was dropped, with the numbers of the log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DropDetail {
+    /// Length.
+    Length {
+        /// What arrived, IP header included for IPv4.
+        received: usize,
+        /// What its own header asks for.
+        expected: usize,
+    },
+    /// IPv4 total length.
+    TotalLength {
+        /// In the header.
+        stated: usize,
+        /// What arrived.
+        received: usize,
+    },
+    /// TTL or hop limit.
+    Ttl {
+        /// What arrived.
+        received: u8,
+    },
+    /// TTL of a unicast peer.
+    PeerTtl {
+        /// What arrived.
+        received: u8,
+        /// `min_ttl`.
+        min: u8,
+        /// `max_ttl`.
+        max: u8,
+    },
+    /// Version.
+    Version {
+        /// What arrived.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// Type.
+    Type {
+        /// What arrived.
+        received: u8,
+    },
+    /// Checksum.
+    Checksum {
+        /// Of which version.
+        version: u8,
+    },
+    /// Authentication type unknown.
+    AuthType {
+        /// What arrived.
+        received: u8,
+    },
+    /// Authentication type other than ours.
+    AuthMismatch {
+        /// What arrived.
+        received: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// An AH header that is not configured.
+    UnexpectedAh,
+    /// No AH header although it is configured.
+    MissingAh,
+    /// Wrong password.
+    Password,
+    /// Version 2 interval.
+    Interval {
+        /// Ours, in seconds.
+        ours_s: u16,
+        /// Theirs, in seconds.
+        theirs_s: u8,
+    },
+    /// Interval 0.
+    ZeroInterval,
+    /// Multicast for unicast or the reverse.
+    Destination {
+        /// Whether it was multicast.
+        multicast: bool,
+    },
+    /// A source address that no router can have.
+    Source,
+    /// Not a unicast peer.
+    NotAPeer,
+    /// We are the owner.
+    OwnerIgnores,
+    /// Our own advert.
+    OwnAdvert,
+}
+
+impl DropDetail {
+    /// The counter that this goes to.
+    #[must_use]
+    pub const fn reason(&self) -> DropReason {
+        match self {
+            Self::Length { .. } => DropReason::Length,
+            Self::TotalLength { .. } => DropReason::TotalLength,
+            Self::Ttl { .. } | Self::PeerTtl { .. } => DropReason::Ttl,
+            Self::Version { .. } => DropReason::Version,
+            Self::Type { .. } => DropReason::Type,
+            Self::Checksum { .. } => DropReason::Checksum,
+            Self::AuthType { .. } => DropReason::AuthType,
+            Self::AuthMismatch { .. } | Self::UnexpectedAh | Self::MissingAh => DropReason::AuthMismatch,
+            Self::Password => DropReason::AuthFailure,
+            Self::Interval { .. } | Self::ZeroInterval => DropReason::Interval,
+            Self::Destination { .. } => DropReason::Destination,
+            Self::Source => DropReason::Source,
+            Self::NotAPeer => DropReason::NotAPeer,
+            Self::OwnerIgnores => DropReason::OwnerIgnores,
+            Self::OwnAdvert => DropReason::OwnAdvert,
+        }
+    }
+}
+
+/// What differs between an accepted advert and our configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Difference {
+    /// Number of addresses.
+    AddressCount {
+        /// Ours.
+        ours: usize,
+        /// Theirs.
+        theirs: usize,
+    },
+    /// An address of ours is missing there.
+    AddressMissing {
+        /// VRID.
+        vrid: u8,
+        /// The first one missing.
+        address: IpAddr,
+    },
+    /// Version 3 interval.
+    Interval {
+        /// Ours, in centiseconds.
+        ours_cs: u16,
+        /// Theirs, in centiseconds.
+        theirs_cs: u16,
+    },
+}
+
+/// What a line says of a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScriptLine {
+    /// Its exit status differs from the run before.
+    NowReturning {
+        /// The new status.
+        status: i32,
+    },
+    /// It came up.
+    Succeeded,
+    /// It went down with this exit status.
+    FailedStatus {
+        /// The status.
+        status: i32,
+    },
+    /// It went down by this signal.
+    FailedSignal {
+        /// The signal.
+        signal: i32,
+    },
+    /// It went down because it took too long.
+    TimedOut,
+    /// It could not be started.
+    CouldNotStart {
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// Its slot came while it was still running.
+    StillRunning {
+        /// Whether it is being timed out.
+        timing_out: bool,
+    },
+    /// It did not end after SIGKILL.
+    WillNotDie,
+    /// Its state was carried over a reload.
+    CarriedOver {
+        /// Up or down.
+        up: bool,
+    },
+}
+
+/// What a line says of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InterfaceLine {
+    /// It came up.
+    Up,
+    /// It went down.
+    Down,
+    /// [D] It appeared.
+    Added,
+    /// [D] It was deleted.
+    Deleted,
+    /// [D] An address to send from appeared.
+    AddressAssigned {
+        /// Which.
+        address: IpAddr,
+    },
+    /// [D] An address to send from vanished.
+    AddressDeassigned {
+        /// Which.
+        address: IpAddr,
+    },
+}

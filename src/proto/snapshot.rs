@@ -1,0 +1,218 @@
+//! A read-only view of the core for people and machines. Instants are the core's; whoever prints them adds the wall clock.
+
+use super::action::StateName;
+use super::counters::Counters;
+use super::reason::{Reason, TrackerKind, Transition};
+use super::timer::Timer;
+use crate::model::{Family, IfName, Instant, Micros, Priority, Version, Vrid};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The whole core at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken_at: Instant,
+    /// Instances in the order of the configuration.
+    pub instances: Vec<InstanceSnapshot>,
+    /// Trackers.
+    pub trackers: Vec<TrackerSnapshot>,
+    /// What an operator should look at.
+    pub problems: Vec<Problem>,
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceSnapshot {
+    /// Name.
+    pub name: Arc<str>,
+    /// Interface.
+    pub interface: Option<IfName>,
+    /// VRID.
+    pub vrid: Vrid,
+    /// Version.
+    pub version: Version,
+    /// Family.
+    pub family: Family,
+    /// State.
+    pub state: StateName,
+    /// Since when.
+    pub since: Instant,
+    /// Why it is in this state.
+    pub reason: Reason,
+    /// While in fault: every cause that still holds.
+    pub faults: Vec<Reason>,
+    /// Priority and where it comes from.
+    pub priority: PrioritySnapshot,
+    /// The master as far as this node knows: itself, or the sender of the last accepted advert.
+    pub master: Option<MasterSnapshot>,
+    /// Source address of our adverts.
+    pub source: Option<IpAddr>,
+    /// Interval of our adverts.
+    pub advert_interval: Micros,
+    /// Master_Down_Interval in force.
+    pub master_down_interval: Micros,
+    /// The next deadline of this instance.
+    pub timer: Option<TimerSnapshot>,
+    /// `preempt`.
+    pub preempt: bool,
+    /// Virtual addresses.
+    pub vips: Vec<VipSnapshot>,
+    /// Peers heard.
+    pub peers: Vec<PeerSnapshot>,
+    /// Counters.
+    pub counters: Counters,
+    /// The last transition, if there was one.
+    pub last_transition: Option<(Instant, Transition)>,
+}
+
+/// A priority and its parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrioritySnapshot {
+    /// As configured.
+    pub base: Priority,
+    /// As advertised.
+    pub effective: Priority,
+    /// What trackers add.
+    pub contributions: Vec<Contribution>,
+}
+
+/// What one tracker adds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Kind of the tracker.
+    pub kind: TrackerKind,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its condition.
+    pub status: TrackerStatus,
+    /// The weight here.
+    pub weight: i16,
+    /// What it adds now.
+    pub adds: i32,
+}
+
+/// Condition of a tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrackerStatus {
+    /// Good.
+    Up,
+    /// Bad.
+    Down,
+    /// Nothing known yet.
+    Pending,
+}
+
+impl TrackerStatus {
+    /// The word for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// A master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MasterSnapshot {
+    /// Its address.
+    pub address: IpAddr,
+    /// The priority that it advertises.
+    pub priority: Priority,
+}
+
+/// A deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerSnapshot {
+    /// Which.
+    pub timer: Timer,
+    /// How long until then.
+    pub remaining: Micros,
+}
+
+/// A virtual address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipSnapshot {
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length.
+    pub prefix_len: u8,
+    /// Where.
+    pub interface: IfName,
+    /// Whether it is there by our doing.
+    pub present: bool,
+    /// Whether it is one of `virtual_ipaddress_excluded`.
+    pub excluded: bool,
+}
+
+/// Another node that was heard on this VRID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSnapshot {
+    /// Its address.
+    pub address: IpAddr,
+    /// The priority of its last advert.
+    pub priority: Priority,
+    /// How long ago.
+    pub last_seen: Micros,
+    /// Adverts from it.
+    pub adverts: u64,
+    /// What was thought of the last one.
+    pub verdict: Verdict,
+}
+
+/// What was thought of an advert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Valid, and the state machine took it.
+    Accepted,
+    /// Valid, but of lower priority than ours.
+    LowerPriority,
+    /// Not valid; `dropped` says why.
+    Dropped(super::counters::DropReason),
+}
+
+/// A tracker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerSnapshot {
+    /// Kind.
+    pub kind: TrackerKind,
+    /// Name.
+    pub name: Arc<str>,
+    /// Condition.
+    pub status: TrackerStatus,
+    /// Exit status of the last run of a script.
+    pub last_exit: Option<i32>,
+    /// How long the last run took.
+    pub last_run: Option<Micros>,
+    /// Since when it has this condition.
+    pub since: Option<Instant>,
+}
+
+/// Something that an operator should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// How bad.
+    pub severity: Severity,
+    /// Stable word.
+    pub code: String,
+    /// Whose.
+    pub instance: Option<Arc<str>>,
+    /// In words.
+    pub text: String,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Warning,
+    /// Something does not work.
+    Error,
+}

@@ -1,0 +1,39 @@
+//! The names of the deadlines. Simultaneous ones run in the order of this enum, then in the order of the instances.
+
+use serde::{Deserialize, Serialize};
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timer {
+    /// A master's next advert (RFC 9568: Adver_Timer).
+    Advert,
+    /// A backup takes over (RFC 9568: Active_Down_Timer).
+    MasterDown,
+    /// Another address owner is asked to yield (behaviour §2.7).
+    RogueOwner,
+    /// The next burst of announcements.
+    Announce,
+    /// A check script is to be started.
+    ScriptStart,
+    /// A check script has run for too long.
+    ScriptTimeout,
+    /// A stop has taken too long.
+    StopLimit,
+}
+
+impl Timer {
+    /// The word in `status`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Advert => "advert",
+            Self::MasterDown => "master-down",
+            Self::RogueOwner => "rogue-owner",
+            Self::Announce => "announce",
+            Self::ScriptStart => "script-start",
+            Self::ScriptTimeout => "script-timeout",
+            Self::StopLimit => "stop-limit",
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The typed messages between the supervisor and the daemon: JSON, one message a datagram of a `SOCK_SEQPACKET` pair.
+//!
+//! The daemon asks for programs by their place in the configuration that both hold; it never sends a path.
+
+use crate::model::{IfIndex, Model, RunId, ScriptId};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// What the daemon gets in the memory file: the configuration as the supervisor read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedConfig {
+    /// Counts the configurations that were put in force, from 1.
+    pub generation: u32,
+    /// The file as given on the command line.
+    pub path: String,
+    /// Hex digits that change when any byte of any file read changes.
+    pub hash: String,
+    /// Wall clock at the reading, seconds since 1970.
+    pub loaded_at: i64,
+    /// What it means.
+    pub model: Model,
+}
+
+/// A program that the configuration names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProgramRef {
+    /// Of which configuration.
+    pub generation: u32,
+    /// Which program of it.
+    pub program: Program,
+}
+
+/// Which program of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Program {
+    /// A `vrrp_script`.
+    Script(ScriptId),
+}
+
+/// Daemon → supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToSupervisor {
+    /// Everything is set up and the instances have their first state.
+    Ready,
+    /// Start a program; exactly one [`ToDaemon::Ended`] answers.
+    Run {
+        /// Name of the run.
+        run: RunId,
+        /// Which program.
+        program: ProgramRef,
+    },
+    /// Signal the process group of a run.
+    Kill {
+        /// Which run.
+        run: RunId,
+        /// SIGKILL instead of SIGTERM.
+        hard: bool,
+    },
+    /// About to be added: remove these should the daemon die.
+    GuardAdd(Vec<GuardedAddress>),
+    /// Confirmed removed: forget these.
+    GuardWithdraw(Vec<GuardedAddress>),
+    /// Somebody sent SIGHUP to the daemon, or asked for a reload on the control socket.
+    ReloadRequested,
+    /// The configuration of this generation is in force.
+    ReloadDone {
+        /// Which.
+        generation: u32,
+    },
+    /// Somebody sent SIGTERM or SIGINT to the daemon.
+    StopRequested,
+    /// The daemon has stopped in order and exits now.
+    Stopped,
+}
+
+/// Supervisor → daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToDaemon {
+    /// A program ended or could not be started.
+    Ended {
+        /// Which run.
+        run: RunId,
+        /// How.
+        outcome: ProgramOutcome,
+    },
+    /// A new configuration; the memory file comes with the message.
+    Reload {
+        /// Its generation.
+        generation: u32,
+    },
+    /// A reload was refused; the old configuration stays in force.
+    ReloadRefused {
+        /// Every problem, one a line.
+        problems: Vec<String>,
+    },
+    /// Stop in order.
+    Stop,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProgramOutcome {
+    /// It exited with this status.
+    Exited(i32),
+    /// A signal ended it.
+    Signaled(i32),
+    /// It could not be started; the kernel's error number.
+    NotStarted(i32),
+}
+
+/// An address that must not outlive the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GuardedAddress {
+    /// On which link.
+    pub interface: IfIndex,
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length.
+    pub prefix_len: u8,
+}
