@@ -1,1 +1,14 @@
-//! Not built yet.
+//! Safe wrappers of the kernel interface: no policy, no knowledge of instances, and the only place with `unsafe`.
+//!
+//! What `std`, `nix` and `rustix` offer safely is used from there directly; this module adds what they lack or what needs
+//! a fixed combination of flags (everything close-on-exec, everything non-blocking).
+
+mod epoll;
+mod eventfd;
+mod seqpacket;
+mod signal;
+
+pub use epoll::{Epoll, Events, Interest, Ready};
+pub use eventfd::EventFd;
+pub use seqpacket::{Datagram, Seqpacket};
+pub use signal::{SignalFd, SignalInfo, block_signals, realtime_max, realtime_min};
