@@ -8,30 +8,89 @@
 
 mod action;
 mod counters;
+mod deadlines;
 mod event;
+mod instance;
+mod limiter;
 mod log_event;
+mod mutant;
+mod pacer;
 mod reason;
+mod receive;
+mod reload;
 mod snapshot;
+mod sockets;
+mod state;
+#[cfg(test)]
+mod tests;
 mod timer;
+mod tracking;
+mod world;
 
 pub use action::{Action, AddressWish, Announce, KillSignal, Receive, SocketSpec, StateChange, StateName, Transmit};
 pub use counters::{Counters, DropReason};
 pub use event::{Culprit, Datagram, Event, Link, LinkAddress, Packet, RunOutcome};
 pub use log_event::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, ScriptLine};
+pub use mutant::Mutant;
 pub use reason::{Reason, TrackerKind, Transition};
 pub use snapshot::{
     Contribution, InstanceSnapshot, MasterSnapshot, PeerSnapshot, PrioritySnapshot, Problem, Severity, Snapshot,
     TimerSnapshot, TrackerSnapshot, TrackerStatus, Verdict, VipSnapshot,
 };
+pub use state::{InstanceState, Phase, ScriptState, State};
 pub use timer::Timer;
 
-use crate::model::{Instant, Model};
-use std::collections::VecDeque;
+use crate::model::{IfName, InstanceId, Instant, Micros, Model, RunId, ScriptId};
+use deadlines::{Deadlines, Owner};
+use instance::{Context, Instance, Pacing};
+use mutant::Mutation;
+use pacer::Pacer;
+use std::collections::{BTreeMap, VecDeque};
+use tracking::{ScriptNews, ScriptTracker};
+use world::{LinkNews, World};
+
+/// A stop that takes longer than this ends without the confirmations that are missing.
+const STOP_LIMIT: Micros = Micros::from_secs(4);
+/// Adverts that are due this soon leave together with one that is due now: early, never late.
+const TOGETHER: Micros = Micros::from_millis(4);
 
 /// The state machines of one daemon.
 #[derive(Debug)]
 pub struct Core {
+    model: Model,
+    world: World,
+    scripts: Vec<ScriptTracker>,
+    instances: Vec<Instance>,
+    by_id: BTreeMap<InstanceId, usize>,
+    sockets: sockets::Sockets,
+    lookup: receive::Lookup,
+    deadlines: Deadlines,
+    pacer: Pacer,
     actions: VecDeque<Action>,
+    next_ticket: u64,
+    next_run: u64,
+    next_instance: u32,
+    /// Dropped datagrams that no instance can be named for.
+    stray: Counters,
+    unknown_vrids: u64,
+    life: Life,
+    stop_deadline: Option<Instant>,
+    mutation: Mutation,
+    /// Old masters that leave with a reload, until their addresses are gone.
+    leaving: Vec<Instance>,
+}
+
+/// Where the core is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Before [`Event::Start`].
+    New,
+    /// At work.
+    Running,
+    /// After [`Event::Shutdown`].
+    Stopping,
+    /// After [`Action::Stopped`].
+    Stopped,
 }
 
 impl Core {
@@ -39,17 +98,184 @@ impl Core {
     ///
     /// `seed` decides whatever is arbitrary (today: nothing).
     #[must_use]
-    pub fn new(_model: Model, _seed: u64, _now: Instant) -> Self {
-        Self {
+    pub fn new(model: Model, _seed: u64, now: Instant) -> Self {
+        let scripts = model.scripts.iter().cloned().map(ScriptTracker::new).collect();
+        let mut core = Self {
+            scripts,
+            world: World::default(),
+            instances: Vec::new(),
+            by_id: BTreeMap::new(),
+            sockets: sockets::Sockets::default(),
+            lookup: receive::Lookup::default(),
+            deadlines: Deadlines::default(),
+            pacer: Pacer::default(),
             actions: VecDeque::new(),
+            next_ticket: 0,
+            next_run: 0,
+            next_instance: 0,
+            stray: Counters::default(),
+            unknown_vrids: 0,
+            life: Life::New,
+            stop_deadline: None,
+            mutation: Mutation::default(),
+            leaving: Vec::new(),
+            model,
+        };
+        for config in core.model.instances.clone() {
+            let id = core.new_id();
+            core.instances.push(Instance::new(id, config, now));
         }
+        core.index();
+        core
+    }
+
+    /// A core with a defect, to prove that a test notices it.
+    #[cfg(feature = "mutants")]
+    #[must_use]
+    pub fn with_mutant(mut self, mutant: Mutant) -> Self {
+        self.mutation = Mutation::of(mutant);
+        self
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub const fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Takes one input in. `now` must not go back; a packet says by its age when it arrived.
-    pub fn handle(&mut self, _event: Event<'_>, _now: Instant) {}
+    pub fn handle(&mut self, event: Event<'_>, now: Instant) {
+        match event {
+            Event::Start => self.start(now),
+            Event::Packet(packet) => self.on_packet(&packet, now),
+            Event::Link(link) => self.on_link(link, now),
+            Event::LinkGone(index) => {
+                if let Some(name) = self.world.remove_link(index) {
+                    self.log_interface(name, InterfaceLine::Deleted);
+                    self.world_changed(now);
+                }
+            }
+            Event::AddressAdded(address) => {
+                if self.world.add_address(address) {
+                    let line = InterfaceLine::AddressAssigned {
+                        address: address.address,
+                    };
+                    self.address_changed(address, line, now);
+                }
+            }
+            Event::AddressGone(address) => {
+                if self.world.remove_address(address) {
+                    let line = InterfaceLine::AddressDeassigned {
+                        address: address.address,
+                    };
+                    let interface = self.world.name_of(address.index).cloned();
+                    self.each(now, |instance, ctx| {
+                        instance.on_address_vanished(address.address, interface.as_ref(), ctx);
+                    });
+                    self.address_changed(address, line, now);
+                }
+            }
+            Event::SocketOpen(socket) => {
+                let ids = self.lookup.users(&socket);
+                self.each_of(&ids, now, |instance, ctx| instance.on_socket_open(ctx));
+            }
+            Event::SocketFailed { socket, errno, call } => {
+                let ids = self.lookup.users(&socket);
+                self.each_of(&ids, now, |instance, ctx| instance.on_socket_failed(&call, errno, ctx));
+            }
+            Event::TransmitFailed {
+                instance,
+                destination,
+                errno,
+                release,
+            } => {
+                self.one(instance, now, |i, ctx| {
+                    i.on_transmit_failed(destination, errno, release, ctx)
+                });
+            }
+            Event::AddressesPresent {
+                instance,
+                ticket,
+                first,
+                count,
+                complete,
+            } => {
+                self.one_wish(instance, ticket, now, |i, ctx| {
+                    i.on_addresses_present(first, count, complete, ctx)
+                });
+            }
+            Event::AddressFailed {
+                instance,
+                ticket,
+                index,
+                errno,
+            } => {
+                self.one_wish(instance, ticket, now, |i, ctx| i.on_address_failed(index, errno, ctx));
+            }
+            Event::AddressesGone { instance, ticket } => {
+                self.leaving.retain(|old| !(old.id == instance && old.wish_is(ticket)));
+                self.one(instance, now, |i, ctx| i.on_addresses_gone(ticket, ctx));
+                self.finish_stop();
+            }
+            Event::AddressStolen {
+                instance,
+                ticket,
+                index,
+                culprit,
+            } => {
+                self.one_wish(instance, ticket, now, |i, ctx| i.on_address_stolen(index, culprit, ctx));
+            }
+            Event::Announced { instance, ticket } => {
+                self.one(instance, now, |i, ctx| i.on_announced(ticket, ctx));
+            }
+            Event::ScriptEnded { run, outcome } => self.on_script_ended(run, outcome, now),
+            Event::Stalled { gap } => self.actions.push_back(Action::Log(LogEvent::TimerLate { late: gap })),
+            Event::Reload(model) => self.reload(*model, now),
+            Event::Shutdown => self.shutdown(now),
+        }
+    }
 
     /// Runs every deadline that has passed.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let horizon = now + TOGETHER;
+        let mut woken = false;
+        // Each owner's next deadline is later than `now` after it ran, so the loop ends; the bound is for a defect.
+        for _ in 0..self.instances.len() * 4 + self.scripts.len() * 4 + 16 {
+            let Some((at, timer, owner)) = self.deadlines.first() else {
+                return;
+            };
+            if at > now && !(woken && timer == Timer::Advert && at <= self.together(owner, now, horizon)) {
+                return;
+            }
+            match owner {
+                Owner::Instance(index) => {
+                    woken |= timer == Timer::Advert;
+                    let until = self.together(owner, now, horizon);
+                    self.at(index, now, |instance, ctx| instance.on_timeout(until, ctx));
+                }
+                Owner::Script(index) => self.script_timeout(index, now),
+                Owner::Pacer => {
+                    self.pacer.run(now, &mut self.actions);
+                    self.arm_pacer(now);
+                }
+                Owner::Core => {
+                    self.stop_deadline = None;
+                    self.deadlines.set(Owner::Core, None);
+                    self.stopped();
+                }
+            }
+        }
+    }
+
+    /// Until when an owner's advert may leave early: min(4 ms, interval / 64).
+    fn together(&self, owner: Owner, now: Instant, horizon: Instant) -> Instant {
+        let Owner::Instance(index) = owner else { return now };
+        let interval = self
+            .instances
+            .get(index)
+            .map_or(Micros::ZERO, |i| i.config.advert_interval.duration());
+        horizon.min(now + Micros(interval.0 / 64))
+    }
 
     /// The next effect to carry out.
     pub fn poll_action(&mut self) -> Option<Action> {
@@ -59,17 +285,246 @@ impl Core {
     /// When [`Core::handle_timeout`] is to be called at the latest, and for whom.
     #[must_use]
     pub fn next_deadline(&self) -> Option<(Instant, Timer)> {
-        None
+        self.deadlines.first().map(|(at, timer, _)| (at, timer))
     }
 
     /// A view for people and machines.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let instances = self
+            .instances
+            .iter()
+            .map(|i| i.snapshot(now, &self.world, &self.scripts, self.mutation));
+        let trackers = self.scripts.iter().map(|script| TrackerSnapshot {
+            kind: TrackerKind::Script,
+            name: script.script.name.clone(),
+            status: script.status,
+            last_exit: script.last_exit,
+            last_run: script.last_run,
+            since: script.since,
+        });
         Snapshot {
             taken_at: now,
-            instances: Vec::new(),
-            trackers: Vec::new(),
-            problems: Vec::new(),
+            instances: instances.collect(),
+            trackers: trackers.collect(),
+            problems: self.instances.iter().flat_map(|i| i.problems(now)).collect(),
         }
+    }
+
+    /// Datagrams dropped before an instance could be named, by reason; and how many were for VRIDs that are not configured.
+    #[must_use]
+    pub const fn stray(&self) -> (&Counters, u64) {
+        (&self.stray, self.unknown_vrids)
+    }
+
+    fn new_id(&mut self) -> InstanceId {
+        let id = InstanceId(self.next_instance);
+        self.next_instance += 1;
+        id
+    }
+
+    fn index(&mut self) {
+        self.by_id = self
+            .instances
+            .iter()
+            .enumerate()
+            .map(|(i, instance)| (instance.id, i))
+            .collect();
+        self.deadlines.clear();
+        for index in 0..self.instances.len() {
+            self.arm(index);
+        }
+        for index in 0..self.scripts.len() {
+            self.arm_script(index);
+        }
+        self.deadlines
+            .set(Owner::Core, self.stop_deadline.map(|at| (at, Timer::StopLimit)));
+    }
+
+    fn arm(&mut self, index: usize) {
+        let next = self.instances.get(index).and_then(Instance::next_deadline);
+        self.deadlines.set(Owner::Instance(index), next);
+    }
+
+    fn arm_script(&mut self, index: usize) {
+        let next = self.scripts.get(index).and_then(ScriptTracker::next_deadline);
+        self.deadlines.set(Owner::Script(index), next);
+    }
+
+    fn arm_pacer(&mut self, now: Instant) {
+        let next = self.pacer.next(now).map(|at| (at, Timer::Announce));
+        self.deadlines.set(Owner::Pacer, next);
+    }
+
+    /// Lets one instance handle something, with everything it may look at.
+    fn at(&mut self, index: usize, now: Instant, handle: impl FnOnce(&mut Instance, &mut Context<'_>)) {
+        let Some(instance) = self.instances.get_mut(index) else {
+            return;
+        };
+        let mut ctx = Context {
+            now,
+            world: &self.world,
+            scripts: &self.scripts,
+            out: &mut self.actions,
+            pacer: &mut self.pacer,
+            pacing: Pacing {
+                arp: self.model.global.garp_interval,
+                na: self.model.global.gna_interval,
+            },
+            next_ticket: &mut self.next_ticket,
+            mutation: self.mutation,
+        };
+        handle(instance, &mut ctx);
+        self.arm(index);
+        self.arm_pacer(now);
+    }
+
+    fn one(&mut self, id: InstanceId, now: Instant, handle: impl FnOnce(&mut Instance, &mut Context<'_>)) {
+        if let Some(index) = self.by_id.get(&id).copied() {
+            self.at(index, now, handle);
+        }
+    }
+
+    /// Like `one`, if the wish is still the instance's newest.
+    fn one_wish(
+        &mut self,
+        id: InstanceId,
+        ticket: crate::model::Ticket,
+        now: Instant,
+        handle: impl FnOnce(&mut Instance, &mut Context<'_>),
+    ) {
+        self.one(id, now, |instance, ctx| {
+            if instance.wish_is(ticket) {
+                handle(instance, ctx);
+            }
+        });
+    }
+
+    fn each(&mut self, now: Instant, mut handle: impl FnMut(&mut Instance, &mut Context<'_>)) {
+        for index in 0..self.instances.len() {
+            self.at(index, now, &mut handle);
+        }
+    }
+
+    fn each_of(&mut self, ids: &[usize], now: Instant, mut handle: impl FnMut(&mut Instance, &mut Context<'_>)) {
+        for index in ids {
+            self.at(*index, now, &mut handle);
+        }
+    }
+
+    fn start(&mut self, now: Instant) {
+        if self.life != Life::New {
+            return;
+        }
+        self.life = Life::Running;
+        self.sync_sockets();
+        self.each(now, Instance::start);
+        for index in 0..self.scripts.len() {
+            if let Some(script) = self.scripts.get_mut(index) {
+                script.start(now);
+            }
+            self.script_timeout(index, now);
+        }
+    }
+
+    fn on_link(&mut self, link: Link, now: Instant) {
+        let name = link.name.clone();
+        let news = self.world.put_link(link);
+        match news {
+            LinkNews::Same => return,
+            LinkNews::Added => self.log_interface(name, InterfaceLine::Added),
+            LinkNews::CameUp => self.log_interface(name, InterfaceLine::Up),
+            LinkNews::WentDown => self.log_interface(name, InterfaceLine::Down),
+            LinkNews::Changed => {}
+        }
+        self.world_changed(now);
+    }
+
+    fn address_changed(&mut self, address: LinkAddress, line: InterfaceLine, now: Instant) {
+        let is_virtual = self.instances.iter().any(|i| i.has_address(address.address));
+        if let Some(name) = self.world.name_of(address.index).cloned().filter(|_| !is_virtual) {
+            self.log_interface(name, line);
+        }
+        self.world_changed(now);
+    }
+
+    fn world_changed(&mut self, now: Instant) {
+        if self.life == Life::Running {
+            self.sync_sockets();
+            self.each(now, Instance::reconsider);
+        }
+    }
+
+    /// Only of interfaces that somebody uses, and not while the host is told for the first time.
+    fn log_interface(&mut self, name: IfName, line: InterfaceLine) {
+        let used = self.instances.iter().any(|instance| instance.uses(&name));
+        if used && self.life != Life::New {
+            self.actions.push_back(Action::Log(LogEvent::Interface { name, line }));
+        }
+    }
+
+    fn script_timeout(&mut self, index: usize, now: Instant) {
+        let Ok(id) = u32::try_from(index).map(ScriptId) else {
+            return;
+        };
+        if let Some(script) = self.scripts.get_mut(index) {
+            script.on_timeout(id, now, &mut self.next_run, &mut self.actions);
+        }
+        self.arm_script(index);
+    }
+
+    fn on_script_ended(&mut self, run: RunId, outcome: RunOutcome, now: Instant) {
+        let Some(index) = self.scripts.iter().position(|script| script.owns(run)) else {
+            return;
+        };
+        let mutation = self.mutation;
+        let news = self.scripts.get_mut(index).map_or(ScriptNews::None, |script| {
+            script.on_ended(outcome, now, mutation, &mut self.actions)
+        });
+        self.arm_script(index);
+        if news != ScriptNews::None && self.life == Life::Running {
+            self.each(now, |instance, ctx| {
+                if instance.tracks_script(index) {
+                    instance.reconsider(ctx);
+                }
+            });
+        }
+    }
+
+    fn shutdown(&mut self, now: Instant) {
+        match self.life {
+            Life::Stopping | Life::Stopped => return,
+            Life::New => {
+                self.life = Life::Stopping;
+                self.stopped();
+                return;
+            }
+            Life::Running => self.life = Life::Stopping,
+        }
+        for script in &mut self.scripts {
+            script.stop(&mut self.actions);
+        }
+        self.each(now, |instance, ctx| instance.stop(Reason::Shutdown, ctx));
+        self.stop_deadline = Some(now + STOP_LIMIT);
+        self.index();
+        self.finish_stop();
+    }
+
+    fn finish_stop(&mut self) {
+        let waiting = self.instances.iter().any(Instance::is_clearing) || !self.leaving.is_empty();
+        if self.life == Life::Stopping && !waiting {
+            self.stopped();
+        }
+    }
+
+    fn stopped(&mut self) {
+        if self.life != Life::Stopping {
+            return;
+        }
+        self.life = Life::Stopped;
+        self.stop_deadline = None;
+        self.sockets.close_all(&mut self.actions);
+        self.actions.push_back(Action::Stopped);
+        self.deadlines.clear();
     }
 }

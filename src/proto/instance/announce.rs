@@ -1,0 +1,137 @@
+//! When a master tells its neighbours where its addresses are (behaviour §7.2).
+
+use super::{Context, Instance, State};
+use crate::model::{Family, IfName, Micros};
+use crate::proto::action::{Action, Announce};
+use crate::proto::log_event::InstanceLine;
+use crate::proto::mutant::Mutant;
+use std::net::IpAddr;
+
+impl Instance {
+    /// The first burst for addresses that have just been set; `restored` ones get theirs without a second burst.
+    pub(super) fn announce_new(
+        &mut self,
+        from: usize,
+        to: usize,
+        complete: bool,
+        restored: bool,
+        ctx: &mut Context<'_>,
+    ) {
+        let settings = self.config.announce;
+        let addresses: Vec<_> = self
+            .addresses
+            .iter()
+            .take(to)
+            .skip(from)
+            .map(|vip| (vip.address, vip.interface.clone()))
+            .collect();
+        let nothing = addresses.is_empty();
+        if !ctx.mutation.is(Mutant::AnnouncementLeftOut) {
+            self.announce(addresses, settings.master_repeat, complete && !restored, ctx);
+        }
+        if !complete || restored {
+            return;
+        }
+        let now = ctx.now;
+        let second = settings.master_delay > Micros::ZERO && !ctx.mutation.is(Mutant::SecondBurstLeftOut);
+        if let State::Master(master) = &mut self.state {
+            master.second_burst = second.then_some(now + settings.master_delay);
+            let refresh = settings.refresh > Micros::ZERO;
+            master.refresh = refresh.then_some(now + settings.master_delay + settings.refresh);
+            if nothing || ctx.mutation.is(Mutant::AnnouncementLeftOut) {
+                let ticket = master.ticket;
+                self.on_announced(ticket, ctx);
+            }
+        }
+    }
+
+    pub(super) fn announce_timeout(&mut self, ctx: &mut Context<'_>) {
+        let settings = self.config.announce;
+        let now = ctx.now;
+        let State::Master(master) = &mut self.state else { return };
+        let second = master.second_burst.take_if(|at| *at <= now).is_some();
+        let lower = master.lower_prio_burst.take_if(|at| *at <= now).is_some();
+        let refresh = master.refresh.is_some_and(|at| at <= now);
+        if refresh {
+            master.refresh = Some(now + settings.refresh);
+        }
+        for (due, rounds) in [
+            (second, settings.master_repeat),
+            (lower, settings.lower_prio_repeat),
+            (refresh, settings.refresh_repeat),
+        ] {
+            if due {
+                self.announce_all(rounds, ctx);
+            }
+        }
+    }
+
+    /// A worse master was heard: whoever listened to it must learn the truth.
+    pub(super) fn announce_after_worse(&mut self, ctx: &mut Context<'_>) {
+        let settings = self.config.announce;
+        if settings.lower_prio_repeat == 0 {
+            return;
+        }
+        self.announce_all(settings.lower_prio_repeat, ctx);
+        let now = ctx.now;
+        if let State::Master(master) = &mut self.state
+            && settings.lower_prio_delay > Micros::ZERO
+        {
+            master.lower_prio_burst = Some(now + settings.lower_prio_delay);
+        }
+    }
+
+    fn announce_all(&mut self, rounds: u32, ctx: &mut Context<'_>) {
+        let Some(master) = self.master() else { return };
+        let present = self
+            .addresses
+            .iter()
+            .zip(&master.present)
+            .filter(|(_, present)| **present);
+        let addresses = present.map(|(vip, _)| (vip.address, vip.interface.clone())).collect();
+        self.announce(addresses, rounds, false, ctx);
+    }
+
+    fn announce(&mut self, addresses: Vec<(IpAddr, IfName)>, rounds: u32, report: bool, ctx: &mut Context<'_>) {
+        let Some(ticket) = self.master().map(|master| master.ticket) else {
+            return;
+        };
+        if addresses.is_empty() {
+            return;
+        }
+        for (address, interface) in &addresses {
+            self.log(
+                InstanceLine::SendingAnnouncements {
+                    interface: interface.clone(),
+                    address: *address,
+                },
+                ctx.out,
+            );
+        }
+        let pacing = ctx.pacing;
+        let distance = |address: IpAddr| match Family::of(address) {
+            Family::Ipv4 => pacing.arp,
+            Family::Ipv6 => pacing.na,
+        };
+        let (paced, direct): (Vec<_>, Vec<_>) = addresses
+            .into_iter()
+            .partition(|(address, _)| distance(*address) > Micros::ZERO);
+        let nothing_direct = direct.is_empty();
+        let request = Announce {
+            instance: self.id,
+            ticket,
+            addresses: direct,
+            rounds,
+            report,
+        };
+        for (address, interface) in &paced {
+            ctx.pacer.push(distance(*address), &request, interface, *address);
+        }
+        if !nothing_direct {
+            ctx.out.push_back(Action::Announce(request));
+        } else if report {
+            // Announcements that are spread over seconds do not hold the news back.
+            self.on_announced(ticket, ctx);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Backup: listen to the master, take over when it falls silent (behaviour §2.3, RFC 9568 section 6.4.2).
+
+use super::{Context, Heard, Instance, State};
+use crate::model::{AdvertInterval, Instant, Micros, Priority, Version};
+use crate::proto::action::Action;
+use crate::proto::log_event::{InstanceLine, LogEvent};
+use crate::proto::mutant::Mutant;
+use crate::proto::reason::Reason;
+use crate::proto::snapshot::Verdict;
+
+impl Instance {
+    pub(super) fn backup_heard(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        if heard.priority == Priority::RELEASE {
+            self.backup_heard_release(heard, at, ctx);
+            return;
+        }
+        if self.lowered && !heard.priority.is_owner() {
+            self.lowered = false;
+            self.effective = Priority::OWNER;
+            self.log(InstanceLine::OwnerRestored { lower_heard: true }, ctx.out);
+        }
+        if self.accepts(heard, at, ctx) {
+            self.backup_accepts(heard, at, ctx);
+        } else {
+            self.backup_discards(heard, at, ctx);
+        }
+        self.note_master(heard, ctx);
+    }
+
+    fn backup_heard_release(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        self.log(InstanceLine::BackupPriorityZero, ctx.out);
+        self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
+        if ctx.mutation.is(Mutant::PriorityZeroIgnored) {
+            return;
+        }
+        let skew = self.skew_time(ctx.mutation);
+        if let State::Backup(backup) = &mut self.state {
+            backup.master_down = at + skew;
+            backup.released = Some(heard.source);
+        }
+    }
+
+    /// Whether an advert of this priority keeps us in Backup; runs `preempt_delay`.
+    fn accepts(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) -> bool {
+        if ctx.mutation.is(Mutant::PreemptIgnored) {
+            return true;
+        }
+        let preempts = self.config.preempt || ctx.mutation.is(Mutant::NoPreemptIgnored);
+        let delay = self.config.preempt_delay;
+        let State::Backup(backup) = &mut self.state else {
+            return false;
+        };
+        if heard.priority >= self.effective {
+            if backup.preempt_after.take().is_some() {
+                self.log(InstanceLine::PreemptDelayStop, ctx.out);
+            }
+            return true;
+        }
+        if !preempts {
+            return true;
+        }
+        if delay == Micros::ZERO {
+            return false;
+        }
+        match backup.preempt_after {
+            Some(end) => at < end,
+            None => {
+                backup.preempt_after = Some(at + delay);
+                self.log(InstanceLine::PreemptDelayStart { delay }, ctx.out);
+                true
+            }
+        }
+    }
+
+    fn backup_accepts(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        self.learn_interval(heard, ctx);
+        let mdi = self.master_down_interval(ctx.mutation);
+        let near = self.master_interval.duration().times(2);
+        if let State::Backup(backup) = &mut self.state {
+            let silent = backup.accepted.map_or(Micros::ZERO, |(_, _, before)| at.since(before));
+            if silent > near {
+                self.counters.near_failovers += 1;
+            }
+            backup.master_down = at + mdi;
+            backup.accepted = Some((heard.source, heard.priority, at));
+            backup.released = None;
+        }
+        self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
+    }
+
+    fn backup_discards(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        let mdi = self.master_down_interval(ctx.mutation);
+        if let State::Backup(backup) = &mut self.state {
+            backup.discarded = Some((heard.source, heard.priority, at));
+            if ctx.mutation.is(Mutant::DiscardedRearms) {
+                backup.master_down = at + mdi;
+            }
+        }
+        self.peers
+            .note(heard.source, heard.priority, Verdict::LowerPriority, at);
+        let period = Micros(self.config.advert_interval.duration().0 / 4);
+        if self.discards.take(at, period) {
+            if let Some((lines, within)) = self.discards.take_suppressed(at) {
+                ctx.out.push_back(Action::Log(LogEvent::Suppressed {
+                    name: self.config.name.clone(),
+                    lines,
+                    within,
+                }));
+            }
+            self.log(
+                InstanceLine::LowerPriorityDiscarded {
+                    priority: heard.priority,
+                    from: heard.source,
+                },
+                ctx.out,
+            );
+        }
+    }
+
+    /// Version 3 learns the interval of its master (RFC 9568 section 6.4.2).
+    pub(super) fn learn_interval(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
+        if self.config.version == Version::V2 || ctx.mutation.is(Mutant::IntervalNotLearned) {
+            return;
+        }
+        let Some(theirs) = AdvertInterval::from_centiseconds(heard.interval_cs) else {
+            return;
+        };
+        let from = self.master_interval;
+        if theirs != from {
+            self.master_interval = theirs;
+            let line = InstanceLine::IntervalLearned {
+                from: from.duration(),
+                to: theirs.duration(),
+            };
+            self.log(line, ctx.out);
+        }
+    }
+
+    fn note_master(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
+        match self.last_master.replace(heard.source) {
+            Some(before) if before == heard.source => return,
+            Some(from) => self.log(InstanceLine::MasterChanged { from, to: heard.source }, ctx.out),
+            None => self.log(InstanceLine::MasterSet { to: heard.source }, ctx.out),
+        }
+        self.once.clear();
+    }
+
+    /// Active_Down_Timer fired.
+    pub(super) fn master_down(&mut self, ctx: &mut Context<'_>) {
+        let State::Backup(backup) = &self.state else { return };
+        let recent = self.master_down_interval(ctx.mutation);
+        let reason = match (backup.discarded, backup.released, backup.accepted) {
+            (Some((master, theirs, at)), None, _) if ctx.now.since(at) < recent => Reason::Preempted {
+                master,
+                theirs,
+                ours: self.effective,
+            },
+            (_, Some(master), _) => Reason::MasterReleased { master },
+            (_, None, Some((master, _, at))) => Reason::MasterDown {
+                master: Some(master),
+                silent_for: Some(ctx.now.since(at)),
+            },
+            (_, None, None) => Reason::MasterDown {
+                master: None,
+                silent_for: None,
+            },
+        };
+        self.log(InstanceLine::ReceiveTimeout, ctx.out);
+        if self.lowered {
+            self.log(InstanceLine::OwnerRestored { lower_heard: false }, ctx.out);
+        }
+        self.enter_master(reason, ctx);
+    }
+}

@@ -1,0 +1,317 @@
+//! Master: advertise, hold the addresses, yield to a better router (behaviour §2.4, §2.6, §2.7, RFC 9568 section 6.4.3).
+
+use super::state::{Master, Rogue};
+use super::{Context, Heard, Instance, State};
+use crate::model::{AdvertInterval, IfName, Instant, Micros, Priority, VirtualAddress};
+use crate::proto::action::Action;
+use crate::proto::event::Culprit;
+use crate::proto::limiter::Cause;
+use crate::proto::log_event::{InstanceLine, LogEvent};
+use crate::proto::mutant::Mutant;
+use crate::proto::reason::Reason;
+use crate::proto::snapshot::Verdict;
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+/// After this many deletions of addresses within [`STOLEN_WINDOW`] the instance does as keepalived does (DESIGN difference 1).
+const STOLEN_LIMIT: usize = 5;
+const STOLEN_WINDOW: Micros = Micros::from_secs(60);
+
+impl Instance {
+    pub(super) fn master_heard(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        let verdict = if heard.priority < self.effective {
+            Verdict::LowerPriority
+        } else {
+            Verdict::Accepted
+        };
+        self.peers.note(heard.source, heard.priority, verdict, at);
+        if heard.priority == Priority::RELEASE {
+            if self.may_answer(at, ctx) {
+                self.log(InstanceLine::MasterPriorityZero, ctx.out);
+                self.answer(ctx);
+            }
+            return;
+        }
+        let Some(own) = self.source else { return };
+        if heard.priority == self.effective && heard.source == own {
+            if self.once.first(Cause::OwnAddress, heard.source) {
+                self.log(InstanceLine::EqualPriorityOwnAddress, ctx.out);
+            }
+            return;
+        }
+        let both_owners = heard.priority.is_owner() && self.effective.is_owner();
+        if both_owners && self.once.first(Cause::TwoOwners, heard.source) {
+            self.log(InstanceLine::TwoOwners { other: heard.source }, ctx.out);
+        }
+        match self.compare(heard, own, ctx) {
+            Ordering::Less => self.master_heard_worse(heard, both_owners, at, ctx),
+            Ordering::Equal | Ordering::Greater => self.master_yields(heard, ctx),
+        }
+    }
+
+    /// Theirs against ours: priority, then address (RFC 9568 section 6.4.3).
+    fn compare(&self, heard: &Heard, own: IpAddr, ctx: &Context<'_>) -> Ordering {
+        if ctx.mutation.is(Mutant::MasterNeverYields) {
+            return Ordering::Less;
+        }
+        if ctx.mutation.is(Mutant::MasterAlwaysYields) {
+            return Ordering::Greater;
+        }
+        let tie = heard.source.cmp(&own);
+        let tie = if ctx.mutation.is(Mutant::TieTurned) {
+            tie.reverse()
+        } else {
+            tie
+        };
+        heard.priority.cmp(&self.effective).then(tie)
+    }
+
+    fn master_yields(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
+        let (from, theirs, ours) = (heard.source, heard.priority, self.effective);
+        let (line, reason) = if theirs > ours {
+            (
+                InstanceLine::MasterHeardHigher { from, theirs, ours },
+                Reason::HigherPriority { from, theirs, ours },
+            )
+        } else {
+            (
+                InstanceLine::MasterHeardHigherAddress { from, priority: theirs },
+                Reason::HigherAddress { from, priority: theirs },
+            )
+        };
+        if self.config.higher_prio_send_advert {
+            self.send_advert(self.effective, ctx);
+        }
+        self.log(line, ctx.out);
+        self.learn_interval(heard, ctx);
+        self.enter_backup(reason, ctx);
+        self.last_master = Some(from);
+        let now = ctx.now;
+        if let State::Backup(backup) = &mut self.state {
+            backup.accepted = Some((from, theirs, now));
+        }
+    }
+
+    fn master_heard_worse(&mut self, heard: &Heard, both_owners: bool, at: Instant, ctx: &mut Context<'_>) {
+        if both_owners {
+            self.rogue_owner(heard, ctx);
+            return;
+        }
+        if !self.may_answer(at, ctx) {
+            return;
+        }
+        let answered = !self.config.lower_prio_no_advert;
+        let (from, theirs, ours) = (heard.source, heard.priority, self.effective);
+        self.log(
+            InstanceLine::MasterHeardLower {
+                from,
+                theirs,
+                ours,
+                answered,
+            },
+            ctx.out,
+        );
+        if answered {
+            self.answer(ctx);
+        }
+        self.announce_after_worse(ctx);
+    }
+
+    /// A neighbour that floods us with adverts gets a few answers an interval, not one each.
+    fn may_answer(&mut self, at: Instant, ctx: &mut Context<'_>) -> bool {
+        let period = Micros(self.config.advert_interval.duration().0 / 4);
+        if !self.answers.take(at, period) {
+            return false;
+        }
+        if let Some((lines, within)) = self.answers.take_suppressed(at) {
+            ctx.out.push_back(Action::Log(LogEvent::Suppressed {
+                name: self.config.name.clone(),
+                lines,
+                within,
+            }));
+        }
+        true
+    }
+
+    /// An advert out of turn; the next one is due an interval later.
+    fn answer(&mut self, ctx: &mut Context<'_>) {
+        self.send_advert(self.effective, ctx);
+        let next = ctx.now + self.config.advert_interval.duration();
+        if let State::Master(master) = &mut self.state {
+            master.next_advert = next;
+        }
+    }
+
+    fn rogue_owner(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
+        let theirs = AdvertInterval::from_centiseconds(heard.interval_cs).unwrap_or(self.config.advert_interval);
+        let interval = theirs.max(self.config.advert_interval).duration();
+        let State::Master(master) = &mut self.state else { return };
+        match &master.rogue {
+            None => {
+                master.rogue = Some(Rogue {
+                    other: heard.source,
+                    interval,
+                    adverts_left: 2,
+                    quiet_until: None,
+                });
+            }
+            Some(rogue) if rogue.quiet_until.is_some() => {
+                master.rogue = None;
+                self.lowered = true;
+                self.effective = Priority::MAX;
+                self.log(InstanceLine::OwnerYields { other: heard.source }, ctx.out);
+            }
+            Some(_) => {}
+        }
+    }
+
+    pub(super) fn master_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
+        let State::Master(master) = &self.state else { return };
+        if master.next_advert <= horizon {
+            self.advert_tick(ctx);
+        }
+        let State::Master(master) = &mut self.state else { return };
+        let quiet = master
+            .rogue
+            .as_ref()
+            .and_then(|rogue| rogue.quiet_until)
+            .is_some_and(|until| until <= ctx.now);
+        if quiet {
+            master.rogue = None;
+            self.log(InstanceLine::RogueOwnerGone, ctx.out);
+        }
+        self.announce_timeout(ctx);
+    }
+
+    /// Adverts keep an absolute grid: a late wake-up sends one, the slots that it missed are counted.
+    fn advert_tick(&mut self, ctx: &mut Context<'_>) {
+        let interval = self.config.advert_interval.duration();
+        let now = ctx.now;
+        self.send_advert(self.effective, ctx);
+        let every_other = ctx.mutation.is(Mutant::AdvertEveryOther);
+        let State::Master(master) = &mut self.state else { return };
+        let missed = now.since(master.next_advert).0 / interval.0.max(1);
+        self.counters.skipped_slots += missed;
+        master.next_advert += interval.times(missed + if every_other { 4 } else { 1 });
+        if let Some(rogue) = &mut master.rogue
+            && rogue.quiet_until.is_none()
+        {
+            rogue.adverts_left = rogue.adverts_left.saturating_sub(1);
+            if rogue.adverts_left == 0 {
+                rogue.quiet_until = Some(now + Micros(rogue.interval.0 / 10 * 12));
+            }
+        }
+    }
+
+    /// Addresses `first .. first + count` are there: announce them at once, the others of the wish may still take a while.
+    pub(in crate::proto) fn on_addresses_present(
+        &mut self,
+        first: u32,
+        count: u32,
+        complete: bool,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some((from, to)) = range(first, count, self.addresses.len()) else {
+            return;
+        };
+        let State::Master(master) = &mut self.state else { return };
+        let restored = master.complete;
+        for present in master.present.iter_mut().take(to).skip(from) {
+            *present = true;
+        }
+        master.complete |= complete;
+        self.announce_new(from, to, complete, restored, ctx);
+    }
+
+    pub(in crate::proto) fn on_address_failed(&mut self, index: u32, errno: i32, ctx: &mut Context<'_>) {
+        let Some(vip) = usize::try_from(index).ok().and_then(|i| self.addresses.get(i)) else {
+            return;
+        };
+        let line = InstanceLine::AddressFailed {
+            address: vip.address,
+            interface: vip.interface.clone(),
+            errno,
+        };
+        self.log(line, ctx.out);
+    }
+
+    /// Somebody else deleted an address: it is put back without giving mastership up, unless that happens again and again.
+    pub(in crate::proto) fn on_address_stolen(&mut self, index: u32, culprit: Culprit, ctx: &mut Context<'_>) {
+        let Ok(position) = usize::try_from(index) else { return };
+        let Some(vip) = self.addresses.get(position).cloned() else {
+            return;
+        };
+        let now = ctx.now;
+        let State::Master(master) = &mut self.state else { return };
+        if let Some(present) = master.present.get_mut(position) {
+            *present = false;
+        }
+        if vip.no_track {
+            return;
+        }
+        master.stolen_at.retain(|at| now.since(*at) < STOLEN_WINDOW);
+        master.stolen_at.push(now);
+        let restored = master.stolen_at.len() <= STOLEN_LIMIT;
+        let ticket = master.ticket;
+        self.log(
+            InstanceLine::AddressStolen {
+                address: vip.address,
+                interface: vip.interface.clone(),
+                port: culprit.port,
+                process: culprit.process,
+                restored,
+            },
+            ctx.out,
+        );
+        if restored {
+            ctx.out.push_back(Action::RestoreAddress {
+                instance: self.id,
+                ticket,
+                index,
+            });
+        } else {
+            self.lose_address(vip.address, ctx);
+        }
+    }
+
+    /// The kernel itself removed an address of ours, for instance with its primary address.
+    pub(in crate::proto) fn on_address_vanished(
+        &mut self,
+        address: IpAddr,
+        interface: Option<&IfName>,
+        ctx: &mut Context<'_>,
+    ) {
+        let State::Master(master) = &self.state else { return };
+        let here = |(vip, present): (&VirtualAddress, &bool)| {
+            *present && vip.address == address && !vip.no_track && Some(&vip.interface) == interface
+        };
+        if self.addresses.iter().zip(&master.present).any(here) {
+            self.lose_address(address, ctx);
+        }
+    }
+
+    /// As keepalived: release, everything removed, and a new try after Skew_Time (behaviour §8.4).
+    fn lose_address(&mut self, address: IpAddr, ctx: &mut Context<'_>) {
+        self.send_release(ctx);
+        let until = ctx.now + self.skew_time(ctx.mutation);
+        self.enter_backup_until(until, Reason::AddressLost { address }, ctx);
+    }
+
+    #[cfg(test)]
+    pub(in crate::proto) fn master_ticket(&self) -> Option<crate::model::Ticket> {
+        self.master().map(|master| master.ticket)
+    }
+
+    pub(super) const fn master(&self) -> Option<&Master> {
+        match &self.state {
+            State::Master(master) => Some(master),
+            State::Init | State::Backup(_) | State::Fault => None,
+        }
+    }
+}
+
+fn range(first: u32, count: u32, len: usize) -> Option<(usize, usize)> {
+    let from = usize::try_from(first).ok()?;
+    let to = from.checked_add(usize::try_from(count).ok()?)?;
+    (to <= len).then_some((from, to))
+}

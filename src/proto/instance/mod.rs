@@ -1,0 +1,852 @@
+//! One VRRP instance: its state, what it knows of the others, and the transitions.
+//!
+//! `advert` judges packets, `backup` and `master` act on them, `announce` tells the neighbours; this file holds the
+//! shared parts: timers, priority, faults, and the one function that assigns the state.
+
+mod advert;
+mod announce;
+mod backup;
+mod master;
+mod peers;
+mod state;
+mod view;
+
+pub(super) use advert::{Arrived, Heard, judge};
+pub(super) use state::State;
+
+use super::action::{Action, AddressWish, StateChange, Transmit};
+use super::counters::Counters;
+use super::limiter::{Bucket, Cause, OnceTable};
+use super::log_event::{DropDetail, InstanceLine, LogEvent};
+use super::mutant::{Mutant, Mutation};
+use super::pacer::Pacer;
+use super::reason::{Reason, TrackerKind, Transition};
+use super::snapshot::{TrackerStatus, Verdict};
+use super::timer::Timer;
+use super::tracking::ScriptTracker;
+use super::world::World;
+use crate::model::{
+    AdvertInterval, Authentication, Family, IfName, Instance as Config, InstanceId, Instant, Micros,
+    OldUnicastChecksum, Priority, Ticket, Transport, Version, VirtualAddress,
+};
+use crate::wire::vrrp::{ChecksumForm, build};
+use peers::Peers;
+use state::{Backup, Master};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What an instance may look at and write to while it handles something.
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    pub(super) world: &'a World,
+    pub(super) scripts: &'a [ScriptTracker],
+    pub(super) out: &'a mut VecDeque<Action>,
+    pub(super) pacer: &'a mut Pacer,
+    pub(super) pacing: Pacing,
+    pub(super) next_ticket: &'a mut u64,
+    pub(super) mutation: Mutation,
+}
+
+/// Distances between announcements (`vrrp_garp_interval`, `vrrp_gna_interval`).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pacing {
+    pub(super) arp: Micros,
+    pub(super) na: Micros,
+}
+
+/// News that wait for the kernel.
+#[derive(Debug, Clone)]
+struct Pending {
+    change: StateChange,
+    until: Until,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Now,
+    Announced(Ticket),
+    Gone(Ticket),
+}
+
+/// One virtual router.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) config: Config,
+    pub(super) state: State,
+    since: Instant,
+    reason: Reason,
+    pub(super) faults: Vec<Reason>,
+    last_transition: Option<(Instant, Transition)>,
+    sequence: u64,
+    pub(super) effective: Priority,
+    /// An owner that has lowered itself to 254 (behaviour §2.7).
+    lowered: bool,
+    /// Master_Adver_Interval.
+    master_interval: AdvertInterval,
+    pub(super) source: Option<IpAddr>,
+    socket_error: Option<(String, i32)>,
+    addresses: Arc<[VirtualAddress]>,
+    ticket: Ticket,
+    clearing: Option<Ticket>,
+    pending: VecDeque<Pending>,
+    last_master: Option<IpAddr>,
+    peers: Peers,
+    pub(super) counters: Counters,
+    once: OnceTable,
+    answers: Bucket,
+    discards: Bucket,
+    ip_id: u16,
+    old_checksum: bool,
+    cache: Option<Cache>,
+}
+
+/// The messages that were sent last, kept so that a steady master builds nothing.
+#[derive(Debug)]
+struct Cache {
+    priority: Priority,
+    source: IpAddr,
+    messages: Vec<(IpAddr, Arc<[u8]>)>,
+}
+
+impl Instance {
+    pub(super) fn new(id: InstanceId, config: Config, now: Instant) -> Self {
+        Self {
+            id,
+            state: State::Init,
+            since: now,
+            reason: Reason::Startup,
+            faults: Vec::new(),
+            last_transition: None,
+            sequence: 0,
+            effective: config.priority,
+            lowered: false,
+            master_interval: config.advert_interval,
+            source: None,
+            socket_error: None,
+            addresses: config.vips.iter().chain(&config.excluded_vips).cloned().collect(),
+            ticket: Ticket(0),
+            clearing: None,
+            pending: VecDeque::new(),
+            last_master: None,
+            peers: Peers::default(),
+            counters: Counters::default(),
+            once: OnceTable::default(),
+            answers: Bucket::new(now),
+            discards: Bucket::new(now),
+            ip_id: 0,
+            old_checksum: false,
+            cache: None,
+            config,
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<(Instant, Timer)> {
+        self.state.next_deadline()
+    }
+
+    pub(super) const fn is_master(&self) -> bool {
+        matches!(self.state, State::Master(_))
+    }
+
+    /// Whether a removal of addresses has not been confirmed yet.
+    pub(super) const fn is_clearing(&self) -> bool {
+        self.clearing.is_some()
+    }
+
+    /// Takes the first state (behaviour §1.3).
+    pub(super) fn start(&mut self, ctx: &mut Context<'_>) {
+        self.source = ctx.world.source_of(&self.config);
+        self.effective = self.priority_of(ctx);
+        self.faults = self.find_faults(ctx);
+        let owner_starts = self.config.is_owner() && self.config.state == crate::model::WantedState::Master;
+        if self.faults.is_empty() && owner_starts && self.waits_for(ctx).is_none() {
+            self.enter_master(Reason::AddressOwner, ctx);
+            return;
+        }
+        self.clear_addresses(ctx);
+        if !self.faults.is_empty() {
+            self.log_start_faults(ctx);
+            self.enter_fault(ctx);
+        } else if let Some(reason) = self.waits_for(ctx) {
+            self.reason = reason;
+        } else {
+            self.enter_backup_at_start(ctx);
+        }
+    }
+
+    fn log_start_faults(&self, ctx: &mut Context<'_>) {
+        for fault in &self.faults {
+            let line = match fault {
+                Reason::InterfaceDown { interface, .. } => InstanceLine::FaultAtStartInterface {
+                    interface: interface.clone(),
+                },
+                Reason::NoSourceAddress { .. } => InstanceLine::FaultAtStartNoAddress {
+                    family: self.config.family,
+                },
+                Reason::TrackerFailed { name, .. } => InstanceLine::FaultAtStartScript { script: name.clone() },
+                other @ (Reason::Startup
+                | Reason::AddressOwner
+                | Reason::MasterDown { .. }
+                | Reason::MasterReleased { .. }
+                | Reason::Preempted { .. }
+                | Reason::HigherPriority { .. }
+                | Reason::HigherAddress { .. }
+                | Reason::TrackerPending { .. }
+                | Reason::FaultCleared
+                | Reason::AddressLost { .. }
+                | Reason::Stalled { .. }
+                | Reason::ConfigurationFault { .. }
+                | Reason::Reload
+                | Reason::Shutdown) => InstanceLine::FaultConfiguration {
+                    detail: other.to_string(),
+                },
+            };
+            self.log(line, ctx.out);
+        }
+    }
+
+    /// A first result that is missing: the instance stays in Init until it has come (behaviour §5.1).
+    fn waits_for(&self, ctx: &Context<'_>) -> Option<Reason> {
+        let pending = |script: &ScriptTracker| script.status == TrackerStatus::Pending;
+        self.fault_scripts(ctx)
+            .find(|s| pending(s))
+            .map(|s| Reason::TrackerPending {
+                name: s.script.name.clone(),
+            })
+    }
+
+    /// Scripts of weight 0.
+    fn fault_scripts<'c>(&self, ctx: &Context<'c>) -> impl Iterator<Item = &'c ScriptTracker> {
+        let scripts = ctx.scripts;
+        let ids: Vec<_> = self
+            .config
+            .track_scripts
+            .iter()
+            .filter(|t| t.weight.is_fault())
+            .map(|t| t.script)
+            .collect();
+        ids.into_iter()
+            .filter_map(move |id| scripts.get(usize::try_from(id.0).ok()?))
+    }
+
+    /// Every cause that keeps the instance from taking part. No bookkeeping: the causes are looked up when something changed.
+    fn find_faults(&self, ctx: &Context<'_>) -> Vec<Reason> {
+        let mut faults = Vec::new();
+        if matches!(self.config.authentication, Authentication::Ah(_)) {
+            let detail = "this build does not speak AH authentication".into();
+            faults.push(Reason::ConfigurationFault { detail });
+        }
+        let own = self
+            .config
+            .interface
+            .iter()
+            .filter(|name| !self.config.dont_track_primary || ctx.world.link(name).is_none());
+        let vips = self
+            .addresses
+            .iter()
+            .filter(|vip| !vip.no_track)
+            .map(|vip| &vip.interface);
+        let vips = vips.filter(|name| !self.config.dont_track_primary || Some(*name) != self.config.interface.as_ref());
+        let tracked = self
+            .config
+            .track_interfaces
+            .iter()
+            .filter(|t| t.weight.is_fault())
+            .map(|t| &t.interface);
+        for interface in own.chain(vips).chain(tracked) {
+            let missing = ctx.world.link(interface).is_none();
+            let fault = Reason::InterfaceDown {
+                interface: interface.clone(),
+                missing,
+            };
+            if !ctx.world.runs(interface) && !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        if ctx.world.source_of(&self.config).is_none() {
+            faults.push(Reason::NoSourceAddress {
+                interface: self.config.interface.clone(),
+            });
+        }
+        if let Some((call, errno)) = &self.socket_error {
+            let detail = format!("cannot open its socket: {call}, error {errno}");
+            faults.push(Reason::ConfigurationFault { detail });
+        }
+        let failed = self.fault_scripts(ctx).filter(|s| s.status == TrackerStatus::Down);
+        if !ctx.mutation.is(Mutant::FaultIgnored) {
+            faults.extend(failed.map(|s| Reason::TrackerFailed {
+                kind: TrackerKind::Script,
+                name: s.script.name.clone(),
+                detail: s.last_failure.clone(),
+            }));
+        }
+        faults
+    }
+
+    /// `base + Σ contributions`, 1 to 254; an owner has always 255 (behaviour §4).
+    fn priority_of(&self, ctx: &Context<'_>) -> Priority {
+        if self.config.is_owner() {
+            return if self.lowered { Priority::MAX } else { Priority::OWNER };
+        }
+        let sum: i32 = self
+            .contributions(ctx.world, ctx.scripts, ctx.mutation)
+            .iter()
+            .map(|c| c.adds)
+            .sum();
+        Priority::clamped(i32::from(self.config.priority.get()) + sum)
+    }
+
+    /// Something that instances depend on has changed: trackers, links, addresses or sockets.
+    pub(super) fn reconsider(&mut self, ctx: &mut Context<'_>) {
+        let source = ctx.world.source_of(&self.config);
+        if source != self.source {
+            self.source = source;
+            self.cache = None;
+            if !matches!(self.state, State::Init) {
+                self.log(InstanceLine::SourceChanged { to: source }, ctx.out);
+            }
+        }
+        self.apply_priority(ctx);
+        let faults = self.find_faults(ctx);
+        let before = std::mem::replace(&mut self.faults, faults);
+        let one_gone = ctx.mutation.is(Mutant::OneCauseEndsFault) && self.faults.len() < before.len();
+        let faulty = !self.faults.is_empty() && !one_gone;
+        match &self.state {
+            State::Init if faulty => self.enter_fault(ctx),
+            State::Init => match self.waits_for(ctx) {
+                Some(reason) => self.reason = reason,
+                None if self.clearing.is_some() && self.sequence > 0 => {}
+                None => self.enter_backup(Reason::Startup, ctx),
+            },
+            State::Backup(_) | State::Master(_) if faulty => {
+                let release = self.is_master();
+                self.log(InstanceLine::EnteringFault, ctx.out);
+                if release {
+                    self.send_release(ctx);
+                }
+                self.enter_fault(ctx);
+            }
+            State::Fault if !faulty && self.waits_for(ctx).is_none() => {
+                self.master_interval = self.config.advert_interval;
+                self.enter_backup(Reason::FaultCleared, ctx);
+            }
+            State::Fault => {
+                if let Some(first) = self.faults.first() {
+                    self.reason = first.clone();
+                }
+            }
+            State::Backup(_) | State::Master(_) => {}
+        }
+    }
+
+    /// A backup's timer moves by the change of its Master_Down_Interval; a master's next advert carries the new value.
+    fn apply_priority(&mut self, ctx: &mut Context<'_>) {
+        let (from, to) = (self.effective, self.priority_of(ctx));
+        if from == to {
+            return;
+        }
+        let before = self.master_down_interval(ctx.mutation);
+        self.effective = to;
+        let after = self.master_down_interval(ctx.mutation);
+        if let State::Backup(backup) = &mut self.state {
+            backup.master_down = backup.master_down.before(before) + after;
+        }
+        self.log(InstanceLine::EffectivePriority { from, to }, ctx.out);
+    }
+
+    /// Skew_Time: lower priorities wait longer (RFC 9568 section 6.1; version 2: RFC 3768 section 6.1).
+    pub(super) fn skew_time(&self, mutation: Mutation) -> Micros {
+        let priority = if self.config.is_owner() {
+            Priority::OWNER
+        } else {
+            self.effective
+        };
+        let steps = 256 - u64::from(priority.get());
+        let skew = match self.config.version {
+            Version::V2 => steps * 1_000_000 / 256,
+            Version::V3 => steps * u64::from(self.master_interval.centiseconds()) * 625 / 16,
+        };
+        if mutation.is(Mutant::SkewTruncated) {
+            return Micros(skew / 1_000_000 * 1_000_000);
+        }
+        if mutation.is(Mutant::SkewLeftOut) {
+            Micros::ZERO
+        } else {
+            Micros(skew)
+        }
+    }
+
+    /// Active_Down_Interval: `down_timer_adverts` intervals of the master and Skew_Time.
+    pub(super) fn master_down_interval(&self, mutation: Mutation) -> Micros {
+        let adverts = if mutation.is(Mutant::DownAfterTwo) {
+            2
+        } else {
+            self.config.down_timer_adverts.get()
+        };
+        self.master_interval.duration().times(u64::from(adverts)) + self.skew_time(mutation)
+    }
+
+    /// An advert for this VRID, judged.
+    pub(super) fn on_advert(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
+        if matches!(self.state, State::Init | State::Fault) {
+            return;
+        }
+        let known_sender = self.last_master == Some(arrived.source);
+        let compare = self.is_master() || !known_sender || !self.config.skip_check_adv_addr;
+        let owner_ignores = self.config.owner_ignore_adverts && self.effective.is_owner();
+        match judge(&self.config, owner_ignores, compare, arrived, ctx.mutation) {
+            Ok(heard) => self.on_heard(&heard, at, ctx),
+            Err(why) => self.on_dropped(why, arrived, at, ctx),
+        }
+    }
+
+    fn on_dropped(&mut self, why: DropDetail, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
+        let reason = why.reason();
+        self.counters.count_dropped(reason);
+        self.peers
+            .note(arrived.source, arrived.view.priority(), Verdict::Dropped(reason), at);
+        if self.once.first(Cause::Dropped(reason), arrived.source) {
+            self.log(
+                InstanceLine::Dropped {
+                    from: arrived.source,
+                    why,
+                },
+                ctx.out,
+            );
+        }
+        let mdi = self.master_down_interval(ctx.mutation);
+        match &mut self.state {
+            State::Backup(backup) if ctx.mutation.is(Mutant::InvalidRearmsBackup) => backup.master_down = at + mdi,
+            State::Master(master) if ctx.mutation.is(Mutant::InvalidRearmsMaster) => {
+                master.next_advert = at + self.config.advert_interval.duration();
+            }
+            State::Init | State::Backup(_) | State::Master(_) | State::Fault => {}
+        }
+    }
+
+    fn on_heard(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        self.counters.adverts_received += 1;
+        if heard.priority == Priority::RELEASE {
+            self.counters.priority_zero_received += 1;
+        }
+        self.note_differences(heard, ctx.out);
+        if heard.form == ChecksumForm::OldUnicast && !self.old_checksum && self.follows_old_checksum() {
+            self.old_checksum = true;
+            self.cache = None;
+            self.log(InstanceLine::OldUnicastChecksum, ctx.out);
+        }
+        match &self.state {
+            State::Backup(_) => self.backup_heard(heard, at, ctx),
+            State::Master(_) => self.master_heard(heard, at, ctx),
+            State::Init | State::Fault => {}
+        }
+    }
+
+    fn follows_old_checksum(&self) -> bool {
+        matches!(
+            self.config.transport,
+            Transport::Unicast {
+                old_checksum: OldUnicastChecksum::Auto,
+                ..
+            }
+        )
+    }
+
+    fn note_differences(&mut self, heard: &Heard, out: &mut VecDeque<Action>) {
+        use super::log_event::Difference;
+        for what in &heard.differences {
+            let (cause, counter) = match what {
+                Difference::AddressCount { .. } => (Cause::AddressCount, &mut self.counters.address_list_mismatches),
+                Difference::AddressMissing { .. } => {
+                    (Cause::AddressMissing, &mut self.counters.address_list_mismatches)
+                }
+                Difference::Interval { .. } => (Cause::Interval, &mut self.counters.interval_mismatches),
+            };
+            *counter += 1;
+            if self.once.first(cause, heard.source) {
+                self.log(
+                    InstanceLine::Differs {
+                        from: heard.source,
+                        what: what.clone(),
+                    },
+                    out,
+                );
+            }
+        }
+    }
+
+    /// Runs what is due. Order as in [`Timer`].
+    pub(super) fn on_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
+        match &self.state {
+            State::Init | State::Fault => {}
+            State::Backup(backup) => {
+                if backup.master_down <= ctx.now {
+                    self.master_down(ctx);
+                }
+            }
+            State::Master(_) => self.master_timeout(horizon, ctx),
+        }
+    }
+
+    fn enter_backup_at_start(&mut self, ctx: &mut Context<'_>) {
+        let until = ctx.now + self.master_down_interval(ctx.mutation);
+        self.log(InstanceLine::EnteringBackupInit, ctx.out);
+        self.set_state(
+            State::Backup(Backup::waiting_until(until)),
+            Reason::Startup,
+            Until::Now,
+            ctx,
+        );
+    }
+
+    /// To Backup with a full Master_Down_Interval; from Master the addresses go first.
+    fn enter_backup(&mut self, reason: Reason, ctx: &mut Context<'_>) {
+        let until = ctx.now + self.master_down_interval(ctx.mutation);
+        self.enter_backup_until(until, reason, ctx);
+    }
+
+    fn enter_backup_until(&mut self, until: Instant, reason: Reason, ctx: &mut Context<'_>) {
+        self.log(InstanceLine::EnteringBackup, ctx.out);
+        let wait = self.leave_state(ctx);
+        self.set_state(State::Backup(Backup::waiting_until(until)), reason, wait, ctx);
+    }
+
+    fn enter_fault(&mut self, ctx: &mut Context<'_>) {
+        let reason = self.faults.first().cloned().unwrap_or(Reason::Startup);
+        let wait = self.leave_state(ctx);
+        self.set_state(State::Fault, reason, wait, ctx);
+    }
+
+    fn enter_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
+        self.once.clear();
+        self.lowered = false;
+        self.master_interval = self.config.advert_interval;
+        if self.config.is_owner() {
+            self.effective = Priority::OWNER;
+        }
+        let ticket = self.new_ticket(ctx);
+        let next_advert = ctx.now + self.config.advert_interval.duration();
+        let complete = self.addresses.is_empty();
+        let state = State::Master(Master {
+            next_advert,
+            ticket,
+            present: vec![false; self.addresses.len()],
+            complete,
+            second_burst: None,
+            refresh: None,
+            lower_prio_burst: None,
+            rogue: None,
+            stolen_at: Vec::new(),
+        });
+        self.last_master = None;
+        self.send_advert(self.effective, ctx);
+        self.log(InstanceLine::EnteringMaster, ctx.out);
+        self.counters.became_master += 1;
+        let wait = if complete { Until::Now } else { Until::Announced(ticket) };
+        self.set_state(state, reason, wait, ctx);
+        if !self.config.vips.is_empty() {
+            self.log(InstanceLine::SettingVips { excluded: false }, ctx.out);
+        }
+        if !self.config.excluded_vips.is_empty() {
+            self.log(InstanceLine::SettingVips { excluded: true }, ctx.out);
+        }
+        if !complete {
+            self.clearing = None;
+            ctx.out.push_back(Action::SetAddresses(self.wish(ticket)));
+        }
+    }
+
+    /// What has to be undone before the state changes; what the news wait for.
+    fn leave_state(&mut self, ctx: &mut Context<'_>) -> Until {
+        if !self.is_master() {
+            return Until::Now;
+        }
+        self.once.clear();
+        self.counters.released_master += 1;
+        ctx.pacer.forget(self.id);
+        if ctx.mutation.is(Mutant::VipKeptInBackup) {
+            return Until::Now;
+        }
+        self.clear_addresses(ctx).map_or(Until::Now, Until::Gone)
+    }
+
+    /// Wishes the addresses away, whether or not they are there.
+    fn clear_addresses(&mut self, ctx: &mut Context<'_>) -> Option<Ticket> {
+        if self.addresses.is_empty() {
+            return None;
+        }
+        if !self.config.vips.is_empty() {
+            self.log(InstanceLine::RemovingVips { excluded: false }, ctx.out);
+        }
+        if !self.config.excluded_vips.is_empty() {
+            self.log(InstanceLine::RemovingVips { excluded: true }, ctx.out);
+        }
+        let ticket = self.new_ticket(ctx);
+        self.clearing = Some(ticket);
+        ctx.out.push_back(Action::ClearAddresses(self.wish(ticket)));
+        Some(ticket)
+    }
+
+    fn new_ticket(&mut self, ctx: &mut Context<'_>) -> Ticket {
+        *ctx.next_ticket += 1;
+        self.ticket = Ticket(*ctx.next_ticket);
+        self.ticket
+    }
+
+    fn wish(&self, ticket: Ticket) -> AddressWish {
+        let advertised = u32::try_from(self.config.vips.len()).unwrap_or(u32::MAX);
+        AddressWish {
+            instance: self.id,
+            ticket,
+            addresses: Arc::clone(&self.addresses),
+            advertised,
+        }
+    }
+
+    /// The only place that assigns the state.
+    fn set_state(&mut self, state: State, reason: Reason, until: Until, ctx: &mut Context<'_>) {
+        let (from, to) = (self.state.name(), state.name());
+        self.state = state;
+        self.since = ctx.now;
+        self.reason = reason.clone();
+        self.sequence += 1;
+        self.last_transition = Some((
+            ctx.now,
+            Transition {
+                from,
+                to,
+                reason: reason.clone(),
+            },
+        ));
+        let change = StateChange {
+            instance: self.id,
+            name: self.config.name.clone(),
+            from,
+            to,
+            priority: self.effective,
+            reason,
+            sequence: self.sequence,
+        };
+        self.pending.push_back(Pending { change, until });
+        self.release_news(None, ctx.out);
+    }
+
+    /// Tells the news in order, each when the kernel has done what comes before it.
+    fn release_news(&mut self, done: Option<Until>, out: &mut VecDeque<Action>) {
+        if let Some(done) = done {
+            for pending in self.pending.iter_mut().filter(|p| p.until == done) {
+                pending.until = Until::Now;
+            }
+        }
+        while let Some(front) = self.pending.front() {
+            let superseded = match front.until {
+                Until::Now => true,
+                Until::Announced(ticket) | Until::Gone(ticket) => ticket < self.ticket,
+            };
+            if !superseded {
+                return;
+            }
+            let Some(front) = self.pending.pop_front() else { return };
+            out.push_back(Action::StateChanged(front.change));
+        }
+    }
+
+    pub(super) fn on_addresses_gone(&mut self, ticket: Ticket, ctx: &mut Context<'_>) {
+        if self.clearing == Some(ticket) {
+            self.clearing = None;
+        }
+        self.release_news(Some(Until::Gone(ticket)), ctx.out);
+    }
+
+    pub(super) fn on_announced(&mut self, ticket: Ticket, ctx: &mut Context<'_>) {
+        self.release_news(Some(Until::Announced(ticket)), ctx.out);
+    }
+
+    pub(super) fn on_socket_failed(&mut self, call: &str, errno: i32, ctx: &mut Context<'_>) {
+        if self.socket_error.is_none() {
+            self.log(
+                InstanceLine::SocketFailed {
+                    call: call.into(),
+                    errno,
+                },
+                ctx.out,
+            );
+        }
+        self.socket_error = Some((call.into(), errno));
+        self.reconsider(ctx);
+    }
+
+    pub(super) fn on_socket_open(&mut self, ctx: &mut Context<'_>) {
+        if self.socket_error.take().is_some() {
+            self.reconsider(ctx);
+        }
+    }
+
+    /// The daemon stops, or the instance leaves the configuration.
+    pub(super) fn stop(&mut self, reason: Reason, ctx: &mut Context<'_>) {
+        if self.is_master() {
+            self.send_release(ctx);
+        }
+        let wait = self.leave_state(ctx);
+        self.set_state(State::Init, reason, wait, ctx);
+    }
+
+    fn send_release(&mut self, ctx: &mut Context<'_>) {
+        if ctx.mutation.is(Mutant::ReleaseLeftOut) {
+            return;
+        }
+        self.send_advert(Priority::RELEASE, ctx);
+        self.counters.priority_zero_sent += 1;
+        self.log(InstanceLine::SentPriorityZero, ctx.out);
+    }
+
+    /// One cycle: the group, or every peer.
+    fn send_advert(&mut self, priority: Priority, ctx: &mut Context<'_>) {
+        let Some(source) = self.source else { return };
+        let link = self.config.interface.as_ref().and_then(|name| ctx.world.index_of(name));
+        if self.config.interface.is_some() && link.is_none() {
+            return;
+        }
+        let carried = if priority != Priority::RELEASE && ctx.mutation.is(Mutant::BasePriorityAdvertised) {
+            self.config.priority
+        } else {
+            priority
+        };
+        self.ip_id = self.ip_id.checked_add(1).unwrap_or(1);
+        self.counters.adverts_sent += 1;
+        if self
+            .cache
+            .as_ref()
+            .is_none_or(|cache| cache.priority != carried || cache.source != source)
+        {
+            self.cache = Some(self.build_messages(carried, source));
+        }
+        let ttl = match &self.config.transport {
+            Transport::Multicast { .. } => Some(255),
+            Transport::Unicast { ttl, .. } => match self.config.family {
+                Family::Ipv4 => Some(ttl.unwrap_or(255)),
+                Family::Ipv6 => *ttl,
+            },
+        };
+        for (destination, message) in self.cache.iter().flat_map(|cache| &cache.messages) {
+            ctx.out.push_back(Action::Transmit(Transmit {
+                instance: self.id,
+                interface: link,
+                source,
+                destination: *destination,
+                ttl,
+                ip_id: self.ip_id,
+                priority: carried,
+                message: Arc::clone(message),
+            }));
+        }
+    }
+
+    fn build_messages(&self, priority: Priority, source: IpAddr) -> Cache {
+        let config = &self.config;
+        let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address).collect();
+        let (destinations, old): (Vec<IpAddr>, bool) = match &config.transport {
+            Transport::Multicast { group } => (vec![*group], false),
+            Transport::Unicast {
+                peers, old_checksum, ..
+            } => {
+                let old = *old_checksum == OldUnicastChecksum::Always || self.old_checksum;
+                (peers.iter().map(|peer| peer.address).collect(), old)
+            }
+        };
+        let form = match (config.version, config.v3_checksum_as_v2) {
+            (Version::V2, _) | (Version::V3, true) => ChecksumForm::MessageOnly,
+            (Version::V3, false) if old => ChecksumForm::OldUnicast,
+            (Version::V3, false) => ChecksumForm::PseudoHeader,
+        };
+        let message = |to: IpAddr| {
+            let (interval, auth) = (config.advert_interval, &config.authentication);
+            let bytes = build(
+                config.version,
+                config.family,
+                config.vrid,
+                priority,
+                interval,
+                auth,
+                &vips,
+                form,
+                source,
+                to,
+            );
+            (to, Arc::from(bytes))
+        };
+        Cache {
+            priority,
+            source,
+            messages: destinations.into_iter().map(message).collect(),
+        }
+    }
+
+    fn log(&self, line: InstanceLine, out: &mut VecDeque<Action>) {
+        out.push_back(Action::Log(LogEvent::Instance {
+            name: self.config.name.clone(),
+            line,
+        }));
+    }
+
+    pub(super) const fn master_interval(&self) -> AdvertInterval {
+        self.master_interval
+    }
+
+    pub(super) const fn last_master(&self) -> Option<IpAddr> {
+        self.last_master
+    }
+
+    /// Goes on where an instance of a former process ended.
+    pub(super) fn remember(&mut self, interval: AdvertInterval, last_master: Option<IpAddr>, counters: Counters) {
+        if self.config.version == Version::V3 {
+            self.master_interval = interval;
+        }
+        self.last_master = last_master;
+        self.counters = counters;
+    }
+
+    /// Whether this is the newest wish.
+    pub(super) fn wish_is(&self, ticket: Ticket) -> bool {
+        self.ticket == ticket
+    }
+
+    /// Whether this is one of its virtual addresses.
+    pub(super) fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|vip| vip.address == address)
+    }
+
+    /// Whether it depends on this interface.
+    pub(super) fn uses(&self, name: &IfName) -> bool {
+        self.config.interface.as_ref() == Some(name)
+            || self.addresses.iter().any(|vip| vip.interface == *name)
+            || self
+                .config
+                .track_interfaces
+                .iter()
+                .any(|track| track.interface == *name)
+    }
+
+    /// Whether it tracks the script at this position.
+    pub(super) fn tracks_script(&self, index: usize) -> bool {
+        self.config
+            .track_scripts
+            .iter()
+            .any(|track| usize::try_from(track.script.0) == Ok(index))
+    }
+
+    /// The same instance under a configuration that differs in nothing but names and positions (behaviour §11.2).
+    pub(super) fn adopt(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    pub(super) fn on_transmit_failed(&mut self, destination: IpAddr, errno: i32, release: bool, ctx: &mut Context<'_>) {
+        // A release on a link that is down cannot be sent, and nobody is there to hear it.
+        if !release && self.once.first(Cause::SendFailed, destination) {
+            let to = self.config.transport.is_unicast().then_some(destination);
+            self.log(InstanceLine::SendFailed { to, errno }, ctx.out);
+        }
+    }
+}

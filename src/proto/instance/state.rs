@@ -1,0 +1,108 @@
+//! The states. Data that belongs to a state lives in its variant, so leaving the state cancels its timers.
+
+use crate::model::{Instant, Micros, Priority, Ticket};
+use crate::proto::action::StateName;
+use crate::proto::timer::Timer;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// State of an instance with its timers (RFC 9568 section 6.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::proto) enum State {
+    /// Not started, or first script results are missing, or old addresses are still being removed.
+    Init,
+    /// Listens.
+    Backup(Backup),
+    /// Holds the addresses.
+    Master(Master),
+    /// Cannot take part.
+    Fault,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::proto) struct Backup {
+    /// Active_Down_Timer.
+    pub(in crate::proto) master_down: Instant,
+    /// End of `preempt_delay`, once a worse master was heard.
+    pub(in crate::proto) preempt_after: Option<Instant>,
+    /// The last accepted advert's sender, priority and time.
+    pub(in crate::proto) accepted: Option<(IpAddr, Priority, Instant)>,
+    /// The last discarded advert's sender, priority and time.
+    pub(in crate::proto) discarded: Option<(IpAddr, Priority, Instant)>,
+    /// Who gave mastership up since the last accepted advert.
+    pub(in crate::proto) released: Option<IpAddr>,
+}
+
+impl Backup {
+    pub(in crate::proto) const fn waiting_until(master_down: Instant) -> Self {
+        Self {
+            master_down,
+            preempt_after: None,
+            accepted: None,
+            discarded: None,
+            released: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::proto) struct Master {
+    /// Adver_Timer.
+    pub(in crate::proto) next_advert: Instant,
+    /// The wish that set the addresses.
+    pub(in crate::proto) ticket: Ticket,
+    /// Which addresses are there, by position in the wish.
+    pub(in crate::proto) present: Vec<bool>,
+    /// Whether every address of the wish was set or told as failed.
+    pub(in crate::proto) complete: bool,
+    /// The second burst.
+    pub(in crate::proto) second_burst: Option<Instant>,
+    /// The next refresh.
+    pub(in crate::proto) refresh: Option<Instant>,
+    /// The delayed burst after a worse advert.
+    pub(in crate::proto) lower_prio_burst: Option<Instant>,
+    /// Another address owner that should yield.
+    pub(in crate::proto) rogue: Option<Rogue>,
+    /// When addresses were stolen lately (DESIGN difference 1).
+    pub(in crate::proto) stolen_at: Vec<Instant>,
+}
+
+/// Two address owners (behaviour §2.7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::proto) struct Rogue {
+    pub(in crate::proto) other: IpAddr,
+    pub(in crate::proto) interval: Micros,
+    /// Own adverts that the other one still gets before it has to be quiet.
+    pub(in crate::proto) adverts_left: u8,
+    /// Until when it must be quiet.
+    pub(in crate::proto) quiet_until: Option<Instant>,
+}
+
+impl State {
+    pub(in crate::proto) const fn name(&self) -> StateName {
+        match self {
+            Self::Init => StateName::Init,
+            Self::Backup(_) => StateName::Backup,
+            Self::Master(_) => StateName::Master,
+            Self::Fault => StateName::Fault,
+        }
+    }
+
+    /// The earliest deadline of the state.
+    pub(in crate::proto) fn next_deadline(&self) -> Option<(Instant, Timer)> {
+        match self {
+            Self::Init | Self::Fault => None,
+            Self::Backup(backup) => Some((backup.master_down, Timer::MasterDown)),
+            Self::Master(master) => {
+                let announce = [master.second_burst, master.refresh, master.lower_prio_burst];
+                let announce = announce.into_iter().flatten().map(|at| (at, Timer::Announce));
+                let rogue = master
+                    .rogue
+                    .as_ref()
+                    .and_then(|r| r.quiet_until)
+                    .map(|at| (at, Timer::RogueOwner));
+                announce.chain(rogue).chain([(master.next_advert, Timer::Advert)]).min()
+            }
+        }
+    }
+}

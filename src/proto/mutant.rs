@@ -1,0 +1,119 @@
+//! One-line defects that can be switched on to prove that the tests would notice them. Compiled in with the feature `mutants` only.
+
+/// A known defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// Skew_Time is cut to whole seconds.
+    SkewTruncated,
+    /// Skew_Time is left out.
+    SkewLeftOut,
+    /// Among equals the lower address wins.
+    TieTurned,
+    /// A backup ignores priority 0.
+    PriorityZeroIgnored,
+    /// An invalid advert re-arms the master down timer.
+    InvalidRearmsBackup,
+    /// An invalid advert re-arms the advert timer (keepalived's trap T1).
+    InvalidRearmsMaster,
+    /// The addresses stay when the instance leaves master.
+    VipKeptInBackup,
+    /// No announcement after a take-over.
+    AnnouncementLeftOut,
+    /// No priority 0 advert at a stop.
+    ReleaseLeftOut,
+    /// A backup accepts every advert, whatever its priority.
+    PreemptIgnored,
+    /// `nopreempt` has no effect.
+    NoPreemptIgnored,
+    /// A master stays master whatever it hears.
+    MasterNeverYields,
+    /// A master yields to every advert.
+    MasterAlwaysYields,
+    /// A worse advert re-arms the backup's timer.
+    DiscardedRearms,
+    /// Checksums are not looked at.
+    ChecksumUnchecked,
+    /// The TTL is not looked at.
+    TtlUnchecked,
+    /// The password is not looked at.
+    PasswordUnchecked,
+    /// The master down timer counts two intervals instead of three.
+    DownAfterTwo,
+    /// The weight of a script is not taken back when it fails.
+    WeightKept,
+    /// A failing script of weight 0 is no fault.
+    FaultIgnored,
+    /// One success ends a fault although `rise` asks for more.
+    RiseIgnored,
+    /// One failure is enough although `fall` asks for more.
+    FallIgnored,
+    /// The advert carries the base priority instead of the effective one.
+    BasePriorityAdvertised,
+    /// The next advert is armed only when the last one has been late.
+    AdvertEveryOther,
+    /// The second burst of announcements is left out.
+    SecondBurstLeftOut,
+    /// The interval of the master is not learned (version 3).
+    IntervalNotLearned,
+    /// A fault ends when one of two causes has gone.
+    OneCauseEndsFault,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 27] = [
+        Self::SkewTruncated,
+        Self::SkewLeftOut,
+        Self::TieTurned,
+        Self::PriorityZeroIgnored,
+        Self::InvalidRearmsBackup,
+        Self::InvalidRearmsMaster,
+        Self::VipKeptInBackup,
+        Self::AnnouncementLeftOut,
+        Self::ReleaseLeftOut,
+        Self::PreemptIgnored,
+        Self::NoPreemptIgnored,
+        Self::MasterNeverYields,
+        Self::MasterAlwaysYields,
+        Self::DiscardedRearms,
+        Self::ChecksumUnchecked,
+        Self::TtlUnchecked,
+        Self::PasswordUnchecked,
+        Self::DownAfterTwo,
+        Self::WeightKept,
+        Self::FaultIgnored,
+        Self::RiseIgnored,
+        Self::FallIgnored,
+        Self::BasePriorityAdvertised,
+        Self::AdvertEveryOther,
+        Self::SecondBurstLeftOut,
+        Self::IntervalNotLearned,
+        Self::OneCauseEndsFault,
+    ];
+}
+
+/// The defect in force, if any. Without the feature it is nothing and costs nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mutation {
+    #[cfg(feature = "mutants")]
+    mutant: Option<Mutant>,
+}
+
+impl Mutation {
+    #[cfg(feature = "mutants")]
+    pub(super) const fn of(mutant: Mutant) -> Self {
+        Self { mutant: Some(mutant) }
+    }
+
+    /// Whether this defect is in force.
+    #[cfg(feature = "mutants")]
+    pub(super) fn is(self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    /// Whether this defect is in force: never.
+    #[cfg(not(feature = "mutants"))]
+    pub(super) const fn is(self, _mutant: Mutant) -> bool {
+        false
+    }
+}

@@ -1,0 +1,120 @@
+//! A new configuration: unchanged instances keep everything, changed ones start again, and what left is released (behaviour §11.2).
+
+use super::instance::Instance;
+use super::reason::Reason;
+use super::tracking::ScriptTracker;
+use super::{Core, Life};
+use crate::model::{Instance as Config, InstanceId, Instant, Model, Script, Transport};
+
+impl Core {
+    pub(super) fn reload(&mut self, model: Model, now: Instant) {
+        if self.life != Life::Running {
+            return;
+        }
+        let unchanged = self.match_instances(&model);
+        // What leaves or changes says good-bye under the old configuration.
+        for index in 0..self.instances.len() {
+            if !unchanged.contains(&Some(index)) {
+                self.at(index, now, |instance, ctx| instance.stop(Reason::Reload, ctx));
+            }
+        }
+        let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
+        let mut fresh = Vec::new();
+        for (config, kept) in model.instances.iter().zip(&unchanged) {
+            let kept = kept.and_then(|index| old.get_mut(index)).and_then(Option::take);
+            if let Some(mut instance) = kept {
+                instance.adopt(config.clone());
+                self.instances.push(instance);
+            } else {
+                let id = self.new_id();
+                fresh.push(id);
+                self.instances.push(Instance::new(id, config.clone(), now));
+            }
+        }
+        self.leaving
+            .extend(old.into_iter().flatten().filter(Instance::is_clearing));
+        self.adopt_scripts(&model.scripts, now);
+        self.model = model;
+        self.index();
+        self.sync_sockets();
+        self.start_fresh(&fresh, now);
+        self.each(now, Instance::reconsider);
+    }
+
+    fn start_fresh(&mut self, fresh: &[InstanceId], now: Instant) {
+        for id in fresh {
+            self.one(*id, now, Instance::start);
+        }
+        for index in 0..self.scripts.len() {
+            if self
+                .scripts
+                .get(index)
+                .is_some_and(|script| script.next_deadline().is_none())
+            {
+                if let Some(script) = self.scripts.get_mut(index) {
+                    script.start(now);
+                }
+                self.script_timeout(index, now);
+            }
+        }
+    }
+
+    /// For each new instance the position of the old one that it continues unchanged.
+    fn match_instances(&self, model: &Model) -> Vec<Option<usize>> {
+        let same = |new: &Config, old: &Config| same_router(new, old) && same_settings(new, model, old, &self.model);
+        model
+            .instances
+            .iter()
+            .map(|new| self.instances.iter().position(|old| same(new, &old.config)))
+            .collect()
+    }
+
+    fn adopt_scripts(&mut self, scripts: &[Script], now: Instant) {
+        let mut old = std::mem::take(&mut self.scripts);
+        for script in scripts {
+            let known = old.iter().position(|tracker| tracker.is_same_program(script));
+            let tracker = match known {
+                Some(index) => {
+                    let mut tracker = old.swap_remove(index);
+                    if tracker.script != *script {
+                        tracker.adopt(script.clone(), &mut self.actions);
+                        tracker.start(now);
+                    }
+                    tracker
+                }
+                None => ScriptTracker::new(script.clone()),
+            };
+            self.scripts.push(tracker);
+        }
+        for mut left in old {
+            left.stop(&mut self.actions);
+        }
+    }
+}
+
+/// keepalived's idea of the same instance: VRID, family, interface and where adverts go; the name is irrelevant.
+fn same_router(new: &Config, old: &Config) -> bool {
+    let transport = match (&new.transport, &old.transport) {
+        (Transport::Multicast { group: a }, Transport::Multicast { group: b }) => a == b,
+        (Transport::Unicast { .. }, Transport::Unicast { .. }) => new.source == old.source,
+        (Transport::Multicast { .. }, Transport::Unicast { .. })
+        | (Transport::Unicast { .. }, Transport::Multicast { .. }) => false,
+    };
+    new.vrid == old.vrid && new.family == old.family && new.interface == old.interface && transport
+}
+
+/// Whether nothing but names and positions differ.
+fn same_settings(new: &Config, new_model: &Model, old: &Config, old_model: &Model) -> bool {
+    let tracked = |config: &Config, model: &Model| -> Vec<_> {
+        let name = |id| model.script(id).map(|script| script.name.clone());
+        config
+            .track_scripts
+            .iter()
+            .map(|track| (name(track.script), track.weight))
+            .collect()
+    };
+    let mut renamed = new.clone();
+    renamed.name = old.name.clone();
+    renamed.track_scripts.clone_from(&old.track_scripts);
+    renamed == *old && tracked(new, new_model) == tracked(old, old_model)
+}

@@ -1,0 +1,152 @@
+//! What the core knows of the host: links and their addresses. It decides which address an instance sends from.
+
+use super::event::{Link, LinkAddress};
+use crate::model::{Family, IfIndex, IfName, Instance, is_ipv6_link_local};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Links by index, with their addresses in the order in which the kernel told them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct World {
+    links: BTreeMap<IfIndex, LinkEntry>,
+    names: BTreeMap<IfName, IfIndex>,
+}
+
+#[derive(Debug, Clone)]
+struct LinkEntry {
+    link: Link,
+    addresses: Vec<IpAddr>,
+}
+
+/// What a link event meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinkNews {
+    /// A link that was not known.
+    Added,
+    /// It runs now and did not before.
+    CameUp,
+    /// It does not run any more.
+    WentDown,
+    /// Something else changed.
+    Changed,
+    /// Nothing that matters changed.
+    Same,
+}
+
+impl World {
+    pub(super) fn put_link(&mut self, link: Link) -> LinkNews {
+        if let Some(old) = self.names.get(&link.name).copied().filter(|old| *old != link.index) {
+            self.remove_link(old);
+        }
+        match self.links.get_mut(&link.index) {
+            None => {
+                self.names.insert(link.name.clone(), link.index);
+                self.links.insert(
+                    link.index,
+                    LinkEntry {
+                        link,
+                        addresses: Vec::new(),
+                    },
+                );
+                LinkNews::Added
+            }
+            Some(entry) if entry.link == link => LinkNews::Same,
+            Some(entry) => {
+                let was_running = entry.link.running;
+                if entry.link.name != link.name {
+                    self.names.remove(&entry.link.name);
+                    self.names.insert(link.name.clone(), link.index);
+                }
+                let news = match (was_running, link.running) {
+                    (false, true) => LinkNews::CameUp,
+                    (true, false) => LinkNews::WentDown,
+                    (true, true) | (false, false) => LinkNews::Changed,
+                };
+                entry.link = link;
+                news
+            }
+        }
+    }
+
+    /// The name of the link that was removed.
+    pub(super) fn remove_link(&mut self, index: IfIndex) -> Option<IfName> {
+        let entry = self.links.remove(&index)?;
+        self.names.remove(&entry.link.name);
+        Some(entry.link.name)
+    }
+
+    /// Whether the address is new.
+    pub(super) fn add_address(&mut self, address: LinkAddress) -> bool {
+        let Some(entry) = self.links.get_mut(&address.index) else {
+            return false;
+        };
+        let new = !entry.addresses.contains(&address.address);
+        if new {
+            entry.addresses.push(address.address);
+        }
+        new
+    }
+
+    /// Whether the address was there.
+    pub(super) fn remove_address(&mut self, address: LinkAddress) -> bool {
+        let Some(entry) = self.links.get_mut(&address.index) else {
+            return false;
+        };
+        let before = entry.addresses.len();
+        entry.addresses.retain(|a| *a != address.address);
+        entry.addresses.len() != before
+    }
+
+    pub(super) fn link(&self, name: &IfName) -> Option<&Link> {
+        self.names
+            .get(name)
+            .and_then(|index| self.links.get(index))
+            .map(|entry| &entry.link)
+    }
+
+    pub(super) fn index_of(&self, name: &IfName) -> Option<IfIndex> {
+        self.names.get(name).copied()
+    }
+
+    pub(super) fn name_of(&self, index: IfIndex) -> Option<&IfName> {
+        self.links.get(&index).map(|entry| &entry.link.name)
+    }
+
+    pub(super) fn runs(&self, name: &IfName) -> bool {
+        self.link(name).is_some_and(|link| link.running)
+    }
+
+    pub(super) fn has_address(&self, address: IpAddr) -> bool {
+        self.links.values().any(|entry| entry.addresses.contains(&address))
+    }
+
+    /// The address that the instance's adverts come from: the configured one, else the first address of its interface
+    /// that is none of its own virtual addresses; for IPv6 a link-local one (RFC 9568 section 5.1.2.1).
+    pub(super) fn source_of(&self, instance: &Instance) -> Option<IpAddr> {
+        if let Some(source) = instance.source {
+            return (!instance.track_source || self.has_address(source)).then_some(source);
+        }
+        let entry = instance
+            .interface
+            .as_ref()
+            .and_then(|name| self.names.get(name))
+            .and_then(|i| self.links.get(i))?;
+        let is_virtual = |a: &IpAddr| {
+            instance
+                .vips
+                .iter()
+                .chain(&instance.excluded_vips)
+                .any(|vip| vip.address == *a)
+        };
+        entry
+            .addresses
+            .iter()
+            .copied()
+            .filter(|a| !is_virtual(a))
+            .find(|address| match (instance.family, address) {
+                (Family::Ipv4, IpAddr::V4(_)) => true,
+                (Family::Ipv6, IpAddr::V6(v6)) => is_ipv6_link_local(*v6),
+                (Family::Ipv4, IpAddr::V6(_)) | (Family::Ipv6, IpAddr::V4(_)) => false,
+            })
+    }
+}
