@@ -5,10 +5,12 @@
 
 mod epoll;
 mod eventfd;
+mod fork;
 mod seqpacket;
 mod signal;
 
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
+pub use fork::{default_signals, fork};
 pub use seqpacket::{Datagram, Seqpacket};
 pub use signal::{SignalFd, SignalInfo, block_signals, realtime_max, realtime_min};

@@ -1,1 +1,3 @@
-//! Not built yet.
+//! The kernel: clock, sockets, netlink. Decides nothing about the protocol.
+
+pub mod clock;
