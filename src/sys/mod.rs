@@ -3,14 +3,24 @@
 //! What `std`, `nix` and `rustix` offer safely is used from there directly; this module adds what they lack or what needs
 //! a fixed combination of flags (everything close-on-exec, everything non-blocking).
 
+mod confine;
 mod epoll;
 mod eventfd;
 mod fork;
+mod heartbeat;
+mod lock;
+mod memfd;
 mod seqpacket;
 mod signal;
+mod spawn;
 
+pub use confine::{Capability, forbid_exec, has_capability, keep_capabilities};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fork::{default_signals, fork};
+pub use heartbeat::Heartbeat;
+pub use lock::{Range, conflict, try_lock};
+pub use memfd::{memory_file, reader, seal};
 pub use seqpacket::{Datagram, Seqpacket};
 pub use signal::{SignalFd, SignalInfo, block_signals, realtime_max, realtime_min};
+pub use spawn::{Program, User, spawn};
