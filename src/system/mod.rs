@@ -1,3 +1,4 @@
 //! The kernel: clock, sockets, netlink. Decides nothing about the protocol.
 
 pub mod clock;
+pub mod logsink;
