@@ -1,1 +1,105 @@
-//! Not built yet.
+//! Text → model. Reads `keepalived.conf`; every problem of a file is found in one run and carries its place.
+//!
+//! Stages: `keepalived` (characters → lines of words → tree), `schema` (which keyword may stand where),
+//! `lower` (tree → model, with keepalived's defaults and consequences). Files and the host are seen only through
+//! [`Source`] and [`Host`], so that a configuration can be judged without the machine that it is for.
+
+mod diagnostic;
+mod keepalived;
+mod lower;
+mod schema;
+mod source;
+mod tree;
+
+pub use diagnostic::{Class, Diagnostic, Position};
+pub use source::{Host, InterfaceFacts, MemorySource, NoHost, ReadError, Source};
+
+use crate::model::Model;
+
+/// What the command line says about reading.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoadOptions {
+    /// `-i`: the id that `@id` conditions compare with. `None`: the host name up to its first dot.
+    pub config_id: Option<String>,
+}
+
+/// A configuration that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// What it means; `None` if it cannot run.
+    pub model: Option<Model>,
+    /// Every problem, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Files read, the main one first.
+    pub files: Vec<String>,
+    /// Hex digits that differ when any byte of any file differs.
+    pub hash: String,
+}
+
+impl Loaded {
+    /// Exit status of `-t` (config-language §9, DESIGN difference 9): 0, 4, 5 or 6.
+    #[must_use]
+    pub fn test_status(&self) -> u8 {
+        let worst = self.diagnostics.iter().filter_map(|d| d.class).max();
+        worst.map_or(0, |class| match class {
+            Class::FileNotFound | Class::BadInterface | Class::Fatal => 4,
+            Class::Security => 6,
+            Class::MissingParameter => 2,
+            Class::MultipleFiles
+            | Class::UnknownKeyword
+            | Class::UnexpectedOpen
+            | Class::MissingOpen
+            | Class::UnexpectedClose
+            | Class::MissingClose
+            | Class::UnmatchedQuote
+            | Class::InvalidNumber
+            | Class::General
+            | Class::Warning
+            | Class::Deprecated => 5,
+        })
+    }
+
+    /// Exit status of a start that cannot go on: 6 without a file, 2 for a configuration that cannot run.
+    #[must_use]
+    pub fn run_status(&self) -> Option<u8> {
+        let no_file = self.diagnostics.iter().any(|d| d.class == Some(Class::FileNotFound));
+        match (&self.model, no_file) {
+            (Some(_), _) => None,
+            (None, true) => Some(6),
+            (None, false) => Some(2),
+        }
+    }
+}
+
+/// Reads the configuration file `path` with everything that it includes.
+#[must_use]
+pub fn load(path: &str, source: &dyn Source, host: &dyn Host, options: &LoadOptions) -> Loaded {
+    let config_id = options.config_id.clone().unwrap_or_else(|| {
+        let name = host.node_name();
+        name.split('.').next().unwrap_or_default().to_owned()
+    });
+    let text = keepalived::read(path, source, host, &config_id);
+    let (tree, mut diagnostics) = keepalived::build(&text.lines);
+    diagnostics.splice(0..0, text.diagnostics);
+    let model = if text.files.is_empty() {
+        None
+    } else {
+        lower::lower(&tree, host, &mut diagnostics)
+    };
+    Loaded {
+        model,
+        diagnostics,
+        files: text.files,
+        hash: format!("{:016x}", text.hash),
+    }
+}
+
+/// Reads a configuration that is a piece of text.
+#[must_use]
+pub fn load_text(text: &str, host: &dyn Host) -> Loaded {
+    let source = MemorySource::new("text", text);
+    load("text", &source, host, &LoadOptions::default())
+}
+
+#[cfg(test)]
+mod tests;

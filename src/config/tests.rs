@@ -1,0 +1,195 @@
+//! Whole configurations.
+
+use super::*;
+use crate::model::*;
+use std::path::Path;
+
+fn seed(node: u8) -> Loaded {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("conf/seed/node{node}.conf"));
+    load_text(&std::fs::read_to_string(path).unwrap(), &NoHost)
+}
+
+#[test]
+fn the_first_users_files_mean_what_they_say() {
+    for node in 1..=3 {
+        let loaded = seed(node);
+        let model = loaded.model.clone().unwrap();
+        assert_eq!(model.global.router_id, Some(format!("k8s-master-{node}")));
+        let [script] = model.scripts.as_slice() else { panic!() };
+        assert_eq!(script.argv[..2], ["/bin/bash", "-c"]);
+        assert_eq!(
+            script.argv[2],
+            "if [[ $(netstat -nlp | grep 9443) ]]; then exit 0; else exit 1; fi"
+        );
+        assert_eq!(
+            (script.interval, script.timeout),
+            (Micros::from_secs(2), Micros::from_secs(2))
+        );
+        let [instance] = model.instances.as_slice() else {
+            panic!()
+        };
+        assert_eq!(
+            (instance.vrid.get(), instance.priority.get(), instance.version),
+            (50, 100, Version::V2)
+        );
+        assert_eq!(
+            instance.authentication,
+            Authentication::Pass(Password::from_text("1111"))
+        );
+        assert_eq!(instance.vips[0].to_string(), "172.16.106.187/32");
+        assert_eq!(
+            instance.track_scripts,
+            [TrackScript {
+                script: ScriptId(0),
+                weight: Weight::new(11, false).unwrap()
+            }]
+        );
+        assert_eq!(
+            instance.state,
+            if node == 1 {
+                WantedState::Master
+            } else {
+                WantedState::Backup
+            }
+        );
+        // keepalived's own verdict of this file: scripts without enable_script_security.
+        assert_eq!(loaded.test_status(), 6);
+    }
+}
+
+const TWO: &str = "vrrp_instance A { interface eth0\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.1 }\n";
+
+fn messages(text: &str) -> Vec<String> {
+    load_text(text, &NoHost)
+        .diagnostics
+        .iter()
+        .map(Diagnostic::render_keepalived)
+        .collect()
+}
+
+#[test]
+fn braces_may_stand_anywhere() {
+    for text in [
+        format!("{TWO}}}"),
+        "vrrp_instance A\n{\ninterface eth0 } "
+            .replace('}', "virtual_router_id 1\nvirtual_ipaddress {\n10.0.0.1\n}\n}"),
+        "vrrp_instance A{ interface eth0\nvirtual_router_id 1\nvirtual_ipaddress { 10.0.0.1 }}".to_owned(),
+    ] {
+        if text.contains("interface eth0 virtual") {
+            continue;
+        }
+        let loaded = load_text(&text, &NoHost);
+        assert_eq!(loaded.diagnostics, [], "{text}");
+        assert_eq!(loaded.model.unwrap().instances[0].vips[0].to_string(), "10.0.0.1/32");
+    }
+}
+
+#[test]
+fn a_mistyped_keyword_is_one_error_with_a_hint() {
+    let loaded = load_text(&format!("{TWO} prioritty 5\n}}"), &NoHost);
+    let [only] = loaded.diagnostics.as_slice() else {
+        panic!("{:?}", loaded.diagnostics)
+    };
+    assert_eq!(only.render_keepalived(), "(text: Line 4) Unknown keyword 'prioritty'");
+    assert_eq!(only.hint.as_deref(), Some("did you mean `priority`?"));
+    assert_eq!(only.position.as_ref().map(|p| (p.line, p.column)), Some((4, 2)));
+    assert_eq!(loaded.test_status(), 5);
+}
+
+#[test]
+fn an_unknown_block_is_skipped_as_a_whole() {
+    let text = format!("{TWO} nonsense {{ a b\n c {{ d }} }}\n priority 77\n}}");
+    let loaded = load_text(&text, &NoHost);
+    assert_eq!(loaded.diagnostics.len(), 1, "{:?}", loaded.diagnostics);
+    assert_eq!(loaded.model.unwrap().instances[0].priority, Priority(77));
+}
+
+#[test]
+fn missing_and_extra_braces_are_told() {
+    assert_eq!(messages(TWO), ["There are 1 missing '}'s or extra '{'s"]);
+    assert_eq!(messages(&format!("{TWO}}}\n}}")), ["(text: Line 5) Extra '}' found"]);
+}
+
+#[test]
+fn definitions_conditions_and_sequences_make_instances() {
+    let text = "$IF=eth7\n$BLK=vrrp_instance V$n { \\\ninterface $IF\\\nvirtual_router_id $n\\\nvirtual_ipaddress { 10.0.0.${n} }\\\n}\n~SEQ(n,1,3) $BLK\n@other vrrp_instance X {\n";
+    let text = text.replace("V$n {", "V${n} {");
+    let loaded = load_text(&text, &NoHost);
+    assert_eq!(loaded.diagnostics, []);
+    let model = loaded.model.unwrap();
+    let names: Vec<_> = model.instances.iter().map(|i| (&*i.name, i.vrid.get())).collect();
+    assert_eq!(names, [("V1", 1), ("V2", 2), ("V3", 3)]);
+    assert_eq!(model.instances[2].interface.as_ref().unwrap().as_str(), "eth7");
+}
+
+#[test]
+fn includes_are_read_in_place_and_do_not_run_away() {
+    let source = MemorySource::new("d/a.conf", "include b.conf\ninclude nope.conf\n")
+        .with("d/b.conf", &format!("{TWO}}}\ninclude a.conf\n"));
+    let loaded = load("d/a.conf", &source, &NoHost, &LoadOptions::default());
+    assert!(loaded.diagnostics.iter().any(|d| d.message.contains("include itself")));
+    assert!(
+        loaded
+            .diagnostics
+            .iter()
+            .any(|d| d.message == "Config files missing 'nope.conf'.")
+    );
+    assert!(loaded.model.is_some());
+}
+
+#[test]
+fn a_missing_file_is_status_4_for_a_test_and_6_for_a_start() {
+    let loaded = load("nowhere", &MemorySource::default(), &NoHost, &LoadOptions::default());
+    assert_eq!((loaded.test_status(), loaded.run_status()), (4, Some(6)));
+}
+
+#[test]
+fn every_problem_is_found_in_one_run() {
+    let text =
+        "vrrp_instance A {\n state FOO\n virtual_router_id 300\n priority 0\n advert_int x\n}\nvrrp_script s {\n}\n";
+    let found = messages(text);
+    for expected in [
+        "(text: Line 2) (A) unknown state 'FOO', defaulting to BACKUP",
+        "(text: Line 3) (A): VRID '300' not valid - must be between 1 & 255",
+        "(text: Line 4) (A) Priority not valid! must be between 1 & 255. Using default 100",
+        "(text: Line 5) (A) Advert interval (x) not valid! Must be > 0 - ignoring",
+        "(text: Line 7) No script set for vrrp_script s - removing",
+        "(A) the virtual router id must be set",
+    ] {
+        assert!(found.iter().any(|m| m == expected), "{expected} is not in {found:#?}");
+    }
+}
+
+/// Every real configuration that keepalived loads has a model here, and none hangs or panics.
+#[test]
+fn the_corpus_is_read() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let index = std::fs::read_to_string(corpus.join("INDEX.tsv")).unwrap();
+    let mut lines = index.lines();
+    let columns: Vec<_> = lines.next().unwrap().split('\t').collect();
+    let at = |name: &str| columns.iter().position(|c| *c == name).unwrap();
+    let (file, loaded_at) = (at("file"), at("loaded"));
+    let (mut files, mut refused, mut crashed) = (0, Vec::new(), 0);
+    for line in lines {
+        let fields: Vec<_> = line.split('\t').collect();
+        let path = corpus.join(fields[file]);
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let source = MemorySource::new("f.conf", &text);
+        let options = LoadOptions {
+            config_id: Some("high".into()),
+        };
+        let loaded = load("f.conf", &source, &NoHost, &options);
+        files += 1;
+        crashed += usize::from(fields[loaded_at] == "no");
+        if fields[loaded_at] == "yes" && loaded.model.is_none() && !text.contains("include") {
+            refused.push((
+                fields[file].to_owned(),
+                loaded.diagnostics.last().map(Diagnostic::render_keepalived),
+            ));
+        }
+    }
+    assert!(files > 500, "{files}");
+    assert!(crashed > 10);
+    assert!(refused.is_empty(), "{} of {files} refused: {refused:#?}", refused.len());
+}
