@@ -77,7 +77,7 @@ pub enum InstanceLine {
         /// What.
         detail: String,
     },
-    /// [D] The master down timer fired.
+    /// With `-D`: The master down timer fired.
     ReceiveTimeout,
     /// The priority changed.
     EffectivePriority {
@@ -86,40 +86,40 @@ pub enum InstanceLine {
         /// After.
         to: Priority,
     },
-    /// [D] Addresses are being set.
+    /// With `-D`: Addresses are being set.
     SettingVips {
         /// Whether the excluded ones.
         excluded: bool,
     },
-    /// [D] Addresses are being removed.
+    /// With `-D`: Addresses are being removed.
     RemovingVips {
         /// Whether the excluded ones.
         excluded: bool,
     },
-    /// [D] A burst begins for this address.
+    /// With `-D`: A burst begins for this address.
     SendingAnnouncements {
         /// Where.
         interface: IfName,
         /// What.
         address: IpAddr,
     },
-    /// [D] A priority 0 advert was sent.
+    /// With `-D`: A priority 0 advert was sent.
     SentPriorityZero,
-    /// [D] The first master heard.
+    /// With `-D`: The first master heard.
     MasterSet {
         /// Its address.
         to: IpAddr,
     },
-    /// [D] Another master is heard.
+    /// With `-D`: Another master is heard.
     MasterChanged {
         /// The former.
         from: IpAddr,
         /// The new one.
         to: IpAddr,
     },
-    /// [D] A backup heard priority 0.
+    /// With `-D`: A backup heard priority 0.
     BackupPriorityZero,
-    /// [D] A master heard priority 0.
+    /// With `-D`: A master heard priority 0.
     MasterPriorityZero,
     /// A backup heard a worse master.
     LowerPriorityDiscarded {
@@ -157,12 +157,12 @@ pub enum InstanceLine {
     },
     /// A master heard its equal with its own address.
     EqualPriorityOwnAddress,
-    /// [D] The preempt delay began.
+    /// With `-D`: The preempt delay began.
     PreemptDelayStart {
         /// How long.
         delay: Micros,
     },
-    /// [D] The preempt delay ended early.
+    /// With `-D`: The preempt delay ended early.
     PreemptDelayStop,
     /// Both are address owners.
     TwoOwners {
@@ -181,7 +181,7 @@ pub enum InstanceLine {
         /// Because a lower advert was heard; else because the other owner is gone.
         lower_heard: bool,
     },
-    /// [D] The learned interval changed.
+    /// With `-D`: The learned interval changed.
     IntervalLearned {
         /// Before.
         from: Micros,
@@ -435,16 +435,16 @@ pub enum InterfaceLine {
     Up,
     /// It went down.
     Down,
-    /// [D] It appeared.
+    /// With `-D`: It appeared.
     Added,
-    /// [D] It was deleted.
+    /// With `-D`: It was deleted.
     Deleted,
-    /// [D] An address to send from appeared.
+    /// With `-D`: An address to send from appeared.
     AddressAssigned {
         /// Which.
         address: IpAddr,
     },
-    /// [D] An address to send from vanished.
+    /// With `-D`: An address to send from vanished.
     AddressDeassigned {
         /// Which.
         address: IpAddr,
