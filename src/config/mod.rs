@@ -7,12 +7,13 @@
 mod diagnostic;
 mod keepalived;
 mod lower;
+mod program;
 mod schema;
 mod source;
 mod tree;
 
 pub use diagnostic::{Class, Diagnostic, Position};
-pub use source::{Host, InterfaceFacts, MemorySource, NoHost, ReadError, Source};
+pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Source};
 
 use crate::model::Model;
 

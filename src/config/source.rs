@@ -1,4 +1,7 @@
-//! What reading a configuration needs from outside, as traits.
+//! What reading a configuration needs from outside, as traits: files, and facts of the host.
+//!
+//! Nothing here opens anything. The real implementations are in `system::host`; the ones in memory serve tests, embedded
+//! configurations, and judging a configuration for another machine.
 
 use crate::model::{IfName, ProgramUser};
 use std::collections::BTreeMap;
@@ -10,7 +13,7 @@ pub enum ReadError {
     IsDirectory,
     /// It is not a regular file, or it is executable.
     NotPlain,
-    /// The system refuses; in words.
+    /// The system refuses; in the words of strerror(3).
     Refused(String),
 }
 
@@ -22,8 +25,14 @@ pub trait Source {
     /// Why it cannot be read.
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
 
-    /// The files that match a glob pattern, in order.
+    /// The names that match a pattern of glob(7) without braces, sorted; directories too. A pattern without wildcards
+    /// matches itself if it exists.
     fn glob(&self, pattern: &str) -> Vec<String>;
+
+    /// The absolute name of a directory with links followed, for `${_PWD}`.
+    fn absolute(&self, directory: &str) -> String {
+        directory.to_owned()
+    }
 }
 
 /// What is known of an interface.
@@ -33,6 +42,34 @@ pub struct InterfaceFacts {
     pub mtu: u32,
     /// Whether it is a loopback.
     pub loopback: bool,
+}
+
+/// What a directory entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A device, a socket, a FIFO.
+    Other,
+    /// Not known: counts as what it has to be. For judging without the machine.
+    Unspecified,
+}
+
+/// What lstat(2) says of a directory entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// What it is.
+    pub kind: FileKind,
+    /// Permission bits with set-uid, set-gid and sticky: 0 to 0o7777.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
 }
 
 /// What the configuration asks of the host.
@@ -45,48 +82,58 @@ pub trait Host {
     fn user(&self, name: &str) -> Option<ProgramUser>;
     /// A group's id.
     fn group(&self, name: &str) -> Option<u32>;
-    /// The file that a program's name stands for: absolute, all links followed; `None` if there is none that can be executed.
-    fn program(&self, name: &str) -> Option<String>;
-    /// Whether root may run this resolved path without somebody else being able to replace it.
-    fn is_secure(&self, path: &str) -> bool;
+    /// Facts of a directory entry; a link is not followed.
+    ///
+    /// # Errors
+    /// Why there are none, in the words of strerror(3).
+    fn file(&self, path: &str) -> Result<FileFacts, String>;
+    /// What a symbolic link points to, as written in it.
+    fn link(&self, path: &str) -> Option<String>;
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<String>;
+    /// Where `${_RANDOM}` begins; keepalived takes the clock's seconds.
+    fn seed(&self) -> u64 {
+        0
+    }
 }
 
-/// A single file in memory.
+/// Files in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemorySource {
-    files: BTreeMap<String, String>,
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl MemorySource {
     /// A source that holds this file.
     #[must_use]
-    pub fn new(path: &str, text: &str) -> Self {
-        Self {
-            files: BTreeMap::from([(path.to_owned(), text.to_owned())]),
-        }
+    pub fn new(path: &str, text: impl AsRef<[u8]>) -> Self {
+        Self::default().with(path, text)
     }
 
     /// The same with one more file.
     #[must_use]
-    pub fn with(mut self, path: &str, text: &str) -> Self {
-        self.files.insert(path.to_owned(), text.to_owned());
+    pub fn with(mut self, path: &str, text: impl AsRef<[u8]>) -> Self {
+        self.files.insert(path.to_owned(), text.as_ref().to_vec());
         self
     }
 }
 
 impl Source for MemorySource {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let text = self
-            .files
-            .get(path)
-            .ok_or_else(|| ReadError::Refused("No such file or directory".into()))?;
-        Ok(text.clone().into_bytes())
+        let refused = || ReadError::Refused("No such file or directory".into());
+        self.files.get(path).cloned().ok_or_else(refused)
     }
 
+    /// Knows `*` only.
     fn glob(&self, pattern: &str) -> Vec<String> {
-        self.files.keys().filter(|name| *name == pattern).cloned().collect()
+        let matches = |name: &&String| match pattern.split_once('*') {
+            None => *name == pattern,
+            Some((before, after)) => {
+                let rest = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+                rest.is_some_and(|rest| !rest.contains('/'))
+            }
+        };
+        self.files.keys().filter(matches).cloned().collect()
     }
 }
 
@@ -99,10 +146,10 @@ impl Host for NoHost {
         "localhost".into()
     }
 
-    fn interface(&self, _name: &IfName) -> Option<InterfaceFacts> {
+    fn interface(&self, name: &IfName) -> Option<InterfaceFacts> {
         Some(InterfaceFacts {
             mtu: 1500,
-            loopback: false,
+            loopback: name.as_str() == "lo",
         })
     }
 
@@ -114,15 +161,20 @@ impl Host for NoHost {
         Some(0)
     }
 
-    fn program(&self, name: &str) -> Option<String> {
-        Some(name.to_owned())
+    fn file(&self, _path: &str) -> Result<FileFacts, String> {
+        Ok(FileFacts {
+            kind: FileKind::Unspecified,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+        })
     }
 
-    fn is_secure(&self, _path: &str) -> bool {
-        true
-    }
-
-    fn variable(&self, _name: &str) -> Option<String> {
+    fn link(&self, _path: &str) -> Option<String> {
         None
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "PATH").then(|| "/usr/bin".to_owned())
     }
 }

@@ -125,7 +125,7 @@ fn definitions_conditions_and_sequences_make_instances() {
 #[test]
 fn includes_are_read_in_place_and_do_not_run_away() {
     let source = MemorySource::new("d/a.conf", "include b.conf\ninclude nope.conf\n")
-        .with("d/b.conf", &format!("{TWO}}}\ninclude a.conf\n"));
+        .with("d/b.conf", format!("{TWO}}}\ninclude a.conf\n"));
     let loaded = load("d/a.conf", &source, &NoHost, &LoadOptions::default());
     assert!(loaded.diagnostics.iter().any(|d| d.message.contains("include itself")));
     assert!(

@@ -5,6 +5,7 @@ use super::values::{integer, seconds, small};
 use super::{Context, Node};
 use crate::config::diagnostic::Class;
 use crate::config::keepalived::split_command;
+use crate::config::program::{self, NotFound};
 use crate::model::{Micros, ProgramUser, Script, Weight};
 
 pub(super) fn block(node: &Node, ctx: &mut Context<'_>) {
@@ -62,23 +63,32 @@ fn find_program(node: &Node, mut draft: Script, ctx: &mut Context<'_>) {
         .or_else(|| ctx.host.user("keepalived_script"));
     let name = draft.name.clone();
     let program = draft.argv.first().cloned().unwrap_or_default();
-    ctx.any_program = true;
-    let Some(path) = ctx.host.program(&program) else {
-        ctx.note(
-            Some(node),
-            format!("Script {program} cannot be accessed - No such file or directory"),
-        );
-        let message = format!("Disabling track script {name} since not found/accessible");
-        ctx.report(Class::General, &node.position, message);
-        return;
+    let user = draft.user.unwrap_or(ProgramUser { uid: 0, gid: 0 });
+    let found = match program::find(&program, user, ctx.host) {
+        Ok(found) => found,
+        Err(NotFound::NotExecutable) => {
+            let ProgramUser { uid, gid } = user;
+            let message =
+                format!("WARNING - script '{program}' is not executable for uid:gid {uid}:{gid} - disabling.");
+            ctx.note(Some(node), message);
+            return;
+        }
+        Err(NotFound::Inaccessible(why)) => {
+            ctx.note(Some(node), format!("Script {program} cannot be accessed - {why}"));
+            let message = format!("Disabling track script {name} since not found/accessible");
+            ctx.report(Class::General, &node.position, message);
+            return;
+        }
     };
-    if !program.starts_with('/') {
+    ctx.any_program = true;
+    let path = found.path;
+    if found.searched {
         let message =
             format!("WARNING - script `{program}` resolved by path search to `{path}`. Please specify full path.");
         ctx.note(Some(node), message);
     }
-    let as_root = draft.user.is_none_or(|ProgramUser { uid, gid }| uid == 0 || gid == 0);
-    if as_root && !ctx.host.is_secure(&path) {
+    let as_root = user.uid == 0 || user.gid == 0 || found.set_root;
+    if as_root && !found.secure {
         ctx.note(Some(node), format!("Unsafe permissions found for script '{path}'."));
         if ctx.global.script_security {
             let message = format!("Disabling track script {name} due to insecure");

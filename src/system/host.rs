@@ -1,0 +1,152 @@
+//! The real files and the real host behind the traits of `config`.
+
+use crate::config::{FileFacts, FileKind, Host, InterfaceFacts, ReadError, Source};
+use crate::model::{IfName, ProgramUser};
+use crate::system::clock;
+use nix::unistd::{Group, User};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+/// The file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealSource;
+
+impl Source for RealSource {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let refused = |error: io::Error| ReadError::Refused(words(&error));
+        let facts = fs::metadata(path).map_err(refused)?;
+        if facts.is_dir() {
+            return Err(ReadError::IsDirectory);
+        }
+        // A FIFO or a device is read as keepalived reads it under `-f /dev/stdin`: not at all.
+        if !facts.is_file() || facts.permissions().mode() & 0o111 != 0 {
+            return Err(ReadError::NotPlain);
+        }
+        fs::read(path).map_err(refused)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        if !pattern.contains(['*', '?', '[']) {
+            let exists = Path::new(pattern).symlink_metadata().is_ok();
+            return exists.then(|| pattern.to_owned()).into_iter().collect();
+        }
+        // As glob(3): wildcards match neither `/` nor a leading dot.
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let matches = glob::glob_with(pattern, options).into_iter().flatten();
+        matches
+            .filter_map(Result::ok)
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    fn absolute(&self, directory: &str) -> String {
+        let directory = if directory.is_empty() { "." } else { directory };
+        let absolute = fs::canonicalize(directory);
+        absolute.map_or_else(|_| directory.to_owned(), |path| path.to_string_lossy().into_owned())
+    }
+}
+
+/// This machine, in the network namespace of the caller.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealHost;
+
+impl Host for RealHost {
+    fn node_name(&self) -> String {
+        let name = nix::sys::utsname::uname().map(|names| names.nodename().to_string_lossy().into_owned());
+        name.unwrap_or_else(|_| "localhost".into())
+    }
+
+    fn interface(&self, name: &IfName) -> Option<InterfaceFacts> {
+        nix::net::if_::if_nametoindex(name.as_str()).ok()?;
+        // The mount of /sys may belong to another network namespace: what is not there has Ethernet's values.
+        let fact = |what: &str| fs::read_to_string(format!("/sys/class/net/{name}/{what}")).ok();
+        let mtu = fact("mtu").and_then(|text| text.trim().parse().ok());
+        Some(InterfaceFacts {
+            mtu: mtu.unwrap_or(1500),
+            loopback: name.as_str() == "lo",
+        })
+    }
+
+    fn user(&self, name: &str) -> Option<ProgramUser> {
+        let user = User::from_name(name).ok()??;
+        Some(ProgramUser {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        Some(Group::from_name(name).ok()??.gid.as_raw())
+    }
+
+    fn file(&self, path: &str) -> Result<FileFacts, String> {
+        let facts = fs::symlink_metadata(path).map_err(|error| words(&error))?;
+        let kind = facts.file_type();
+        Ok(FileFacts {
+            kind: match () {
+                () if kind.is_dir() => FileKind::Directory,
+                () if kind.is_symlink() => FileKind::Link,
+                () if kind.is_file() => FileKind::File,
+                () => FileKind::Other,
+            },
+            mode: facts.mode() & 0o7777,
+            uid: facts.uid(),
+            gid: facts.gid(),
+        })
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        fs::read_link(path).ok().map(|to| to.to_string_lossy().into_owned())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn seed(&self) -> u64 {
+        clock::wall().0 / 1_000_000
+    }
+}
+
+/// The words of strerror(3), without the number that the standard library adds.
+fn words(error: &io::Error) -> String {
+    let number = error.raw_os_error().unwrap_or(0);
+    nix::errno::Errno::from_raw(number).desc().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_and_a_program_are_no_configuration_files() {
+        assert_eq!(RealSource.read("/etc"), Err(ReadError::IsDirectory));
+        assert_eq!(RealSource.read("/bin/sh"), Err(ReadError::NotPlain));
+        let missing = Err(ReadError::Refused("No such file or directory".into()));
+        assert_eq!(RealSource.read("/nowhere/at/all"), missing);
+    }
+
+    #[test]
+    fn patterns_match_what_the_shell_matches() {
+        let found = RealSource.glob(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/seed/node[12].co*"));
+        let names: Vec<_> = found.iter().filter_map(|path| path.rsplit('/').next()).collect();
+        assert_eq!(names, ["node1.conf", "node2.conf"]);
+        assert_eq!(RealSource.glob("/etc"), ["/etc"]);
+        assert_eq!(RealSource.glob("/nowhere"), [""; 0]);
+    }
+
+    #[test]
+    fn facts_of_files_are_those_of_the_link_itself() {
+        let root = RealHost.file("/").unwrap();
+        assert_eq!((root.kind, root.uid), (FileKind::Directory, 0));
+        assert_eq!(RealHost.file("/proc/self/exe").unwrap().kind, FileKind::Link);
+        assert!(RealHost.link("/proc/self/exe").is_some());
+        assert_eq!(RealHost.file("/dev/null").unwrap().kind, FileKind::Other);
+    }
+}
