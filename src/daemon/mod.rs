@@ -1,1 +1,58 @@
-//! Not built yet.
+//! The real driver of [`crate::proto::Core`]: the process that speaks VRRP.
+//!
+//! Three threads: `engine` owns the core and its sockets, `kernel` everything that waits for the kernel's configuration
+//! lock, `services` everything slow. Bounded rings lie between them. Nothing here decides a rule of the protocol.
+
+mod engine;
+mod kernel;
+mod ring;
+mod services;
+mod wording;
+
+use crate::supervisor::{DaemonStart, exit};
+use crate::sys::{Capability, forbid_exec, keep_capabilities};
+use crate::system::socket::SendSockets;
+
+/// Signals that the daemon reads from a descriptor.
+const SIGNALS: [i32; 5] = [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGUSR1, libc::SIGUSR2];
+
+/// Runs the daemon until it is told to stop; the exit status of its process.
+#[must_use]
+pub fn daemon_main(start: DaemonStart) -> i32 {
+    let sockets = match SendSockets::open() {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            tracing::error!("cannot open a raw socket for adverts: {error}. It needs CAP_NET_RAW");
+            return exit::MISSING_PERMISSION;
+        }
+    };
+    let wires = match kernel::start(start.channel.sender.clone()) {
+        Ok(wires) => wires,
+        Err(error) => {
+            tracing::error!("cannot watch the network configuration: {error}. It needs CAP_NET_ADMIN and CAP_NET_RAW");
+            return exit::MISSING_PERMISSION;
+        }
+    };
+    let services = match services::start(&start) {
+        Ok(services) => services,
+        Err(error) => {
+            tracing::error!("cannot start the services thread: {error}");
+            return exit::FATAL;
+        }
+    };
+    if let Err(error) = keep_capabilities(&[Capability::NetAdmin, Capability::NetRaw]) {
+        tracing::warn!("cannot give up rights that are not needed: {error}");
+    }
+    if start.options.seccomp
+        && let Err(error) = forbid_exec()
+    {
+        tracing::warn!("cannot forbid this process to execute programs: {error}");
+    }
+    match engine::Engine::new(start, sockets, wires, services) {
+        Ok(mut engine) => engine.run(),
+        Err(error) => {
+            tracing::error!("cannot start the engine: {error}");
+            exit::FATAL
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! The kernel: clock, sockets, netlink. Decides nothing about the protocol.
 
 pub mod clock;
+pub mod desired;
 pub mod host;
 pub mod logsink;
+pub mod netlink;
+pub mod socket;

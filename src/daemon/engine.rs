@@ -1,0 +1,343 @@
+//! The engine: one epoll loop that owns the core and the VRRP sockets. It never waits for anything but its descriptors.
+
+use super::kernel::{Command, Told, Wires};
+use super::services::{Services, Slow};
+use super::{SIGNALS, wording};
+use crate::model::{Instant, Micros, Priority, ScriptId};
+use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunOutcome, SocketSpec, Transmit};
+use crate::supervisor::{
+    DaemonStart, LoadedConfig, Program, ProgramOutcome, ProgramRef, Received, ToDaemon, ToSupervisor, exit,
+};
+use crate::sys::{Epoll, Events, Interest, SignalFd};
+use crate::system::clock;
+use crate::system::desired::Goal;
+use crate::system::socket::{ReceiveBuffer, ReceiveSocket, SendSockets};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+/// Datagrams read from one socket, and from all, before deadlines are looked at.
+const PACKETS_A_SOCKET: usize = 64;
+const PACKETS_A_ROUND: usize = 512;
+/// The heartbeat has to move at least this often.
+const LONGEST_WAIT: Micros = Micros::from_millis(250);
+/// Later than this is told to the core.
+const LATE: Micros = Micros::SECOND;
+
+const TOKEN_TOLD: u64 = 0;
+const TOKEN_SIGNALS: u64 = 1;
+const TOKEN_SUPERVISOR: u64 = 2;
+const TOKEN_REQUESTS: u64 = 3;
+const FIRST_SOCKET: u64 = 16;
+
+pub(super) struct Engine {
+    core: Core,
+    start: DaemonStart,
+    sockets: SendSockets,
+    wires: Wires,
+    services: Services,
+    epoll: Epoll,
+    signals: SignalFd,
+    receivers: BTreeMap<u64, (SocketSpec, ReceiveSocket)>,
+    next_token: u64,
+    buffer: ReceiveBuffer,
+    /// Commands that did not fit into the ring; wishes must not be lost.
+    backlog: VecDeque<Command>,
+    woke: Instant,
+    stopped: bool,
+}
+
+impl Engine {
+    pub(super) fn new(start: DaemonStart, sockets: SendSockets, wires: Wires, services: Services) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        let signals = SignalFd::new(&SIGNALS)?;
+        epoll.add(&wires.told, TOKEN_TOLD, Interest::Readable)?;
+        epoll.add(&signals, TOKEN_SIGNALS, Interest::Readable)?;
+        epoll.add(&start.channel, TOKEN_SUPERVISOR, Interest::Readable)?;
+        epoll.add(&services.requests, TOKEN_REQUESTS, Interest::Readable)?;
+        let now = clock::now();
+        let core = Core::new(start.config.model.clone(), 0, now);
+        Ok(Self {
+            core,
+            start,
+            sockets,
+            wires,
+            services,
+            epoll,
+            signals,
+            receivers: BTreeMap::new(),
+            next_token: FIRST_SOCKET,
+            buffer: ReceiveBuffer::default(),
+            backlog: VecDeque::new(),
+            woke: now,
+            stopped: false,
+        })
+    }
+
+    pub(super) fn run(&mut self) -> i32 {
+        for event in std::mem::take(&mut self.wires.initial) {
+            self.core.handle(event, clock::now());
+        }
+        self.core.handle(Event::Start, clock::now());
+        self.release();
+        self.tell_supervisor(&ToSupervisor::Ready);
+        let mut events = Events::with_capacity(64);
+        while !self.stopped {
+            self.start.heartbeat.beat();
+            if let Err(error) = self.epoll.wait(&mut events, Some(self.wait_time())) {
+                tracing::error!("epoll: {error}");
+                return exit::FATAL;
+            }
+            self.round(&events);
+        }
+        self.tell_supervisor(&ToSupervisor::Stopped);
+        self.services.stop();
+        exit::OK
+    }
+
+    fn wait_time(&self) -> Duration {
+        if !self.backlog.is_empty() {
+            return Duration::from_millis(1);
+        }
+        let now = clock::now();
+        let next = self.core.next_deadline().map_or(LONGEST_WAIT, |(at, _)| at.since(now));
+        next.min(LONGEST_WAIT).to_std()
+    }
+
+    /// Everything that came in first, then deadlines, then what follows from both.
+    fn round(&mut self, events: &Events) {
+        let now = clock::now();
+        let late = now.since(self.woke).saturating_sub(LONGEST_WAIT);
+        self.woke = now;
+        if late > LATE {
+            self.core.handle(Event::Stalled { gap: late }, now);
+        }
+        self.drain_told();
+        let mut packets = 0;
+        for ready in events.iter() {
+            match ready.token {
+                TOKEN_TOLD => {}
+                TOKEN_SIGNALS => self.read_signals(),
+                TOKEN_SUPERVISOR => self.read_supervisor(),
+                TOKEN_REQUESTS => self.answer_requests(),
+                token => packets += self.read_socket(token, PACKETS_A_ROUND.saturating_sub(packets)),
+            }
+        }
+        self.core.handle_timeout(clock::now());
+        self.release();
+    }
+
+    fn drain_told(&mut self) {
+        self.wires.told.drain_wake();
+        while let Some(told) = self.wires.told.pop() {
+            match told {
+                Told::Event(event) => self.core.handle(event, clock::now()),
+                Told::Socket(spec, socket) => self.adopt(spec, socket),
+            }
+        }
+    }
+
+    /// A socket of the same key replaces the older one.
+    fn adopt(&mut self, spec: SocketSpec, socket: ReceiveSocket) {
+        self.drop_socket(&spec);
+        let token = self.next_token;
+        self.next_token += 1;
+        match self.epoll.add(&socket, token, Interest::Readable) {
+            Ok(()) => drop(self.receivers.insert(token, (spec, socket))),
+            Err(error) => tracing::error!("cannot watch a socket: {error}"),
+        }
+    }
+
+    /// The kernel thread would be the place to close it, but by then the link has been left already or the daemon ends.
+    fn drop_socket(&mut self, spec: &SocketSpec) {
+        let same = |open: &SocketSpec| {
+            open.interface == spec.interface && open.family == spec.family && open.receive == spec.receive
+        };
+        let tokens: Vec<_> = self
+            .receivers
+            .iter()
+            .filter(|(_, (open, _))| same(open))
+            .map(|(t, _)| *t)
+            .collect();
+        for token in tokens {
+            if let Some((_, socket)) = self.receivers.remove(&token)
+                && let Err(error) = self.epoll.remove(&socket)
+            {
+                tracing::warn!("cannot stop watching a socket: {error}");
+            }
+        }
+    }
+
+    fn read_socket(&mut self, token: u64, left: usize) -> usize {
+        let Some((_, socket)) = self.receivers.get(&token) else {
+            return 0;
+        };
+        for read in 0..left.min(PACKETS_A_SOCKET) {
+            match socket.receive(&mut self.buffer) {
+                Ok(Some(packet)) => self.core.handle(Event::Packet(packet), clock::now()),
+                Ok(None) => return read,
+                // The link is down: told by the monitor as well.
+                Err(_) => return read + 1,
+            }
+        }
+        left.min(PACKETS_A_SOCKET)
+    }
+
+    fn read_signals(&mut self) {
+        while let Ok(Some(signal)) = self.signals.read() {
+            match signal.signal {
+                libc::SIGHUP => self.tell_supervisor(&ToSupervisor::ReloadRequested),
+                libc::SIGTERM | libc::SIGINT => {
+                    self.tell_supervisor(&ToSupervisor::StopRequested);
+                    self.core.handle(Event::Shutdown, clock::now());
+                }
+                // Dumps are not built yet; the signals must not end us.
+                _ => {}
+            }
+        }
+    }
+
+    fn read_supervisor(&mut self) {
+        loop {
+            match self.start.channel.receiver.receive() {
+                Ok(Received::Message(message, fd)) => self.obey(message, fd),
+                Ok(Received::Nothing) => return,
+                Ok(Received::Closed) => {
+                    // The supervisor is dead: stop in order, nobody else will clean up.
+                    self.core.handle(Event::Shutdown, clock::now());
+                    if let Err(error) = self.epoll.remove(&self.start.channel) {
+                        tracing::warn!("cannot stop watching the supervisor: {error}");
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!("a message of the supervisor is unreadable: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, message: ToDaemon, fd: Option<std::os::fd::OwnedFd>) {
+        match message {
+            ToDaemon::Ended { run, outcome } => {
+                let outcome = match outcome {
+                    ProgramOutcome::Exited(status) => RunOutcome::Exited(status),
+                    ProgramOutcome::Signaled(signal) => RunOutcome::Signaled(signal),
+                    ProgramOutcome::NotStarted(errno) => RunOutcome::NotStarted(errno),
+                };
+                self.core.handle(Event::ScriptEnded { run, outcome }, clock::now());
+            }
+            ToDaemon::Reload { generation } => {
+                let loaded = fd.map(|fd| LoadedConfig::read(&std::fs::File::from(fd)));
+                match loaded {
+                    Some(Ok(config)) => {
+                        self.core
+                            .handle(Event::Reload(Box::new(config.model.clone())), clock::now());
+                        self.start.config = config;
+                        self.tell_supervisor(&ToSupervisor::ReloadDone { generation });
+                    }
+                    Some(Err(error)) => tracing::error!("the new configuration cannot be read: {error}"),
+                    None => tracing::error!("a reload came without a configuration"),
+                }
+            }
+            ToDaemon::ReloadRefused { .. } => {}
+            ToDaemon::Stop => self.core.handle(Event::Shutdown, clock::now()),
+        }
+    }
+
+    fn answer_requests(&mut self) {
+        self.services.requests.drain_wake();
+        let mut snapshot = None;
+        while self.services.requests.pop().is_some() {
+            snapshot = Some(self.core.snapshot(clock::now()));
+        }
+        if let Some(snapshot) = snapshot {
+            self.services
+                .slow
+                .push_or_count(Slow::Snapshot(Box::new(snapshot), self.start.config.path.clone()));
+        }
+    }
+
+    fn release(&mut self) {
+        while let Some(command) = self.backlog.pop_front() {
+            if let Err(command) = self.wires.commands.push(command) {
+                self.backlog.push_front(command);
+                break;
+            }
+        }
+        while let Some(action) = self.core.poll_action() {
+            self.carry_out(action);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Transmit(transmit) => self.transmit(&transmit),
+            Action::OpenSocket(spec) => self.command(Command::Open(spec)),
+            Action::CloseSocket(spec) => {
+                self.drop_socket(&spec);
+                self.command(Command::Close(spec));
+            }
+            Action::SetAddresses(wish) => self.command(Command::Wish(wish, Goal::Present)),
+            Action::ClearAddresses(wish) => self.command(Command::Wish(wish, Goal::Absent)),
+            Action::RestoreAddress {
+                instance,
+                ticket,
+                index,
+            } => {
+                self.command(Command::Restore(instance, ticket, index));
+            }
+            Action::Announce(announce) => self.command(Command::Announce(announce)),
+            Action::RunScript { run, script } => self.run_script(run, script),
+            Action::KillScript { run, signal } => {
+                let hard = signal == KillSignal::Kill;
+                self.tell_supervisor(&ToSupervisor::Kill { run, hard });
+            }
+            Action::StateChanged(_) => {}
+            Action::Log(event) => self.log(event),
+            Action::Stopped => self.stopped = true,
+        }
+    }
+
+    fn transmit(&mut self, transmit: &Transmit) {
+        if let Err(error) = self.sockets.send(transmit) {
+            let event = Event::TransmitFailed {
+                instance: transmit.instance,
+                destination: transmit.destination,
+                errno: error.raw_os_error().unwrap_or(0),
+                release: transmit.priority == Priority::RELEASE,
+            };
+            self.core.handle(event, clock::now());
+        }
+    }
+
+    fn run_script(&mut self, run: crate::model::RunId, script: ScriptId) {
+        let program = ProgramRef {
+            generation: self.start.config.generation,
+            program: Program::Script(script),
+        };
+        self.tell_supervisor(&ToSupervisor::Run { run, program });
+    }
+
+    /// Hands a command over; what does not fit waits, and everything behind it.
+    fn command(&mut self, command: Command) {
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(command);
+        } else if let Err(command) = self.wires.commands.push(command) {
+            self.backlog.push_back(command);
+        }
+    }
+
+    fn log(&self, event: LogEvent) {
+        if self.start.log.detail() > 0 || !wording::is_detail(&event) {
+            self.services.slow.push_or_count(Slow::Line(event));
+        }
+    }
+
+    fn tell_supervisor(&mut self, message: &ToSupervisor) {
+        if let Err(error) = self.start.channel.sender.send(message) {
+            tracing::warn!("the supervisor was not told {message:?}: {error}");
+        }
+    }
+}

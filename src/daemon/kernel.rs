@@ -1,0 +1,424 @@
+//! The kernel thread: drives addresses towards what is desired, watches links and addresses, opens VRRP sockets, announces.
+
+use super::ring::Ring;
+use crate::model::{IfIndex, VirtualAddress};
+use crate::proto::{AddressWish, Announce, Culprit, Event, Link, LinkAddress, SocketSpec};
+use crate::supervisor::{GuardedAddress, Sender, ToSupervisor};
+use crate::sys::{Epoll, Events, Interest};
+use crate::system::desired::{Batch, Desired, Goal, Progress};
+use crate::system::netlink::{CommandSocket, Monitor, News, add_request, delete_request};
+use crate::system::socket::{Announcer, ReceiveSocket};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::time::Duration;
+
+/// Commands that wait for the kernel thread; the engine keeps what does not fit and tries again.
+const COMMANDS: usize = 1024;
+/// Events that wait for the engine.
+const EVENTS: usize = 8192;
+/// Between two tries to open a socket.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the engine asks for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Open(SocketSpec),
+    Close(SocketSpec),
+    Wish(AddressWish, Goal),
+    Restore(crate::model::InstanceId, crate::model::Ticket, u32),
+    Announce(Announce),
+}
+
+/// What the engine is told.
+#[derive(Debug)]
+pub(super) enum Told {
+    Event(Event<'static>),
+    Socket(SocketSpec, ReceiveSocket),
+}
+
+/// The engine's ends.
+#[derive(Debug)]
+pub(super) struct Wires {
+    pub(super) commands: Ring<Command>,
+    pub(super) told: Ring<Told>,
+    /// What there was at the start.
+    pub(super) initial: Vec<Event<'static>>,
+}
+
+struct Kernel {
+    command: CommandSocket,
+    monitor: Monitor,
+    announcer: Announcer,
+    desired: Desired,
+    links: BTreeMap<IfIndex, Link>,
+    addresses: BTreeSet<(IfIndex, std::net::IpAddr, u8)>,
+    announcements: VecDeque<Announce>,
+    commands: Ring<Command>,
+    told: Ring<Told>,
+    /// What did not fit into the ring: nothing may be lost.
+    backlog: VecDeque<Told>,
+    guard: Sender<ToSupervisor>,
+    waiting: Vec<SocketSpec>,
+}
+
+/// Starts the thread and lists what there is.
+pub(super) fn start(guard: Sender<ToSupervisor>) -> io::Result<Wires> {
+    let (commands, told) = (Ring::new(COMMANDS)?, Ring::new(EVENTS)?);
+    // The monitor is opened before the list is read, so that nothing falls between.
+    let monitor = Monitor::new()?;
+    let mut kernel = Kernel {
+        command: CommandSocket::new()?,
+        monitor,
+        announcer: Announcer::new()?,
+        desired: Desired::default(),
+        links: BTreeMap::new(),
+        addresses: BTreeSet::new(),
+        announcements: VecDeque::new(),
+        commands: commands.clone(),
+        told: told.clone(),
+        backlog: VecDeque::new(),
+        guard,
+        waiting: Vec::new(),
+    };
+    for news in Monitor::list(&mut kernel.command)? {
+        kernel.news(news);
+    }
+    let initial = kernel.backlog.drain(..).filter_map(|told| match told {
+        Told::Event(event) => Some(event),
+        Told::Socket(..) => None,
+    });
+    let initial = initial.collect();
+    std::thread::Builder::new().name("kernel".into()).spawn(move || {
+        if let Err(error) = kernel.run() {
+            tracing::error!("the thread that talks to the kernel failed: {error}");
+            // Without it no address can be moved; the supervisor cleans up and starts again.
+            std::process::abort();
+        }
+    })?;
+    Ok(Wires {
+        commands,
+        told,
+        initial,
+    })
+}
+
+impl Kernel {
+    fn run(&mut self) -> io::Result<()> {
+        let epoll = Epoll::new()?;
+        epoll.add(&self.commands, 0, Interest::Readable)?;
+        epoll.add(&self.monitor, 1, Interest::Readable)?;
+        let mut events = Events::with_capacity(4);
+        loop {
+            let busy = !self.desired.is_idle() || !self.announcements.is_empty() || !self.backlog.is_empty();
+            let timeout = match (busy, self.waiting.is_empty()) {
+                (true, _) => Some(Duration::from_micros(if self.backlog.is_empty() { 0 } else { 500 })),
+                (false, false) => Some(RETRY),
+                (false, true) => None,
+            };
+            epoll.wait(&mut events, timeout)?;
+            let retry = events.iter().next().is_none() && !busy;
+            self.commands.drain_wake();
+            while let Some(command) = self.commands.pop() {
+                self.obey(command);
+            }
+            self.watch()?;
+            if retry {
+                for spec in std::mem::take(&mut self.waiting) {
+                    self.open(spec);
+                }
+            }
+            if let Some(batch) = self.desired.next_batch() {
+                self.carry_out(&batch)?;
+            }
+            self.announce();
+            self.flush();
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Open(spec) => self.open(spec),
+            Command::Close(spec) => self.waiting.retain(|waiting| *waiting != spec),
+            Command::Wish(wish, goal) => self.desired.wish(wish, goal),
+            Command::Restore(instance, ticket, index) => {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                if let Some(batch) = self.desired.again(instance, ticket, index)
+                    && let Err(error) = self.carry_out(&batch)
+                {
+                    tracing::error!("cannot put an address back: {error}");
+                }
+            }
+            Command::Announce(announce) => self.announcements.push_back(announce),
+        }
+    }
+
+    fn open(&mut self, spec: SocketSpec) {
+        match ReceiveSocket::open(&spec) {
+            Ok(socket) => {
+                self.tell(Told::Socket(spec.clone(), socket));
+                self.tell(Told::Event(Event::SocketOpen(spec)));
+            }
+            Err((call, error)) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                self.tell(Told::Event(Event::SocketFailed {
+                    socket: spec.clone(),
+                    errno,
+                    call: call.into(),
+                }));
+                self.waiting.push(spec);
+            }
+        }
+    }
+
+    /// Asks the kernel for one batch. The guard hears of additions before the kernel, of removals after it.
+    fn carry_out(&mut self, batch: &Batch) -> io::Result<()> {
+        let mut results = vec![libc::ENODEV; batch.addresses.len()];
+        let (mut requests, mut positions, mut guarded) = (Vec::new(), Vec::new(), Vec::new());
+        for (position, vip) in batch.addresses.iter().enumerate() {
+            let Some(link) = self.link_named(vip) else { continue };
+            positions.push(position);
+            guarded.push(GuardedAddress {
+                interface: link,
+                address: vip.address,
+                prefix_len: vip.prefix_len,
+            });
+            requests.push(match batch.goal {
+                Goal::Present => add_request(vip, link),
+                Goal::Absent => delete_request(vip, link),
+            });
+        }
+        if batch.goal == Goal::Present {
+            self.tell_guard(&guarded, false);
+        }
+        for (position, errno) in positions.iter().zip(self.command.execute(requests)?) {
+            if let Some(slot) = results.get_mut(*position) {
+                *slot = errno;
+            }
+        }
+        if batch.goal == Goal::Absent {
+            self.tell_guard(&guarded, true);
+        }
+        self.report(batch, &results);
+        Ok(())
+    }
+
+    fn report(&mut self, batch: &Batch, results: &[i32]) {
+        let good: Vec<bool> = results
+            .iter()
+            .map(|errno| match batch.goal {
+                Goal::Present => matches!(*errno, 0 | libc::EEXIST),
+                Goal::Absent => true,
+            })
+            .collect();
+        let progress = self.desired.finish(batch, &good);
+        let (Some(first), false) = (batch.first, progress == Progress::Superseded) else {
+            return;
+        };
+        let (instance, ticket) = (batch.instance, batch.ticket);
+        let complete = progress == Progress::Complete;
+        if batch.goal == Goal::Absent {
+            if complete {
+                self.tell(Told::Event(Event::AddressesGone { instance, ticket }));
+            }
+            return;
+        }
+        for (offset, errno) in results.iter().enumerate() {
+            if !good.get(offset).copied().unwrap_or(false) {
+                let index = number(first + offset);
+                self.tell(Told::Event(Event::AddressFailed {
+                    instance,
+                    ticket,
+                    index,
+                    errno: *errno,
+                }));
+            }
+        }
+        // Runs of addresses that are there; the last report says whether the wish is complete.
+        let mut start = 0;
+        for run in good.chunk_by(|a, b| a == b) {
+            if run.first() == Some(&true) {
+                let (from, count) = (number(first + start), number(run.len()));
+                let event = Event::AddressesPresent {
+                    instance,
+                    ticket,
+                    first: from,
+                    count,
+                    complete: false,
+                };
+                self.tell(Told::Event(event));
+            }
+            start += run.len();
+        }
+        if complete {
+            let end = number(first + batch.addresses.len());
+            let event = Event::AddressesPresent {
+                instance,
+                ticket,
+                first: end,
+                count: 0,
+                complete: true,
+            };
+            self.tell(Told::Event(event));
+        }
+    }
+
+    fn tell_guard(&mut self, addresses: &[GuardedAddress], withdraw: bool) {
+        if addresses.is_empty() {
+            return;
+        }
+        if let Err(error) = self.guard.send_guard(addresses, withdraw) {
+            tracing::warn!("the guard of addresses was not told: {error}");
+        }
+    }
+
+    fn link_named(&self, vip: &VirtualAddress) -> Option<IfIndex> {
+        self.links
+            .values()
+            .find(|link| link.name == vip.interface)
+            .map(|link| link.index)
+    }
+
+    fn watch(&mut self) -> io::Result<()> {
+        for news in self.monitor.read()? {
+            if news == News::Overrun {
+                self.resync()?;
+            } else {
+                self.news(news);
+            }
+        }
+        Ok(())
+    }
+
+    /// Something was lost: read everything again and tell the difference.
+    fn resync(&mut self) -> io::Result<()> {
+        let listed = Monitor::list(&mut self.command)?;
+        let (mut links, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+        for news in &listed {
+            match news {
+                News::Link(link) => drop(links.insert(link.index)),
+                News::AddressAdded(a) => drop(addresses.insert((a.index, a.address, a.prefix_len))),
+                News::LinkGone(_) | News::AddressGone(..) | News::Overrun => {}
+            }
+        }
+        let gone: Vec<_> = self.addresses.difference(&addresses).copied().collect();
+        for (index, address, prefix_len) in gone {
+            self.news(News::AddressGone(
+                LinkAddress {
+                    index,
+                    address,
+                    prefix_len,
+                },
+                0,
+            ));
+        }
+        let gone: Vec<_> = self
+            .links
+            .keys()
+            .filter(|index| !links.contains(index))
+            .copied()
+            .collect();
+        for index in gone {
+            self.news(News::LinkGone(index));
+        }
+        for news in listed {
+            self.news(news);
+        }
+        Ok(())
+    }
+
+    fn news(&mut self, news: News) {
+        match news {
+            News::Link(link) => {
+                self.links.insert(link.index, link.clone());
+                self.tell(Told::Event(Event::Link(link)));
+            }
+            News::LinkGone(index) => {
+                self.links.remove(&index);
+                self.addresses.retain(|(link, ..)| *link != index);
+                self.tell(Told::Event(Event::LinkGone(index)));
+            }
+            News::AddressAdded(a) => {
+                self.addresses.insert((a.index, a.address, a.prefix_len));
+                self.tell(Told::Event(Event::AddressAdded(a)));
+            }
+            News::AddressGone(a, port) => {
+                self.addresses.remove(&(a.index, a.address, a.prefix_len));
+                self.address_gone(a, port);
+            }
+            News::Overrun => {}
+        }
+    }
+
+    /// An address that somebody else deleted is stolen; one that the kernel took away by itself has vanished.
+    fn address_gone(&mut self, gone: LinkAddress, port: u32) {
+        let ours = port == self.command.port();
+        let name = self.links.get(&gone.index).map(|link| link.name.clone());
+        let lost = name
+            .filter(|_| !ours)
+            .and_then(|name| self.desired.lost(name.as_str(), gone.address, gone.prefix_len));
+        match lost {
+            Some((instance, ticket, index)) if port != 0 => {
+                let process = std::fs::read_to_string(format!("/proc/{port}/comm")).ok();
+                let culprit = Culprit {
+                    port,
+                    process: process.map(|name| name.trim().to_owned()),
+                };
+                let index = number(index);
+                self.tell(Told::Event(Event::AddressStolen {
+                    instance,
+                    ticket,
+                    index,
+                    culprit,
+                }));
+            }
+            Some(_) | None => self.tell(Told::Event(Event::AddressGone(gone))),
+        }
+    }
+
+    /// One announcement a turn, so that a long one does not hold addresses of other instances up.
+    fn announce(&mut self) {
+        let Some(announce) = self.announcements.pop_front() else {
+            return;
+        };
+        let Announce {
+            instance,
+            ticket,
+            addresses,
+            rounds,
+            report,
+        } = announce;
+        if !self.desired.is_present(instance, ticket) {
+            return;
+        }
+        for _ in 0..rounds {
+            for (address, interface) in &addresses {
+                let link = self.links.values().find(|link| link.name == *interface);
+                if let Some(link) = link
+                    && let Err(error) = self.announcer.announce(link, *address)
+                {
+                    tracing::info!("Error {error} sending gratuitous ARP on {interface} for {address}");
+                }
+            }
+        }
+        if report {
+            self.tell(Told::Event(Event::Announced { instance, ticket }));
+        }
+    }
+
+    fn tell(&mut self, told: Told) {
+        self.backlog.push_back(told);
+    }
+
+    fn flush(&mut self) {
+        while let Some(told) = self.backlog.pop_front() {
+            if let Err(told) = self.told.push(told) {
+                self.backlog.push_front(told);
+                return;
+            }
+        }
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,335 @@
+//! [`LogEvent`] → words. keepalived's wording where it has one: tools look for it (`spec/log-messages.tsv`).
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the long match is split over two functions; a test sees that no line is left without words"
+)]
+
+use crate::model::Family;
+use crate::proto::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, ScriptLine};
+use crate::system::logsink::Severity;
+use std::io;
+
+/// How important a line is.
+pub(super) const fn severity(event: &LogEvent) -> Severity {
+    match event {
+        LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => Severity::Warning,
+        LogEvent::Instance { .. } | LogEvent::Script { .. } | LogEvent::Interface { .. } => Severity::Info,
+    }
+}
+
+/// Whether the line appears with `-D` only.
+pub(super) const fn is_detail(event: &LogEvent) -> bool {
+    match event {
+        LogEvent::Instance { line, .. } => matches!(
+            line,
+            InstanceLine::ReceiveTimeout
+                | InstanceLine::SettingVips { .. }
+                | InstanceLine::RemovingVips { .. }
+                | InstanceLine::SendingAnnouncements { .. }
+                | InstanceLine::SentPriorityZero
+                | InstanceLine::MasterSet { .. }
+                | InstanceLine::MasterChanged { .. }
+                | InstanceLine::BackupPriorityZero
+                | InstanceLine::MasterPriorityZero
+                | InstanceLine::PreemptDelayStart { .. }
+                | InstanceLine::PreemptDelayStop
+                | InstanceLine::IntervalLearned { .. }
+        ),
+        LogEvent::Interface { line, .. } => !matches!(line, InterfaceLine::Up | InterfaceLine::Down),
+        LogEvent::Script { .. } | LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => false,
+    }
+}
+
+/// The line.
+pub(super) fn words(event: &LogEvent) -> String {
+    match event {
+        LogEvent::Instance { name, line } => instance(name, line),
+        LogEvent::Script { name, line } => script(name, line),
+        LogEvent::Interface { name, line } => match line {
+            InterfaceLine::Up => format!("Netlink reports {name} up"),
+            InterfaceLine::Down => format!("Netlink reports {name} down"),
+            InterfaceLine::Added => format!("Interface {name} added"),
+            InterfaceLine::Deleted => format!("Interface {name} deleted"),
+            InterfaceLine::AddressAssigned { address } => format!("Assigned address {address} for interface {name}"),
+            InterfaceLine::AddressDeassigned { address } => {
+                format!("Deassigned address {address} from interface {name}")
+            }
+        },
+        LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
+        LogEvent::Suppressed { name, lines, within } => {
+            format!("({name}) {lines} lines like the next one were left out within {within} s")
+        }
+    }
+}
+
+fn script(name: &str, line: &ScriptLine) -> String {
+    match line {
+        ScriptLine::NowReturning { status } => format!("Script `{name}` now returning {status}"),
+        ScriptLine::Succeeded => format!("VRRP_Script({name}) succeeded"),
+        ScriptLine::FailedStatus { status } => format!("VRRP_Script({name}) failed (exited with status {status})"),
+        ScriptLine::FailedSignal { signal } => format!("VRRP_Script({name}) failed (due to signal {signal})"),
+        ScriptLine::TimedOut => format!("VRRP_Script({name}) timed_out"),
+        ScriptLine::CouldNotStart { errno } => {
+            format!("VRRP_Script({name}) failed (could not be started: {})", error(*errno))
+        }
+        ScriptLine::StillRunning { timing_out: false } => {
+            format!("Track script {name} is already running, expect idle - skipping run")
+        }
+        ScriptLine::StillRunning { timing_out: true } => {
+            format!("Track script {name} is being timed out, expect idle - skipping run")
+        }
+        ScriptLine::WillNotDie => format!("Script {name} child failed to terminate after kill"),
+        ScriptLine::CarriedOver { up: true } => format!("VRRP_Script({name}) considered successful on reload"),
+        ScriptLine::CarriedOver { up: false } => format!("VRRP_Script({name}) considered unsuccessful on reload"),
+    }
+}
+
+/// Lines about a state or about what is being done.
+fn instance(name: &str, line: &InstanceLine) -> String {
+    match line {
+        InstanceLine::EnteringBackupInit => format!("({name}) Entering BACKUP STATE (init)"),
+        InstanceLine::EnteringBackup => format!("({name}) Entering BACKUP STATE"),
+        InstanceLine::EnteringMaster => format!("({name}) Entering MASTER STATE"),
+        InstanceLine::EnteringFault => format!("({name}) Entering FAULT STATE"),
+        InstanceLine::FaultAtStartInterface { interface } => {
+            format!("({name}): entering FAULT state (interface {interface} down)")
+        }
+        InstanceLine::FaultAtStartNoAddress { family } => {
+            let number = if *family == Family::Ipv4 { 4 } else { 6 };
+            format!("({name}) entering FAULT state (no IPv{number} address for interface)")
+        }
+        InstanceLine::FaultAtStartScript { script } => {
+            format!("({name}): entering FAULT state due to script {script}")
+        }
+        InstanceLine::FaultConfiguration { detail } => format!("({name}) entering FAULT state: {detail}"),
+        InstanceLine::ReceiveTimeout => format!("({name}) Receive advertisement timeout"),
+        InstanceLine::EffectivePriority { from, to } => {
+            format!("({name}) Changing effective priority from {from} to {to}")
+        }
+        InstanceLine::SettingVips { excluded } => format!("({name}) setting {}VIPs.", e_prefix(*excluded)),
+        InstanceLine::RemovingVips { excluded } => format!("({name}) removing {}VIPs.", e_prefix(*excluded)),
+        InstanceLine::SendingAnnouncements { interface, address } if address.is_ipv4() => {
+            format!("({name}) Sending/queueing gratuitous ARPs on {interface} for {address}")
+        }
+        InstanceLine::SendingAnnouncements { interface, address } => {
+            format!("({name}) Sending/queueing Unsolicited Neighbour Adverts on {interface} for {address}")
+        }
+        InstanceLine::SentPriorityZero => format!("({name}) sent 0 priority"),
+        InstanceLine::PreemptDelayStart { delay } => format!("({name}) start preempt delay ({delay})"),
+        InstanceLine::PreemptDelayStop => format!("({name}) stop preempt delay"),
+        InstanceLine::SourceChanged { to: Some(to) } => format!("({name}) adverts come from {to} now"),
+        InstanceLine::SourceChanged { to: None } => format!("({name}) has no address to send adverts from"),
+        InstanceLine::SendFailed { to: None, errno } => {
+            format!("({name}): send advert error {errno} ({})", error(*errno))
+        }
+        InstanceLine::SendFailed { to: Some(to), errno } => {
+            format!("({name}) Cant send advert to {to} ({})", error(*errno))
+        }
+        InstanceLine::AddressFailed {
+            address,
+            interface,
+            errno,
+        } => {
+            format!(
+                "({name}) cannot set {address} on {interface}: {} (error {errno})",
+                error(*errno)
+            )
+        }
+        InstanceLine::AddressStolen {
+            address,
+            interface,
+            port,
+            process,
+            restored,
+        } => {
+            let who = process
+                .as_ref()
+                .map_or_else(|| format!("netlink port {port}"), |p| format!("{p} (port {port})"));
+            let then = if *restored {
+                "putting it back"
+            } else {
+                "giving mastership up"
+            };
+            format!("({name}) {who} removed {address} from {interface} - {then}")
+        }
+        InstanceLine::SocketFailed { call, errno } => {
+            format!(
+                "({name}) cannot open its socket: {call}: {} (error {errno})",
+                error(*errno)
+            )
+        }
+        other => heard(name, other),
+    }
+}
+
+/// Lines about what others say.
+fn heard(name: &str, line: &InstanceLine) -> String {
+    match line {
+        InstanceLine::MasterSet { to } => format!("({name}) master set to {to}"),
+        InstanceLine::MasterChanged { from, to } => format!("({name}) master changed from {from} to {to}"),
+        InstanceLine::BackupPriorityZero => format!("({name}) Backup received priority 0 advertisement"),
+        InstanceLine::MasterPriorityZero => format!("({name}) Master received priority 0 message"),
+        InstanceLine::LowerPriorityDiscarded { priority, from } => {
+            format!("({name}) received lower priority ({priority}) advert from {from} - discarding")
+        }
+        InstanceLine::MasterHeardLower {
+            from,
+            theirs,
+            ours,
+            answered,
+        } => {
+            let then = if *answered { ", forcing new election" } else { "" };
+            format!("({name}) Received advert from {from} with lower priority {theirs}, ours {ours}{then}")
+        }
+        InstanceLine::MasterHeardHigher { from, theirs, ours } => {
+            format!("({name}) Master received advert from {from} with higher priority {theirs}, ours {ours}")
+        }
+        InstanceLine::MasterHeardHigherAddress { from, priority } => format!(
+            "({name}) Master received advert from {from} with same priority {priority} but higher IP address than ours"
+        ),
+        InstanceLine::EqualPriorityOwnAddress => {
+            format!("({name}) WARNING - equal priority advert received from remote host with our IP address.")
+        }
+        InstanceLine::TwoOwners { other } => format!(
+            "({name}) CONFIGURATION ERROR: local instance and {other} are both configured as address owner, please resolve"
+        ),
+        InstanceLine::OwnerYields { other } => format!(
+            "({name}) CONFIGURATION ERROR: {other} is still advertising as address owner, please resolve - reducing our priority"
+        ),
+        InstanceLine::RogueOwnerGone => format!("({name}): rogue address owner appears to have stopped advertising"),
+        InstanceLine::OwnerRestored { lower_heard: true } => {
+            format!("({name}) Restoring our priority to 255 since received advert with lower priority")
+        }
+        InstanceLine::OwnerRestored { lower_heard: false } => {
+            format!("({name}) Restoring our priority to 255 since other address owner has disappeared")
+        }
+        InstanceLine::IntervalLearned { from, to } => {
+            let (from, to) = (from.as_millis(), to.as_millis());
+            format!("({name}) advertisement interval updated from {from}ms to {to}ms by master")
+        }
+        InstanceLine::Dropped { from, why } => format!("({name}) {}", dropped(&from.to_string(), why)),
+        InstanceLine::Differs { from, what } => format!("({name}) {}", differs(&from.to_string(), what)),
+        InstanceLine::OldUnicastChecksum => format!("({name}) Setting unicast VRRPv3 checksum to old version"),
+        other => format!("({name}) {other:?}"),
+    }
+}
+
+fn dropped(from: &str, why: &DropDetail) -> String {
+    match why {
+        DropDetail::Length { received, expected } => {
+            let how = if received > expected { "long" } else { "short" };
+            format!("vrrp packet from {from} too {how}, length {received} and expect {expected}")
+        }
+        DropDetail::TotalLength { stated, received } => {
+            format!("ip_tot_len mismatch against received length from {from}. {stated} and received {received}")
+        }
+        DropDetail::Ttl { received } => format!("invalid TTL/HL from {from}. Received {received} and expect 255"),
+        DropDetail::PeerTtl { received, min, max } => {
+            format!("TTL/HL {received} from {from} not in range [{min}, {max}]")
+        }
+        DropDetail::Version { received, expected } => {
+            format!("wrong VRRP version from {from}. Received {received} and expect {expected}")
+        }
+        DropDetail::Type { received } => format!("Invalid packet type from {from}. {received} and expect 1"),
+        DropDetail::Checksum { version } => format!("Invalid VRRPv{version} checksum from {from}"),
+        DropDetail::AuthType { received } => format!("Invalid auth type from {from}: {received}"),
+        DropDetail::AuthMismatch { received, expected } => {
+            format!("received a {received} auth from {from}, expecting {expected}!")
+        }
+        DropDetail::UnexpectedAh => format!("Received AH header but auth type not AH from {from}"),
+        DropDetail::MissingAh => format!("No AH header but auth type is AH from {from}"),
+        DropDetail::Password => format!("received an invalid passwd from {from}!"),
+        DropDetail::Interval { ours_s, theirs_s } => {
+            format!("advertisement interval mismatch with {from} mine={ours_s} sec rcv'd={theirs_s} sec")
+        }
+        DropDetail::ZeroInterval => format!("advert from {from} with an interval of 0"),
+        DropDetail::Destination { multicast: true } => {
+            format!("Expected unicast packet but received multicast packet from {from}")
+        }
+        DropDetail::Destination { multicast: false } => {
+            format!("Expected multicast packet but received unicast packet from {from}")
+        }
+        DropDetail::Source => format!("advert from {from}, which no router can have as its address"),
+        DropDetail::NotAPeer => format!("unicast source address {from} not a unicast peer"),
+        DropDetail::OwnerIgnores => format!("Dropping packet(s) from {from} since we are address owner"),
+        DropDetail::OwnAdvert => format!("our own advert came back from {from}"),
+    }
+}
+
+fn differs(from: &str, what: &Difference) -> String {
+    match what {
+        Difference::AddressCount { ours, theirs } => format!("expected {ours} VIPs but received {theirs}"),
+        Difference::AddressMissing { vrid, address } => {
+            format!("ip address associated with VRID {vrid} not present in advert from {from}: {address}")
+        }
+        Difference::Interval { ours_cs, theirs_cs } => {
+            format!("advertisement interval mismatch ours = {ours_cs} centi-sec rcv'd={theirs_cs} centi-sec")
+        }
+    }
+}
+
+const fn e_prefix(excluded: bool) -> &'static str {
+    if excluded { "E-" } else { "" }
+}
+
+/// The system's words for an error number.
+fn error(errno: i32) -> String {
+    io::Error::from_raw_os_error(errno)
+        .to_string()
+        .split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of keepalived's own log in the seed's destructive test (spec/samples/a-seed).
+    #[test]
+    fn lines_are_worded_as_keepalived_words_them() {
+        let (from, name) = ("172.16.106.12".parse().unwrap(), "VI_1");
+        let instance = |line| LogEvent::Instance {
+            name: name.into(),
+            line,
+        };
+        let script = |line| LogEvent::Script {
+            name: "chk_haproxy".into(),
+            line,
+        };
+        let (ours, theirs) = (crate::model::Priority(100), crate::model::Priority(106));
+        for (event, text) in [
+            (
+                script(ScriptLine::NowReturning { status: 1 }),
+                "Script `chk_haproxy` now returning 1",
+            ),
+            (
+                script(ScriptLine::FailedStatus { status: 1 }),
+                "VRRP_Script(chk_haproxy) failed (exited with status 1)",
+            ),
+            (
+                instance(InstanceLine::EffectivePriority {
+                    from: crate::model::Priority(111),
+                    to: ours,
+                }),
+                "(VI_1) Changing effective priority from 111 to 100",
+            ),
+            (
+                instance(InstanceLine::MasterHeardHigher { from, theirs, ours }),
+                "(VI_1) Master received advert from 172.16.106.12 with higher priority 106, ours 100",
+            ),
+            (instance(InstanceLine::EnteringBackup), "(VI_1) Entering BACKUP STATE"),
+            (
+                instance(InstanceLine::RemovingVips { excluded: false }),
+                "(VI_1) removing VIPs.",
+            ),
+            (
+                instance(InstanceLine::LowerPriorityDiscarded { priority: theirs, from }),
+                "(VI_1) received lower priority (106) advert from 172.16.106.12 - discarding",
+            ),
+        ] {
+            assert_eq!(words(&event), text);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! One socket for each link, family and group or own address (behaviour §10.2).
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enums are the kernel's, and only a few of their values matter here"
+)]
+
+use crate::model::{Family, IfIndex, Micros};
+use crate::proto::{Datagram, Packet, Receive, SocketSpec};
+use crate::system::clock;
+use crate::wire::ip::PROTO_VRRP;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// An open socket that gives adverts.
+#[derive(Debug)]
+pub struct ReceiveSocket {
+    socket: Socket,
+    interface: Option<IfIndex>,
+    family: Family,
+}
+
+/// Room for one datagram and its control messages, made once.
+#[derive(Debug)]
+pub struct ReceiveBuffer {
+    bytes: Vec<u8>,
+    control: Vec<u8>,
+}
+
+impl Default for ReceiveBuffer {
+    fn default() -> Self {
+        let control = nix::cmsg_space!(nix::sys::time::TimeSpec, libc::in6_pktinfo, libc::c_int);
+        Self {
+            bytes: vec![0; 65_536],
+            control,
+        }
+    }
+}
+
+impl ReceiveSocket {
+    /// Opens, binds and joins. This can wait for the kernel's lock of its network configuration.
+    ///
+    /// # Errors
+    /// The call that failed, and why.
+    pub fn open(spec: &SocketSpec) -> Result<Self, (&'static str, io::Error)> {
+        let domain = if spec.family == Family::Ipv4 {
+            Domain::IPV4
+        } else {
+            Domain::IPV6
+        };
+        let protocol = Protocol::from(i32::from(PROTO_VRRP));
+        let socket =
+            Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(protocol)).map_err(|e| ("socket", e))?;
+        // Nothing is queued before the socket is bound to its link and has its filter.
+        socket
+            .attach_filter(&[drop_all()])
+            .map_err(|e| ("SO_ATTACH_FILTER", e))?;
+        let index = spec.interface.map_or(0, |index| index.0);
+        if index != 0 {
+            let name = nix::net::if_::if_indextoname(index).map_err(|e| ("if_indextoname", e.into()))?;
+            socket
+                .bind_device(Some(name.as_bytes()))
+                .map_err(|e| ("SO_BINDTODEVICE", e))?;
+        }
+        match spec.family {
+            Family::Ipv4 => prepare_ipv4(&socket, spec, index)?,
+            Family::Ipv6 => prepare_ipv6(&socket, spec, index)?,
+        }
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true).map_err(|e| ("SO_TIMESTAMPNS", e.into()))?;
+        let this = Self {
+            socket,
+            interface: spec.interface,
+            family: spec.family,
+        };
+        this.filter(&spec.vrids).map_err(|e| ("SO_ATTACH_FILTER", e))?;
+        Ok(this)
+    }
+
+    /// Lets only these VRIDs through.
+    ///
+    /// # Errors
+    /// When the kernel refuses the filter.
+    pub fn filter(&self, vrids: &[u8]) -> io::Result<()> {
+        self.socket.attach_filter(&vrid_filter(self.family, vrids))
+    }
+
+    /// The next datagram. `None` when there is none at present.
+    ///
+    /// # Errors
+    /// The socket's, such as ENETDOWN.
+    pub fn receive<'b>(&self, buffer: &'b mut ReceiveBuffer) -> io::Result<Option<Packet<'b>>> {
+        let mut parts = [IoSliceMut::new(&mut buffer.bytes)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let got = recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut parts, Some(&mut buffer.control), flags);
+        let facts = match got {
+            Ok(message) => Facts::of(&message)?,
+            Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = buffer.bytes.get(..facts.len).unwrap_or_default();
+        let datagram = match self.family {
+            Family::Ipv4 => Datagram::Ipv4(bytes.into()),
+            Family::Ipv6 => Datagram::Ipv6 {
+                source: facts.source,
+                destination: facts.destination,
+                hop_limit: facts.hop_limit,
+                message: bytes.into(),
+            },
+        };
+        Ok(Some(Packet {
+            interface: self.interface,
+            age: facts.age,
+            datagram,
+        }))
+    }
+}
+
+impl AsFd for ReceiveSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+struct Facts {
+    len: usize,
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    hop_limit: Option<u8>,
+    age: Micros,
+}
+
+impl Facts {
+    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>) -> io::Result<Self> {
+        let source = message
+            .address
+            .and_then(|a| a.as_sockaddr_in6().map(|a| a.ip()))
+            .unwrap_or(Ipv6Addr::UNSPECIFIED);
+        let (destination, age) = (Ipv6Addr::UNSPECIFIED, Micros::ZERO);
+        let mut facts = Self {
+            len: message.bytes,
+            source,
+            destination,
+            hop_limit: None,
+            age,
+        };
+        for control in message.cmsgs()? {
+            match control {
+                // The kernel stamps with the wall clock; how long ago that was is all that is used of it.
+                ControlMessageOwned::ScmTimestampns(stamp) => {
+                    facts.age = clock::wall().saturating_sub(clock::micros(stamp));
+                }
+                ControlMessageOwned::Ipv6PacketInfo(info) => facts.destination = info.ipi6_addr.s6_addr.into(),
+                ControlMessageOwned::Ipv6HopLimit(limit) => facts.hop_limit = u8::try_from(limit).ok(),
+                _ => {}
+            }
+        }
+        Ok(facts)
+    }
+}
+
+type Step = Result<(), (&'static str, io::Error)>;
+
+fn prepare_ipv4(socket: &Socket, spec: &SocketSpec, index: u32) -> Step {
+    socket
+        .set_multicast_all_v4(false)
+        .map_err(|e| ("IP_MULTICAST_ALL", e))?;
+    let address = match spec.receive {
+        Receive::Group(IpAddr::V4(group)) => {
+            let link = InterfaceIndexOrAddress::Index(index);
+            socket
+                .join_multicast_v4_n(&group, &link)
+                .map_err(|e| ("IP_ADD_MEMBERSHIP", e))?;
+            group
+        }
+        Receive::Unicast(IpAddr::V4(own)) => own,
+        Receive::Group(IpAddr::V6(_)) | Receive::Unicast(IpAddr::V6(_)) => Ipv4Addr::UNSPECIFIED,
+    };
+    socket.set_freebind_v4(true).map_err(|e| ("IP_FREEBIND", e))?;
+    socket
+        .bind(&SockAddr::from(SocketAddrV4::new(address, 0)))
+        .map_err(|e| ("bind", e))
+}
+
+fn prepare_ipv6(socket: &Socket, spec: &SocketSpec, index: u32) -> Step {
+    socket
+        .set_multicast_all_v6(false)
+        .map_err(|e| ("IPV6_MULTICAST_ALL", e))?;
+    let address = match spec.receive {
+        Receive::Group(IpAddr::V6(group)) => {
+            socket
+                .join_multicast_v6(&group, index)
+                .map_err(|e| ("IPV6_ADD_MEMBERSHIP", e))?;
+            group
+        }
+        Receive::Unicast(IpAddr::V6(own)) => own,
+        Receive::Group(IpAddr::V4(_)) | Receive::Unicast(IpAddr::V4(_)) => Ipv6Addr::UNSPECIFIED,
+    };
+    socket
+        .set_recv_hoplimit_v6(true)
+        .map_err(|e| ("IPV6_RECVHOPLIMIT", e))?;
+    setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true).map_err(|e| ("IPV6_RECVPKTINFO", e.into()))?;
+    socket.set_freebind_v6(true).map_err(|e| ("IPV6_FREEBIND", e))?;
+    let scope = if address.is_unicast_link_local() || address.is_multicast() {
+        index
+    } else {
+        0
+    };
+    socket
+        .bind(&SockAddr::from(SocketAddrV6::new(address, 0, 0, scope)))
+        .map_err(|e| ("bind", e))
+}
+
+const LOAD_BYTE: u16 = 0x30;
+const LOAD_BYTE_INDEXED: u16 = 0x50;
+const LOAD_INDEX_IP_HEADER: u16 = 0xb1;
+const JUMP_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+
+pub(super) const fn drop_all() -> SockFilter {
+    SockFilter::new(RETURN, 0, 0, 0)
+}
+
+/// Byte 1 of the VRRP message is the VRID. Over IPv4 the message begins behind the IP header.
+fn vrid_filter(family: Family, vrids: &[u8]) -> Vec<SockFilter> {
+    let mut program = match family {
+        Family::Ipv4 => vec![
+            SockFilter::new(LOAD_INDEX_IP_HEADER, 0, 0, 0),
+            SockFilter::new(LOAD_BYTE_INDEXED, 0, 0, 1),
+        ],
+        Family::Ipv6 => vec![SockFilter::new(LOAD_BYTE, 0, 0, 1)],
+    };
+    for vrid in vrids {
+        program.push(SockFilter::new(JUMP_EQUAL, 0, 1, u32::from(*vrid)));
+        program.push(SockFilter::new(RETURN, 0, 0, u32::MAX));
+    }
+    program.push(drop_all());
+    program
+}
