@@ -1,0 +1,214 @@
+//! Runs the programs that the configuration names, for the daemon: start, signal, report the end. When to run one, how long
+//! it may take, and what its result means is decided by the core.
+//!
+//! Every program has its own process group. When it ends after a signal of ours, whatever is left of its group is killed, as
+//! keepalived does.
+
+use super::message::{Program, ProgramOutcome, ProgramRef};
+use crate::model::{Model, ProgramUser, RunId};
+use crate::sys;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+
+/// Programs that run at the same time, at most; more are refused with `EAGAIN`.
+const MAX_RUNNING: usize = 4096;
+
+/// Variables that programs do not inherit: they could change what a program executes or loads.
+const WITHHELD: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
+
+/// What the supervisor needs to know of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramSpec {
+    /// Its words.
+    argv: Vec<String>,
+    /// The file; `None` if there is none.
+    path: Option<String>,
+    /// Who runs it; `None` = we ourselves.
+    user: Option<ProgramUser>,
+}
+
+impl ProgramSpec {
+    /// The programs of a configuration, in the order of [`crate::model::ScriptId`].
+    pub(super) fn all(model: &Model) -> Vec<Self> {
+        let scripts = model.scripts.iter();
+        scripts
+            .map(|script| Self {
+                argv: script.argv.clone(),
+                path: script.path.clone(),
+                user: script.user,
+            })
+            .collect()
+    }
+}
+
+/// The programs of the configurations in force, and those that run.
+#[derive(Debug)]
+pub(super) struct Programs {
+    tables: BTreeMap<u32, Vec<Prepared>>,
+    running: BTreeMap<i32, Running>,
+    environment: Vec<CString>,
+    null: File,
+    umask: u32,
+}
+
+/// A program ready to start.
+#[derive(Debug)]
+struct Prepared {
+    path: Option<CString>,
+    argv: Vec<CString>,
+    user: Option<ProgramUser>,
+}
+
+#[derive(Debug)]
+struct Running {
+    run: RunId,
+    /// We have sent it a signal.
+    signalled: bool,
+}
+
+impl Programs {
+    /// No programs yet. The environment is taken as it is now.
+    ///
+    /// # Errors
+    /// When `/dev/null` cannot be opened.
+    pub(super) fn new() -> io::Result<Self> {
+        let environment = std::env::vars_os()
+            .filter(|(name, _)| !WITHHELD.iter().any(|withheld| name == withheld))
+            .filter_map(|(name, value)| {
+                let mut pair = name.into_vec();
+                pair.push(b'=');
+                pair.append(&mut value.into_vec());
+                CString::new(pair).ok()
+            });
+        Ok(Self {
+            tables: BTreeMap::new(),
+            running: BTreeMap::new(),
+            environment: environment.collect(),
+            null: File::options().read(true).write(true).open("/dev/null")?,
+            umask: 0o177,
+        })
+    }
+
+    /// The umask of programs started from now on.
+    pub(super) fn set_umask(&mut self, umask: u32) {
+        self.umask = umask;
+    }
+
+    /// Makes the programs of a configuration known. Those of older ones stay known until [`Self::forget_before`].
+    pub(super) fn learn(&mut self, generation: u32, specs: &[ProgramSpec]) {
+        let prepared = specs.iter().map(Prepared::new).collect();
+        self.tables.insert(generation, prepared);
+    }
+
+    /// Forgets the programs of configurations before this one. What runs goes on.
+    pub(super) fn forget_before(&mut self, generation: u32) {
+        self.tables = self.tables.split_off(&generation);
+    }
+
+    /// Starts a program. Returns how it ended if that is known at once, because it could not be started.
+    pub(super) fn start(&mut self, run: RunId, program: ProgramRef) -> Option<ProgramOutcome> {
+        match self.try_start(program) {
+            Ok(pid) => {
+                self.running.insert(pid, Running { run, signalled: false });
+                None
+            }
+            Err(error) => Some(ProgramOutcome::NotStarted(error.raw_os_error().unwrap_or(libc::EINVAL))),
+        }
+    }
+
+    fn try_start(&self, program: ProgramRef) -> io::Result<i32> {
+        let error = io::Error::from_raw_os_error;
+        if self.running.len() >= MAX_RUNNING {
+            return Err(error(libc::EAGAIN));
+        }
+        let Program::Script(id) = program.program;
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        let prepared = self.tables.get(&program.generation).and_then(|table| table.get(index));
+        let prepared = prepared.ok_or_else(|| error(libc::ESRCH))?;
+        let path = prepared.path.as_ref().ok_or_else(|| error(libc::ENOENT))?;
+        sys::spawn(&sys::Program {
+            path,
+            argv: &prepared.argv,
+            environment: &self.environment,
+            user: prepared.user.filter(|user| !is_ours(*user)).map(|user| sys::User {
+                uid: user.uid,
+                gid: user.gid,
+                groups: &[],
+            }),
+            umask: self.umask,
+            stdio: self.null.as_fd(),
+        })
+    }
+
+    /// Signals the process group of a run. A run that has ended already is no error: its end is on the way.
+    pub(super) fn kill(&mut self, run: RunId, hard: bool) {
+        for (pid, running) in &mut self.running {
+            if running.run == run {
+                running.signalled = true;
+                signal_group(*pid, hard);
+            }
+        }
+    }
+
+    /// Signals every process group.
+    pub(super) fn kill_all(&mut self, hard: bool) {
+        for (pid, running) in &mut self.running {
+            running.signalled = true;
+            signal_group(*pid, hard);
+        }
+    }
+
+    /// Takes note of a dead child that has not been reaped yet; the run and its outcome if it was a program of ours.
+    pub(super) fn ended(&mut self, dead: sys::Dead) -> Option<(RunId, ProgramOutcome)> {
+        let running = self.running.remove(&dead.pid)?;
+        let outcome = match dead.end {
+            sys::End::Exited(status) => ProgramOutcome::Exited(status),
+            sys::End::Signaled(signal) => ProgramOutcome::Signaled(signal),
+        };
+        if running.signalled {
+            signal_group(dead.pid, true);
+        }
+        Some((running.run, outcome))
+    }
+
+    /// How many run.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+}
+
+impl Prepared {
+    fn new(spec: &ProgramSpec) -> Self {
+        // A word with a zero byte cannot be passed; the lexer lets none through.
+        let word = |text: &String| CString::new(text.as_str()).unwrap_or_default();
+        Self {
+            path: spec.path.as_ref().map(word),
+            argv: spec.argv.iter().map(word).collect(),
+            user: spec.user,
+        }
+    }
+}
+
+/// Whether it is who we are, so that nothing has to be changed: an ordinary user may not, root need not.
+fn is_ours(user: ProgramUser) -> bool {
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    !uid.is_root() && user.uid == uid.as_raw() && user.gid == gid.as_raw()
+}
+
+fn signal_group(pid: i32, hard: bool) {
+    let signal = if hard { Signal::SIGKILL } else { Signal::SIGTERM };
+    // ESRCH: nobody is left. EPERM cannot happen to root, and nothing could be done about it.
+    if let Err(errno) = killpg(Pid::from_raw(pid), signal) {
+        tracing::debug!("cannot signal the process group {pid}: {errno}");
+    }
+}
+
+#[cfg(test)]
+mod tests;
