@@ -195,6 +195,12 @@ impl<Out: Serialize> Sender<Out> {
         }
     }
 
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
     /// Sends what waits, as far as the socket takes it.
     ///
     /// # Errors

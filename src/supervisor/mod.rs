@@ -1,14 +1,24 @@
 //! The first process: it runs programs, guards what the daemon added, respawns the daemon, and keeps pid files and signals.
 
+mod backoff;
 mod client;
+mod daemon_process;
 mod guard;
+mod loader;
 mod message;
 mod options;
+mod pidfile;
 mod program;
+mod reload;
+mod run;
+mod supervise;
+mod systemd;
 
 pub use client::{
     Channel, DaemonMain, DaemonStart, MAX_BACKLOG, MAX_MESSAGE, Received, Receiver, SendError, Sender, Sent, channel,
     exit,
 };
+pub use loader::{ReadConfig, Reading};
 pub use message::{GuardedAddress, LoadedConfig, Program, ProgramOutcome, ProgramRef, ToDaemon, ToSupervisor};
-pub use options::{CalledAs, RunOptions};
+pub use options::{CalledAs, FOLLOWED, RunOptions};
+pub use run::{Parts, run};

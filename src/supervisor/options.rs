@@ -33,6 +33,17 @@ impl CalledAs {
         }
     }
 
+    /// Product and version. Under keepalived's name the second word is the version of keepalived whose behaviour is
+    /// followed, because monitoring tools read it there.
+    #[must_use]
+    pub fn banner(self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        match self {
+            Self::Vrrpd => format!("vrrpd v{version}"),
+            Self::Keepalived => format!("Keepalived v{FOLLOWED} (vrrpd v{version})"),
+        }
+    }
+
     /// The supervisor's name in syslog.
     #[must_use]
     pub const fn ident(self) -> &'static str {
@@ -48,6 +59,9 @@ impl CalledAs {
         }
     }
 }
+
+/// The version of keepalived whose behaviour is followed.
+pub const FOLLOWED: &str = "2.4.3";
 
 /// The options of a run. The default is a run without any option.
 #[derive(Debug, Clone, PartialEq, Eq)]

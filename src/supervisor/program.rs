@@ -25,7 +25,7 @@ const WITHHELD: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
 
 /// What the supervisor needs to know of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProgramSpec {
+pub(super) struct ProgramSpec {
     /// Its words.
     argv: Vec<String>,
     /// The file; `None` if there is none.
@@ -68,7 +68,8 @@ struct Prepared {
 
 #[derive(Debug)]
 struct Running {
-    run: RunId,
+    /// `None` when the daemon that wanted it is gone.
+    run: Option<RunId>,
     /// We have sent it a signal.
     signalled: bool,
 }
@@ -116,7 +117,13 @@ impl Programs {
     pub(super) fn start(&mut self, run: RunId, program: ProgramRef) -> Option<ProgramOutcome> {
         match self.try_start(program) {
             Ok(pid) => {
-                self.running.insert(pid, Running { run, signalled: false });
+                self.running.insert(
+                    pid,
+                    Running {
+                        run: Some(run),
+                        signalled: false,
+                    },
+                );
                 None
             }
             Err(error) => Some(ProgramOutcome::NotStarted(error.raw_os_error().unwrap_or(libc::EINVAL))),
@@ -150,7 +157,7 @@ impl Programs {
     /// Signals the process group of a run. A run that has ended already is no error: its end is on the way.
     pub(super) fn kill(&mut self, run: RunId, hard: bool) {
         for (pid, running) in &mut self.running {
-            if running.run == run {
+            if running.run == Some(run) {
                 running.signalled = true;
                 signal_group(*pid, hard);
             }
@@ -175,7 +182,20 @@ impl Programs {
         if running.signalled {
             signal_group(dead.pid, true);
         }
-        Some((running.run, outcome))
+        running.run.map(|run| (run, outcome))
+    }
+
+    /// Whether a dead child is a program of ours.
+    pub(super) fn owns(&self, pid: i32) -> bool {
+        self.running.contains_key(&pid)
+    }
+
+    /// Ends all programs; nobody is told how they end, because the daemon that wanted them is gone.
+    pub(super) fn abandon(&mut self) {
+        self.kill_all(false);
+        for running in self.running.values_mut() {
+            running.run = None;
+        }
     }
 
     /// How many run.

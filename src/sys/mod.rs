@@ -26,5 +26,5 @@ pub use memfd::{memory_file, reader, seal};
 pub use packet::FrameSender;
 pub use reap::{Dead, End, Which, next_dead, reap};
 pub use seqpacket::{Datagram, Seqpacket};
-pub use signal::{SignalFd, SignalInfo, block_signals, realtime_max, realtime_min};
+pub use signal::{SignalFd, SignalInfo, block_signals, realtime_max, realtime_min, send_signal};
 pub use spawn::{Program, User, spawn};

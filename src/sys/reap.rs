@@ -77,6 +77,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     /// Waits without reaping.
+    #[expect(clippy::zombie_processes, reason = "`reap` is what is tested")]
     fn dead(line: &str) -> End {
         let child = Command::new("/bin/sh")
             .args(["-c", line])

@@ -46,6 +46,22 @@ pub fn block_signals(signals: &[i32]) -> io::Result<()> {
     }
 }
 
+/// Sends any signal, real-time ones included, to one process.
+///
+/// # Errors
+/// When there is no such process, or it may not be signalled, or the number is no signal.
+pub fn send_signal(pid: i32, signal: i32) -> io::Result<()> {
+    if pid <= 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: kill takes plain numbers.
+    if unsafe { libc::kill(pid, signal) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 impl SignalFd {
     /// Reads these signals, which have to be blocked in every thread.
     ///

@@ -1,0 +1,230 @@
+//! Reads the configuration in a process of its own, which writes two memory files and ends: the configuration for the
+//! daemon, and a summary for the supervisor.
+//!
+//! So the supervisor stays small however large the configuration is, keeps running programs and watching the daemon while a
+//! file system hangs, and survives whatever a configuration does to the parser.
+
+use super::message::LoadedConfig;
+use super::options::RunOptions;
+use super::program::ProgramSpec;
+use crate::model::{Instant, Micros, Model};
+use crate::sys;
+use crate::system::clock;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Write};
+
+/// When a reading is given up.
+const LIMIT: Micros = Micros::from_secs(120);
+
+/// A configuration as read, before the supervisor has decided about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What it means; `None` if it cannot run.
+    pub model: Option<Model>,
+    /// Hex digits that change when any byte of any file read changes.
+    pub hash: String,
+    /// Every problem, one line each, worded for the log.
+    pub problems: Vec<String>,
+    /// The exit status of a start with it, if it cannot run ([`super::exit`]).
+    pub stop: Option<i32>,
+    /// The exit status of `-t` with it; not 0 means that `reload_check_config` refuses it.
+    pub test_status: i32,
+}
+
+/// Reads and judges the configuration that the options name.
+pub type ReadConfig = fn(&RunOptions) -> Reading;
+
+/// What the supervisor itself needs of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Brief {
+    pub(super) generation: u32,
+    pub(super) instances: usize,
+    pub(super) programs: Vec<ProgramSpec>,
+    pub(super) namespace: Option<String>,
+    pub(super) instance_name: Option<String>,
+    pub(super) use_pid_dir: bool,
+    pub(super) process_names: bool,
+    pub(super) umask: u32,
+    /// `reload_check_config`: also small errors refuse a reload.
+    pub(super) strict_reload: bool,
+    /// Capabilities beyond the usual ones.
+    pub(super) realtime: bool,
+    pub(super) no_swap: bool,
+    /// A daemon whose engine stands still so long is killed; never when `None`, as keepalived.
+    pub(super) heartbeat_limit: Option<Micros>,
+}
+
+impl Brief {
+    fn new(generation: u32, model: &Model) -> Self {
+        let global = &model.global;
+        Self {
+            generation,
+            instances: model.instances.len(),
+            programs: ProgramSpec::all(model),
+            namespace: global.net_namespace.clone(),
+            instance_name: global.instance_name.clone(),
+            use_pid_dir: global.paths.use_pid_dir,
+            process_names: global.process_names,
+            umask: global.umask,
+            strict_reload: global.reload_check_config.is_some(),
+            realtime: global.rt_priority.is_some() || global.nice.is_some(),
+            no_swap: global.no_swap,
+            heartbeat_limit: None,
+        }
+    }
+}
+
+/// What came out of a reading.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Summary {
+    brief: Option<Brief>,
+    problems: Vec<String>,
+    stop: Option<i32>,
+    test_status: i32,
+}
+
+/// A configuration that can be put in force.
+#[derive(Debug)]
+pub(super) struct Usable {
+    pub(super) brief: Brief,
+    /// The [`LoadedConfig`], sealed.
+    pub(super) file: File,
+}
+
+/// The verdict on a reading.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    /// What can be put in force, or the exit status of a start.
+    pub(super) usable: Result<Usable, i32>,
+    /// Every problem, one line each.
+    pub(super) problems: Vec<String>,
+    /// The exit status of `-t`.
+    pub(super) test_status: i32,
+}
+
+/// A reading that is under way.
+#[derive(Debug)]
+pub(super) struct Loader {
+    pub(super) pid: i32,
+    summary: File,
+    config: File,
+    deadline: Instant,
+}
+
+impl Loader {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// When there is no memory or no process for it.
+    pub(super) fn start(options: &RunOptions, generation: u32, read: ReadConfig) -> io::Result<Self> {
+        let summary = sys::memory_file("summary")?;
+        let config = sys::memory_file("configuration")?;
+        let pid = sys::fork(|| match read_into(options, generation, read, &summary, &config) {
+            Ok(()) => 0,
+            Err(error) => {
+                tracing::error!("cannot pass the configuration on: {error}");
+                1
+            }
+        })?;
+        Ok(Self {
+            pid: pid.as_raw(),
+            summary,
+            config,
+            deadline: clock::now() + LIMIT,
+        })
+    }
+
+    /// When it is to be given up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Asks for another look later, after [`Self::kill`].
+    pub(super) fn postpone(&mut self, now: Instant) {
+        self.deadline = now + LIMIT;
+    }
+
+    /// Ends it; its death is still to come.
+    pub(super) fn kill(&self) {
+        if let Err(errno) = kill(Pid::from_raw(self.pid), Signal::SIGKILL) {
+            tracing::debug!("cannot end the reading of the configuration: {errno}");
+        }
+    }
+
+    /// What came out, after the process has ended like this.
+    pub(super) fn finish(self, end: sys::End) -> Verdict {
+        let summary: Summary = match end {
+            sys::End::Exited(0) => serde_json::from_reader(sys::reader(&self.summary)).unwrap_or_default(),
+            sys::End::Exited(_) | sys::End::Signaled(_) => Summary {
+                problems: vec![describe(end)],
+                stop: Some(super::exit::CONFIG),
+                test_status: 5,
+                ..Summary::default()
+            },
+        };
+        let usable = match (summary.brief, summary.stop) {
+            (Some(brief), None) => Ok(Usable {
+                brief,
+                file: self.config,
+            }),
+            (_, stop) => Err(stop.unwrap_or(super::exit::CONFIG)),
+        };
+        Verdict {
+            usable,
+            problems: summary.problems,
+            test_status: summary.test_status,
+        }
+    }
+}
+
+fn describe(end: sys::End) -> String {
+    match end {
+        sys::End::Signaled(9) => format!(
+            "The configuration was not read within {} s; it is not used",
+            LIMIT.as_millis() / 1000
+        ),
+        sys::End::Signaled(signal) => {
+            format!(
+                "Reading the configuration crashed (signal {signal}); it is not used. Please report it with the file"
+            )
+        }
+        sys::End::Exited(status) => format!("Reading the configuration failed (status {status}); it is not used"),
+    }
+}
+
+fn read_into(
+    options: &RunOptions,
+    generation: u32,
+    read: ReadConfig,
+    summary_file: &File,
+    config_file: &File,
+) -> io::Result<()> {
+    let reading = read(options);
+    let summary = Summary {
+        brief: reading.model.as_ref().map(|model| Brief::new(generation, model)),
+        problems: reading.problems,
+        stop: reading.stop,
+        test_status: reading.test_status,
+    };
+    if let Some(model) = reading.model {
+        let config = LoadedConfig {
+            generation,
+            path: options.config.clone(),
+            hash: reading.hash,
+            loaded_at: i64::try_from(clock::wall().0 / 1_000_000).unwrap_or(0),
+            model,
+        };
+        write(config_file, &config)?;
+    }
+    write(summary_file, &summary)
+}
+
+fn write(file: &File, value: &impl Serialize) -> io::Result<()> {
+    let mut writer = io::BufWriter::new(file);
+    serde_json::to_writer(&mut writer, value)?;
+    writer.flush()?;
+    sys::seal(file)
+}
