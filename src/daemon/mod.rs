@@ -10,7 +10,6 @@ mod services;
 mod wording;
 
 use crate::supervisor::{DaemonStart, exit};
-use crate::sys::{Capability, forbid_exec, keep_capabilities};
 use crate::system::socket::SendSockets;
 
 /// Signals that the daemon reads from a descriptor.
@@ -40,14 +39,6 @@ pub fn daemon_main(start: DaemonStart) -> i32 {
             return exit::FATAL;
         }
     };
-    if let Err(error) = keep_capabilities(&[Capability::NetAdmin, Capability::NetRaw]) {
-        tracing::warn!("cannot give up rights that are not needed: {error}");
-    }
-    if start.options.seccomp
-        && let Err(error) = forbid_exec()
-    {
-        tracing::warn!("cannot forbid this process to execute programs: {error}");
-    }
     match engine::Engine::new(start, sockets, wires, services) {
         Ok(mut engine) => engine.run(),
         Err(error) => {
