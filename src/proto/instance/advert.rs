@@ -45,18 +45,19 @@ pub(in crate::proto) fn judge(
     let view = &arrived.view;
     check_source(instance, arrived)?;
     check_ah(instance, arrived)?;
+    // Before the length, which depends on the version: keepalived counts most wrong versions as wrong lengths.
+    if view.version() != instance.version.number() {
+        return Err(DropDetail::Version {
+            received: view.version(),
+            expected: instance.version.number(),
+        });
+    }
     check_length(arrived)?;
     if !instance.transport.is_unicast() && !mutation.is(Mutant::TtlUnchecked) {
         match arrived.ttl {
             Some(received) if received != 255 => return Err(DropDetail::Ttl { received }),
             Some(_) | None => {}
         }
-    }
-    if view.version() != instance.version.number() {
-        return Err(DropDetail::Version {
-            received: view.version(),
-            expected: instance.version.number(),
-        });
     }
     if instance.version == Version::V2 {
         check_v2(instance, arrived, mutation)?;
@@ -117,23 +118,17 @@ fn check_ah(instance: &Instance, arrived: &Arrived<'_>) -> Result<(), DropDetail
 fn check_length(arrived: &Arrived<'_>) -> Result<(), DropDetail> {
     let received = arrived.header_len + arrived.view.message().len();
     let expected = arrived.header_len + arrived.view.expected_len();
-    if received == expected || is_padding(received, expected) {
-        return Ok(());
+    if received == expected {
+        Ok(())
+    } else {
+        Err(DropDetail::Length { received, expected })
     }
-    Err(DropDetail::Length { received, expected })
-}
-
-/// A surplus as padding to the shortest Ethernet frame would leave it (behaviour §3.2, check 2).
-const fn is_padding(received: usize, expected: usize) -> bool {
-    received > expected && expected < 46 && (received - expected) % 4 == 2
 }
 
 fn check_total_length(arrived: &Arrived<'_>) -> Result<(), DropDetail> {
     let received = arrived.header_len + arrived.view.message().len();
     match arrived.stated_len {
-        Some(stated) if stated != received && !(received <= 46 && is_padding(received, stated)) => {
-            Err(DropDetail::TotalLength { stated, received })
-        }
+        Some(stated) if stated != received => Err(DropDetail::TotalLength { stated, received }),
         Some(_) | None => Ok(()),
     }
 }

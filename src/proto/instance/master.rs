@@ -33,12 +33,6 @@ impl Instance {
             return;
         }
         let Some(own) = self.source else { return };
-        if heard.priority == self.effective && heard.source == own {
-            if self.once.first(Cause::OwnAddress, heard.source) {
-                self.log(InstanceLine::EqualPriorityOwnAddress, ctx.out);
-            }
-            return;
-        }
         let both_owners = heard.priority.is_owner() && self.effective.is_owner();
         if both_owners && self.once.first(Cause::TwoOwners, heard.source) {
             self.log(InstanceLine::TwoOwners { other: heard.source }, ctx.out);

@@ -393,6 +393,10 @@ impl Instance {
         if matches!(self.state, State::Init | State::Fault) {
             return;
         }
+        if self.source == Some(arrived.source) {
+            self.own_address_heard(arrived, at, ctx);
+            return;
+        }
         let known_sender = self.last_master == Some(arrived.source);
         let compare = self.is_master() || !known_sender || !self.config.skip_check_adv_addr;
         let owner_ignores = self.config.owner_ignore_adverts && self.effective.is_owner();
@@ -400,6 +404,15 @@ impl Instance {
             Ok(heard) => self.on_heard(&heard, at, ctx),
             Err(why) => self.on_dropped(why, arrived, at, ctx),
         }
+    }
+
+    /// Our own advert came back, or somebody else has our address: neither may move anything.
+    fn own_address_heard(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
+        let equal = self.is_master() && arrived.view.priority() == self.effective;
+        if equal && self.once.first(Cause::OwnAddress, arrived.source) {
+            self.log(InstanceLine::EqualPriorityOwnAddress, ctx.out);
+        }
+        self.on_dropped(DropDetail::OwnAdvert, arrived, at, ctx);
     }
 
     fn on_dropped(&mut self, why: DropDetail, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
