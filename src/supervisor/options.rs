@@ -116,6 +116,8 @@ pub struct RunOptions {
     pub ignore_sigint: bool,
     /// `--control`: the control socket; `None` = the default.
     pub control: Option<PathBuf>,
+    /// Options that were accepted and have no effect, as text for the log.
+    pub ignored: Vec<String>,
     /// Not `--no-seccomp`: the daemon forbids itself to execute programs.
     pub seccomp: bool,
 }
@@ -148,6 +150,7 @@ impl Default for RunOptions {
             core_dump: false,
             ignore_sigint: false,
             control: None,
+            ignored: Vec::new(),
             seccomp: true,
         }
     }

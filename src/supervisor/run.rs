@@ -136,12 +136,12 @@ impl Start {
 
     fn run(self) -> Result<i32, Stop> {
         if let Some(namespace) = &self.options.namespace {
-            enter_namespace(namespace)?;
+            enter_namespace(namespace).map_err(Stop::because("enter the network namespace"))?;
         }
         let mut usable = self.read()?;
         if let (None, Some(namespace)) = (&self.options.namespace, usable.brief.namespace.clone()) {
             // The interfaces that the configuration was checked against were those outside.
-            enter_namespace(&namespace)?;
+            enter_namespace(&namespace).map_err(Stop::because("enter the network namespace"))?;
             usable = self.read()?;
         }
         let brief = &usable.brief;
@@ -307,6 +307,9 @@ fn log_start(options: &RunOptions) {
     for line in wrap_command_line(&options.argv) {
         tracing::info!("{line}");
     }
+    for option in &options.ignored {
+        tracing::warn!("{option} has no effect here");
+    }
 }
 
 /// The last line of a run.
@@ -379,21 +382,17 @@ fn drop_rights() {
     }
 }
 
-/// Enters a named network namespace, as `ip netns` makes them.
-fn enter_namespace(name: &str) -> Result<(), Stop> {
+/// Enters a named network namespace, as `ip netns` makes them, with this thread.
+///
+/// # Errors
+/// When there is none of this name, or CAP_SYS_ADMIN is missing.
+pub fn enter_namespace(name: &str) -> io::Result<()> {
     let path = Path::new("/run/netns").join(name);
-    let entered = File::open(&path).and_then(|file| {
-        Ok(move_into_link_name_space(
-            file.as_fd(),
-            Some(LinkNameSpaceType::Network),
-        )?)
-    });
-    entered.map_err(|error| {
-        Stop::Failed(format!(
-            "cannot enter the network namespace {}: {error}",
-            path.display()
-        ))
-    })
+    let file = File::open(&path)?;
+    Ok(move_into_link_name_space(
+        file.as_fd(),
+        Some(LinkNameSpaceType::Network),
+    )?)
 }
 
 /// A session of our own, no directory held busy, no terminal. The starting process has exited.

@@ -1,0 +1,132 @@
+//! keepalived's own options: run, or check the configuration with `-t`.
+
+use super::options::{Action, read};
+use super::output;
+use crate::config::{LoadOptions, Loaded, load};
+use crate::supervisor::{self, Parts, Reading, RunOptions};
+use crate::sys;
+use crate::system::host::{RealHost, RealSource};
+use crate::{daemon, model::Model};
+use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::{WaitStatus, waitpid};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Does what the command line asks for; the exit status.
+pub(super) fn main(argv: &[String]) -> u8 {
+    let request = read(argv, Path::exists);
+    output::stdout(&request.stdout);
+    output::stderr(&request.stderr);
+    match request.action {
+        Action::Exit(status) => status,
+        Action::Test(options, file) => test(&options, file.as_deref()),
+        Action::Run(options) => {
+            let status = supervisor::run(
+                *options,
+                Parts {
+                    read: read_config,
+                    daemon: daemon::daemon_main,
+                },
+            );
+            u8::try_from(status).unwrap_or(u8::MAX)
+        }
+    }
+}
+
+fn load_config(options: &RunOptions) -> Loaded {
+    let load_options = LoadOptions {
+        config_id: options.config_id.clone(),
+    };
+    load(&options.config, &RealSource, &RealHost, &load_options)
+}
+
+/// The supervisor's [`supervisor::ReadConfig`].
+fn read_config(options: &RunOptions) -> Reading {
+    let loaded = load_config(options);
+    Reading {
+        problems: loaded
+            .diagnostics
+            .iter()
+            .map(|problem| problem.render_keepalived())
+            .collect(),
+        stop: loaded.run_status().map(i32::from),
+        test_status: i32::from(loaded.test_status()),
+        hash: loaded.hash,
+        model: loaded.model,
+    }
+}
+
+/// Messages of a check that crashed: keepalived would have crashed or hung as well, or we have a defect.
+const CRASHED: u8 = 5;
+
+/// `-t`: says what keepalived would say, one message a line; the exit status of config-language §9.
+fn test(options: &RunOptions, file: Option<&str>) -> u8 {
+    umask(Mode::from_bits_truncate(options.umask.unwrap_or(0o177)));
+    let mut target: Box<dyn Write> = match file.map(open_log).transpose() {
+        Ok(Some(file)) => Box::new(file),
+        Ok(None) => Box::new(io::stderr()),
+        Err(error) => {
+            let number = error.raw_os_error().unwrap_or(0);
+            let reason = nix::errno::Errno::from_raw(number).desc();
+            let name = file.unwrap_or_default();
+            output::stderr(&format!(
+                "Unable to open config-test log file {name} {number} - {reason}\n"
+            ));
+            return 1;
+        }
+    };
+    // In a process of its own, so that whatever a file does to the parser becomes a status.
+    let child = sys::fork(|| check(options, &mut *target));
+    match child.map(|pid| waitpid(pid, None)) {
+        Ok(Ok(WaitStatus::Exited(_, status))) => u8::try_from(status)
+            .ok()
+            .filter(|status| *status != 101)
+            .unwrap_or(CRASHED),
+        Ok(_) => CRASHED,
+        Err(error) => {
+            output::stderr(&format!("cannot check the configuration: {error}\n"));
+            1
+        }
+    }
+}
+
+fn open_log(path: &str) -> io::Result<File> {
+    let mut options = File::options();
+    options
+        .append(true)
+        .create(true)
+        .mode(0o644)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    options.open(path)
+}
+
+fn check(options: &RunOptions, target: &mut dyn Write) -> u8 {
+    // As keepalived, which says nothing about a namespace that cannot be entered.
+    let entered = options.namespace.as_deref().map_or(Ok(()), supervisor::enter_namespace);
+    if entered.is_err() {
+        return 0;
+    }
+    let mut loaded = load_config(options);
+    let namespace = loaded
+        .model
+        .as_ref()
+        .and_then(namespace_of)
+        .filter(|_| options.namespace.is_none());
+    if let Some(namespace) = namespace {
+        if supervisor::enter_namespace(&namespace).is_err() {
+            return 0;
+        }
+        loaded = load_config(options);
+    }
+    let messages = loaded.diagnostics.iter().filter(|problem| problem.class.is_some());
+    let text: String = messages.map(|problem| problem.render_keepalived() + "\n").collect();
+    // Nobody can be told that a message cannot be written; the status still says it.
+    drop(target.write_all(text.as_bytes()));
+    loaded.test_status()
+}
+
+fn namespace_of(model: &Model) -> Option<String> {
+    model.global.net_namespace.clone()
+}
