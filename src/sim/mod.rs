@@ -1,1 +1,55 @@
-//! Not built yet.
+//! The other driver of [`crate::proto::Core`]: many nodes on a virtual LAN and a virtual clock.
+//!
+//! It carries bytes, so the codec is always in the loop. Everything random comes from one seed: a run can be replayed.
+//! Checkers look at the nodes from outside, at the packets and at the fake kernels' addresses.
+
+mod check;
+mod network;
+mod node;
+mod random;
+mod run;
+mod scenario;
+mod world;
+
+pub use check::Violation;
+pub use random::Random;
+pub use run::{Report, random_run};
+pub use scenario::{Scenario, scenarios};
+
+#[cfg(feature = "mutants")]
+pub use crate::proto::Mutant;
+
+/// The defect to plant; nothing without the feature.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Planted {
+    #[cfg(feature = "mutants")]
+    mutant: Option<Mutant>,
+}
+
+impl Planted {
+    /// No defect.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// This defect, in every node.
+    #[cfg(feature = "mutants")]
+    #[must_use]
+    pub const fn mutant(mutant: Mutant) -> Self {
+        Self { mutant: Some(mutant) }
+    }
+
+    #[cfg(feature = "mutants")]
+    fn into(self, core: crate::proto::Core) -> crate::proto::Core {
+        match self.mutant {
+            Some(mutant) => core.with_mutant(mutant),
+            None => core,
+        }
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    const fn into(self, core: crate::proto::Core) -> crate::proto::Core {
+        core
+    }
+}

@@ -1,0 +1,393 @@
+//! The virtual world: time, what is on its way, and the hands that carry the cores' actions out.
+
+use super::Planted;
+use super::check::{self, Violation};
+use super::network::{LINK, Network, datagram};
+use super::node::Node;
+use super::random::Random;
+use crate::model::{Instant, Micros, Ticket};
+use crate::proto::{Action, AddressWish, Datagram, Event, Packet, RunOutcome, StateName};
+use std::collections::BTreeMap;
+
+/// Lines of the trace that are kept.
+const TRACE: usize = 400;
+
+/// The cluster.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) nodes: Vec<Node>,
+    pub(super) network: Network,
+    pub(super) random: Random,
+    pub(super) dual_since: BTreeMap<(usize, usize), Instant>,
+    /// Since when no fault has been injected or ended.
+    pub(super) undisturbed: Instant,
+    pub(super) violations: Vec<Violation>,
+    pub(super) takeovers: u64,
+    pub(super) adverts: u64,
+    planted: Planted,
+    queue: BTreeMap<(Instant, u64), Due>,
+    sequence: u64,
+    trace: Vec<String>,
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Due {
+    /// An event for this life of a node.
+    Event(usize, u64, Event<'static>),
+    /// The fake kernel has done what this wish asks for.
+    Kernel(usize, u64, AddressWish, bool),
+    /// The guard removes the addresses of a dead daemon.
+    Guard(usize, u64),
+}
+
+impl World {
+    pub(super) fn new(nodes: Vec<Node>, seed: u64, planted: Planted) -> Self {
+        let network = Network::new(nodes.len());
+        let mut world = Self {
+            now: Instant(1_000_000),
+            nodes,
+            network,
+            random: Random::new(seed),
+            dual_since: BTreeMap::new(),
+            undisturbed: Instant(0),
+            violations: Vec::new(),
+            takeovers: 0,
+            adverts: 0,
+            planted,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            trace: Vec::new(),
+        };
+        for index in 0..world.nodes.len() {
+            world.boot(index);
+        }
+        world
+    }
+
+    pub(super) fn note(&mut self, text: &str) {
+        if self.trace.len() >= TRACE {
+            self.trace.remove(0);
+        }
+        self.trace.push(format!("{:>14}  {text}", self.now.to_string()));
+    }
+
+    /// The last lines of what happened.
+    pub(super) fn trace(&self) -> String {
+        self.trace.join("\n")
+    }
+
+    pub(super) fn violate(&mut self, what: String) {
+        if self.violations.is_empty() {
+            self.note(&format!("VIOLATION: {what}"));
+            self.violations.push(Violation { at: self.now, what });
+        }
+    }
+
+    /// A fault begins or ends.
+    pub(super) fn disturb(&mut self, what: &str) {
+        self.undisturbed = self.now;
+        self.note(what);
+    }
+
+    pub(super) fn longest_interval(&self) -> Micros {
+        let of = |node: &Node| {
+            node.config()
+                .map_or(Micros::ZERO, |config| config.advert_interval.duration())
+        };
+        self.nodes.iter().map(of).max().unwrap_or(Micros::SECOND)
+    }
+
+    pub(super) fn slowest_kernel(&self) -> Micros {
+        self.nodes
+            .iter()
+            .map(|node| node.kernel_delay)
+            .max()
+            .unwrap_or(Micros::ZERO)
+    }
+
+    fn later(&mut self, at: Instant, due: Due) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), due);
+    }
+
+    pub(super) fn boot(&mut self, index: usize) {
+        let (planted, now) = (self.planted, self.now);
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.boot(planted, now);
+        }
+        self.release(index);
+    }
+
+    /// The process dies without a word; its guard cleans up.
+    pub(super) fn crash(&mut self, index: usize) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.core = None;
+        node.life += 1;
+        node.seen.state = None;
+        let life = node.life;
+        self.later(self.now + Micros::from_millis(20), Due::Guard(index, life));
+    }
+
+    /// An orderly stop.
+    pub(super) fn stop(&mut self, index: usize) {
+        self.tell(index, Event::Shutdown);
+    }
+
+    pub(super) fn pause(&mut self, index: usize, paused: bool) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.paused = paused;
+        if paused || node.core.is_none() {
+            return;
+        }
+        // Packets that arrived before a deadline are handled before it, however late the process wakes.
+        while let Some((arrived, event)) = self.nodes.get_mut(index).and_then(|node| node.inbox.pop_front()) {
+            let event = if let Event::Packet(packet) = event {
+                Event::Packet(Packet {
+                    age: now.since(arrived),
+                    ..packet
+                })
+            } else {
+                event
+            };
+            if let Some(core) = self.nodes.get_mut(index).and_then(|node| node.core.as_mut()) {
+                core.handle(event, now);
+            }
+        }
+        self.wake(index);
+    }
+
+    pub(super) fn set_link(&mut self, index: usize, up: bool) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.link_up = up;
+        let event = node.link();
+        self.tell(index, event);
+    }
+
+    pub(super) fn set_service(&mut self, index: usize, well: bool) {
+        let now = self.now;
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.service = well;
+            node.since_service = now;
+        }
+    }
+
+    /// An event for a node's core now, or when it runs again.
+    pub(super) fn tell(&mut self, index: usize, event: Event<'static>) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        if node.paused {
+            node.inbox.push_back((now, event));
+            return;
+        }
+        if let Some(core) = node.core.as_mut() {
+            core.handle(event, now);
+        }
+        self.release(index);
+    }
+
+    /// A forged datagram for everybody.
+    pub(super) fn inject(&mut self, datagram: &Datagram<'static>) {
+        for index in 0..self.nodes.len() {
+            let packet = Packet {
+                interface: Some(LINK),
+                age: Micros::ZERO,
+                datagram: datagram.clone(),
+            };
+            if self.nodes.get(index).is_some_and(|node| node.link_up) {
+                self.tell(index, Event::Packet(packet));
+            }
+        }
+    }
+
+    /// Lets this much time pass.
+    pub(super) fn advance(&mut self, length: Micros) {
+        let until = self.now + length;
+        while let Some(at) = self.next_moment().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.happen();
+            if !self.violations.is_empty() {
+                return;
+            }
+        }
+        self.now = until;
+        check::always(self);
+    }
+
+    fn next_moment(&self) -> Option<Instant> {
+        let queued = self.queue.keys().next().map(|(at, _)| *at);
+        let running = self.nodes.iter().filter(|node| node.runs());
+        let deadline = running
+            .filter_map(|node| node.core.as_ref()?.next_deadline())
+            .map(|(at, _)| at)
+            .min();
+        queued.into_iter().chain(deadline).min()
+    }
+
+    fn happen(&mut self) {
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            match entry.remove() {
+                Due::Event(index, life, event) => {
+                    if self.nodes.get(index).is_some_and(|node| node.life == life) {
+                        self.tell(index, event);
+                    }
+                }
+                Due::Kernel(index, life, wish, present) => self.kernel(index, life, &wish, present),
+                Due::Guard(index, life) => {
+                    if let Some(node) = self.nodes.get_mut(index).filter(|node| node.life == life) {
+                        node.has_vips = false;
+                    }
+                }
+            }
+        }
+        for index in 0..self.nodes.len() {
+            if self.nodes.get(index).is_some_and(Node::runs) {
+                self.wake(index);
+            }
+        }
+        check::always(self);
+    }
+
+    fn wake(&mut self, index: usize) {
+        let now = self.now;
+        if let Some(core) = self.nodes.get_mut(index).and_then(|node| node.core.as_mut()) {
+            core.handle_timeout(now);
+        }
+        self.release(index);
+    }
+
+    fn kernel(&mut self, index: usize, life: u64, wish: &AddressWish, present: bool) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        if node.life != life || node.ticket != wish.ticket {
+            return;
+        }
+        node.has_vips = present;
+        let (instance, ticket) = (wish.instance, wish.ticket);
+        let count = u32::try_from(wish.addresses.len()).unwrap_or(u32::MAX);
+        self.tell(
+            index,
+            if present {
+                Event::AddressesPresent {
+                    instance,
+                    ticket,
+                    first: 0,
+                    count,
+                    complete: true,
+                }
+            } else {
+                Event::AddressesGone { instance, ticket }
+            },
+        );
+    }
+
+    /// Carries out what the core of a node wants.
+    fn release(&mut self, index: usize) {
+        while let Some(action) = self
+            .nodes
+            .get_mut(index)
+            .and_then(|n| n.core.as_mut())
+            .and_then(crate::proto::Core::poll_action)
+        {
+            self.carry_out(index, action);
+        }
+        self.observe(index);
+    }
+
+    fn carry_out(&mut self, index: usize, action: Action) {
+        let (now, life) = (self.now, self.nodes.get(index).map_or(0, |node| node.life));
+        match action {
+            Action::Transmit(transmit) => {
+                self.adverts += 1;
+                let Some(node) = self.nodes.get_mut(index) else { return };
+                if transmit.priority == crate::model::Priority::RELEASE {
+                    node.seen.releases += 1;
+                } else {
+                    node.seen.advert_at = Some(now);
+                    node.seen.advertised = Some(transmit.priority);
+                }
+                if !node.link_up {
+                    return;
+                }
+                self.send(index, &transmit);
+            }
+            Action::SetAddresses(wish) => self.wish(index, life, wish, true),
+            Action::ClearAddresses(wish) => self.wish(index, life, wish, false),
+            Action::Announce(announce) => {
+                if let Some(node) = self.nodes.get_mut(index) {
+                    node.seen.announced.push(now);
+                }
+                if announce.report {
+                    let event = Event::Announced {
+                        instance: announce.instance,
+                        ticket: announce.ticket,
+                    };
+                    self.later(now, Due::Event(index, life, event));
+                }
+            }
+            Action::RunScript { run, .. } => {
+                let delay = Micros(self.random.between(1_000, 40_000));
+                let status = i32::from(!self.nodes.get(index).is_some_and(|node| node.service));
+                let event = Event::ScriptEnded {
+                    run,
+                    outcome: RunOutcome::Exited(status),
+                };
+                self.later(now + delay, Due::Event(index, life, event));
+            }
+            Action::Stopped => {
+                if let Some(node) = self.nodes.get_mut(index) {
+                    node.core = None;
+                    node.life += 1;
+                }
+            }
+            Action::RestoreAddress { .. }
+            | Action::OpenSocket(_)
+            | Action::CloseSocket(_)
+            | Action::KillScript { .. }
+            | Action::StateChanged(_)
+            | Action::Log(_) => {}
+        }
+    }
+
+    fn wish(&mut self, index: usize, life: u64, wish: AddressWish, present: bool) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.ticket = Ticket(wish.ticket.0);
+        let at = self.now + node.kernel_delay;
+        self.later(at, Due::Kernel(index, life, wish, present));
+    }
+
+    fn send(&mut self, index: usize, transmit: &crate::proto::Transmit) {
+        let Some(datagram) = datagram(transmit) else { return };
+        for to in 0..self.nodes.len() {
+            for delay in self.network.delays(index, to, &mut self.random) {
+                let Some(receiver) = self.nodes.get(to).filter(|node| node.core.is_some() && node.link_up) else {
+                    continue;
+                };
+                let packet = Packet {
+                    interface: Some(LINK),
+                    age: Micros::ZERO,
+                    datagram: datagram.clone(),
+                };
+                self.later(self.now + delay, Due::Event(to, receiver.life, Event::Packet(packet)));
+            }
+        }
+    }
+
+    /// Notes what a node has become.
+    fn observe(&mut self, index: usize) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let state = node.state(now);
+        if state == node.seen.state {
+            return;
+        }
+        let before = std::mem::replace(&mut node.seen.state, state);
+        if state == Some(StateName::Master) {
+            node.seen.master_since = Some(now);
+            node.seen.announced.clear();
+            self.takeovers += 1;
+        }
+        self.note(&format!("node {index}: {before:?} → {state:?}"));
+    }
+}
