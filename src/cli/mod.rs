@@ -4,6 +4,7 @@ mod getopt;
 mod options;
 mod output;
 mod run;
+mod status;
 
 use crate::supervisor::CalledAs;
 
@@ -11,7 +12,7 @@ use crate::supervisor::CalledAs;
 type Subcommand = fn(&[String]) -> u8;
 
 /// One line per subcommand.
-const SUBCOMMANDS: [(&str, Subcommand); 0] = [];
+const SUBCOMMANDS: [(&str, Subcommand); 2] = [("status", status::status), ("why", status::why)];
 
 /// Runs the program with this command line, its own name first; the exit status.
 #[must_use]

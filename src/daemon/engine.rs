@@ -1,7 +1,7 @@
 //! The engine: one epoll loop that owns the core and the VRRP sockets. It never waits for anything but its descriptors.
 
 use super::kernel::{Command, Told, Wires};
-use super::services::{Services, Slow};
+use super::services::{Services, Slow, Taken};
 use super::{SIGNALS, wording};
 use crate::model::{Instant, Micros, Priority, ScriptId};
 use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunOutcome, SocketSpec, Transmit};
@@ -253,9 +253,15 @@ impl Engine {
             snapshot = Some(self.core.snapshot(clock::now()));
         }
         if let Some(snapshot) = snapshot {
-            self.services
-                .slow
-                .push_or_count(Slow::Snapshot(Box::new(snapshot), self.start.config.path.clone()));
+            let config = &self.start.config;
+            let report = Taken {
+                snapshot,
+                router_id: config.model.global.router_id.clone(),
+                path: config.path.clone(),
+                hash: config.hash.clone(),
+                loaded_at: config.loaded_at,
+            };
+            self.services.slow.push_or_count(Slow::Taken(Box::new(report)));
         }
     }
 

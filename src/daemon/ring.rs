@@ -3,7 +3,7 @@
 use crate::sys::EventFd;
 use crossbeam_queue::ArrayQueue;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -82,5 +82,11 @@ impl<T> Ring<T> {
 impl<T> AsFd for Ring<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.wake.as_fd()
+    }
+}
+
+impl<T> AsRawFd for Ring<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
