@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand; without one, keepalived's own options ([`run`]).
+//! The command line: one file per subcommand; without one, keepalived's own options (`run`).
 
 mod getopt;
 mod options;
