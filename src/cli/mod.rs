@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand; without one, keepalived's own options (`run`).
 
 mod getopt;
+mod lab;
 mod options;
 mod output;
 mod run;
@@ -12,7 +13,7 @@ use crate::supervisor::CalledAs;
 type Subcommand = fn(&[String]) -> u8;
 
 /// One line per subcommand.
-const SUBCOMMANDS: [(&str, Subcommand); 2] = [("status", status::status), ("why", status::why)];
+const SUBCOMMANDS: [(&str, Subcommand); 3] = [("lab", lab::lab), ("status", status::status), ("why", status::why)];
 
 /// Runs the program with this command line, its own name first; the exit status.
 #[must_use]

@@ -1,0 +1,329 @@
+//! The bridge, the nodes on it, the programs in them, and everything that is seen to happen.
+
+use super::node::{self, Namespaces, Node, NodeId, NodeSpec};
+use super::observer::{Observer, Seen};
+use super::programs::{self, Program, ProgramId, Work};
+use super::rtnl::{Change, OnLink, Rtnl};
+use super::sandbox::context;
+use crate::model::{Instant, Micros};
+use crate::system::clock;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+/// Something that was seen, with its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub what: Happening,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// The kernel of a node has an address now.
+    Appeared(NodeId, IpAddr),
+    /// The kernel of a node has lost an address.
+    Vanished(NodeId, IpAddr),
+    /// A node sent an advert or an announcement.
+    Sent(NodeId, Seen),
+    /// A program wrote a line.
+    Line(NodeId, String, String),
+    /// A program ended with this status; `None` = by a signal.
+    Ended(NodeId, String, Option<i32>),
+}
+
+/// A bridge with nodes.
+#[derive(Debug)]
+pub struct Lab {
+    pub(super) namespaces: Namespaces,
+    pub(super) rtnl: Rtnl,
+    observer: Observer,
+    pub(super) bridge: u32,
+    pub(super) nodes: Vec<Node>,
+    pub(super) programs: Vec<Program>,
+    /// Everything seen so far.
+    pub moments: Vec<Moment>,
+    started: Instant,
+}
+
+impl Lab {
+    /// Makes the bridge and the nodes. To be called inside of [`super::enter`]. `programs` are files that are shown in every
+    /// node although they do not lie in a system directory.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn new(specs: Vec<NodeSpec>, programs: &[PathBuf]) -> io::Result<Self> {
+        let namespaces = Namespaces::of("self")?;
+        let mut rtnl = Rtnl::open()?;
+        rtnl.set_up(1, true)?;
+        rtnl.add_bridge("lab")?;
+        let bridge = rtnl
+            .index_of("lab")?
+            .ok_or_else(|| io::Error::other("the bridge is not there"))?;
+        rtnl.set_up(bridge, true)?;
+        let mut lab = Self {
+            namespaces,
+            rtnl,
+            observer: Observer::open()?,
+            bridge,
+            nodes: Vec::new(),
+            programs: Vec::new(),
+            moments: Vec::new(),
+            started: clock::now(),
+        };
+        for spec in specs {
+            let node = node::create(spec, &lab.namespaces, programs)?;
+            let id = NodeId(lab.nodes.len());
+            let plugged = node.spec.plugged;
+            lab.nodes.push(node);
+            if plugged {
+                lab.plug(id)?;
+            }
+        }
+        Ok(lab)
+    }
+
+    /// Gives a node its `eth0`, on the bridge, with its addresses.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn plug(&mut self, id: NodeId) -> io::Result<()> {
+        let number = u8::try_from(id.0 + 1).map_err(|_| io::Error::other("too many nodes"))?;
+        let port_name = format!("port{number}");
+        let (rtnl, bridge) = (&mut self.rtnl, self.bridge);
+        let node = self
+            .nodes
+            .get_mut(id.0)
+            .ok_or_else(|| io::Error::other("no such node"))?;
+        rtnl.add_veth(
+            &port_name,
+            "eth0",
+            [2, 0, 0x5e, 0x10, 0, number],
+            node.namespaces.net.as_raw_fd(),
+        )?;
+        let port = rtnl
+            .index_of(&port_name)?
+            .ok_or_else(|| io::Error::other("the port is not there"))?;
+        rtnl.enslave(port, bridge)?;
+        rtnl.set_up(port, true)?;
+        let eth0 = node
+            .rtnl
+            .index_of("eth0")?
+            .ok_or_else(|| io::Error::other("eth0 is not there"))?;
+        node.rtnl.set_up(eth0, true)?;
+        for (address, prefix_len) in node.spec.addresses.clone() {
+            node.rtnl.add_address(OnLink {
+                index: eth0,
+                address,
+                prefix_len,
+            })?;
+        }
+        node.port = Some(port);
+        node.eth0 = Some(eth0);
+        Ok(())
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0)
+    }
+
+    /// A node's name.
+    #[must_use]
+    pub fn name(&self, id: NodeId) -> &str {
+        self.nodes.get(id.0).map_or("?", Node::name)
+    }
+
+    /// How long ago the lab was made.
+    #[must_use]
+    pub fn elapsed(&self, at: Instant) -> Micros {
+        at.since(self.started)
+    }
+
+    /// Nodes whose kernel has this address.
+    #[must_use]
+    pub fn holders(&self, address: IpAddr) -> Vec<NodeId> {
+        self.nodes()
+            .filter(|id| self.node(*id).is_some_and(|node| node.has(address)))
+            .collect()
+    }
+
+    /// Starts a program in a node.
+    ///
+    /// # Errors
+    /// When no process can be made. A program that cannot be executed says so in its output and ends with 127.
+    pub fn start(&mut self, id: NodeId, name: &str, words: &[String]) -> io::Result<ProgramId> {
+        self.start_work(id, name, &Work::Program(words))
+    }
+
+    /// Starts a function of ours in a node, in a process of its own.
+    ///
+    /// # Errors
+    /// When no process can be made.
+    pub fn start_function(&mut self, id: NodeId, name: &str, function: &dyn Fn() -> u8) -> io::Result<ProgramId> {
+        self.start_work(id, name, &Work::Function(function))
+    }
+
+    fn start_work(&mut self, id: NodeId, name: &str, work: &Work<'_>) -> io::Result<ProgramId> {
+        let node = self.nodes.get(id.0).ok_or_else(|| io::Error::other("no such node"))?;
+        let (leader, output) = programs::start(&node.namespaces, &self.namespaces, work)?;
+        let name = name.to_owned();
+        let program = Program {
+            node: id,
+            name,
+            leader,
+            output: Some(output),
+            partial: Vec::new(),
+            ended: None,
+        };
+        self.programs.push(program);
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    /// Whether a program still runs.
+    #[must_use]
+    pub fn runs(&self, id: ProgramId) -> bool {
+        self.programs.get(id.0).is_some_and(|program| program.ended.is_none())
+    }
+
+    /// Watches until `enough` says so, at most `limit`; whether it did.
+    ///
+    /// # Errors
+    /// When something that is watched fails.
+    pub fn watch(&mut self, limit: Micros, mut enough: impl FnMut(&Self) -> bool) -> io::Result<bool> {
+        let end = clock::now() + limit;
+        loop {
+            self.look()?;
+            if enough(self) {
+                return Ok(true);
+            }
+            let left = end.since(clock::now());
+            if left == Micros::ZERO {
+                return Ok(false);
+            }
+            self.pause(left)?;
+        }
+    }
+
+    /// Waits until something can be seen, at most this long.
+    fn pause(&self, limit: Micros) -> io::Result<()> {
+        use std::os::fd::AsFd;
+        let mut fds = vec![PollFd::new(self.observer.as_fd(), PollFlags::POLLIN)];
+        fds.extend(
+            self.nodes
+                .iter()
+                .map(|node| PollFd::new(node.monitor.as_fd(), PollFlags::POLLIN)),
+        );
+        let outputs = self.programs.iter().filter_map(|program| program.output.as_ref());
+        fds.extend(outputs.map(|output| PollFd::new(output.as_fd(), PollFlags::POLLIN)));
+        // The end of a process without output is not seen here, so nobody waits longer than this.
+        let millis = i32::try_from(limit.as_millis().clamp(1, 50)).unwrap_or(50);
+        let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(error) => Err(context("wait for something to happen", error)),
+        }
+    }
+
+    /// Takes in everything that has happened.
+    fn look(&mut self) -> io::Result<()> {
+        while let Some(caught) = self.observer.next()? {
+            let from = self.nodes.iter().position(|node| node.port == Some(caught.port));
+            if let Some(from) = from {
+                self.moments.push(Moment {
+                    at: caught.at,
+                    what: Happening::Sent(NodeId(from), caught.frame.seen),
+                });
+            }
+        }
+        let now = clock::now();
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            for change in node.monitor.read()? {
+                match change {
+                    Change::Added(on) => {
+                        if node.present.insert(on) {
+                            self.moments.push(Moment {
+                                at: now,
+                                what: Happening::Appeared(NodeId(index), on.address),
+                            });
+                        }
+                    }
+                    Change::Removed(on) => {
+                        if node.present.remove(&on) {
+                            self.moments.push(Moment {
+                                at: now,
+                                what: Happening::Vanished(NodeId(index), on.address),
+                            });
+                        }
+                    }
+                    Change::Link(..) => {}
+                }
+            }
+        }
+        for program in &mut self.programs {
+            read_lines(program, now, &mut self.moments);
+        }
+        self.bury(now)
+    }
+
+    fn bury(&mut self, now: Instant) -> io::Result<()> {
+        loop {
+            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, status)) => (pid, Some(status)),
+                Ok(WaitStatus::Signaled(pid, ..)) => (pid, None),
+                Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::ECHILD) => return Ok(()),
+                Ok(_) | Err(nix::errno::Errno::EINTR) => continue,
+                Err(error) => return Err(context("look after the dead", error)),
+            };
+            if let Some(program) = self.programs.iter_mut().find(|p| p.leader == pid && p.ended.is_none()) {
+                program.ended = Some(status.unwrap_or(-1));
+                let what = Happening::Ended(program.node, program.name.clone(), status);
+                self.moments.push(Moment { at: now, what });
+            }
+        }
+    }
+}
+
+/// Whole lines of a program's output.
+fn read_lines(program: &mut Program, now: Instant, moments: &mut Vec<Moment>) {
+    let Some(output) = &program.output else { return };
+    let mut buffer = [0; 4096];
+    loop {
+        match nix::unistd::read(output, &mut buffer) {
+            Ok(0) => break,
+            Ok(count) => program
+                .partial
+                .extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(_) => {
+                take_lines(program, now, moments);
+                return;
+            }
+        }
+    }
+    take_lines(program, now, moments);
+    program.output = None;
+}
+
+fn take_lines(program: &mut Program, now: Instant, moments: &mut Vec<Moment>) {
+    while let Some(end) = program.partial.iter().position(|byte| *byte == b'\n') {
+        let line: Vec<u8> = program.partial.drain(..=end).collect();
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        moments.push(Moment {
+            at: now,
+            what: Happening::Line(program.node, program.name.clone(), text),
+        });
+    }
+}
