@@ -119,7 +119,7 @@ impl Desk {
     async fn work(mut self, mut questions: mpsc::Receiver<ReportRequest>, end: oneshot::Sender<()>) {
         #[expect(
             deprecated,
-            reason = "its successor is unsafe; this ring keeps its descriptor as long as it lives"
+            reason = "its successor is no safe function; this ring keeps its descriptor as long as it lives"
         )]
         let registered = AsyncFd::new(self.inbox.clone());
         let readable = match registered {

@@ -9,12 +9,13 @@ mod backup;
 mod master;
 mod peers;
 mod state;
+mod transmit;
 mod view;
 
 pub(super) use advert::{Arrived, Heard, judge};
 pub(super) use state::State;
 
-use super::action::{Action, AddressWish, StateChange, Transmit};
+use super::action::{Action, AddressWish, StateChange};
 use super::counters::Counters;
 use super::limiter::{Bucket, Cause, OnceTable};
 use super::log_event::{DropDetail, InstanceLine, LogEvent};
@@ -26,15 +27,16 @@ use super::timer::Timer;
 use super::tracking::ScriptTracker;
 use super::world::World;
 use crate::model::{
-    AdvertInterval, Authentication, Family, IfName, Instance as Config, InstanceId, Instant, Micros,
-    OldUnicastChecksum, Priority, Ticket, Transport, Version, VirtualAddress,
+    AdvertInterval, Authentication, IfName, Instance as Config, InstanceId, Instant, Micros, OldUnicastChecksum,
+    Priority, Ticket, Transport, Version, VirtualAddress,
 };
-use crate::wire::vrrp::{ChecksumForm, build};
+use crate::wire::vrrp::ChecksumForm;
 use peers::Peers;
 use state::{Backup, Master};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
+use transmit::Cache;
 
 /// What an instance may look at and write to while it handles something.
 pub(super) struct Context<'a> {
@@ -100,14 +102,6 @@ pub(super) struct Instance {
     ip_id: u16,
     old_checksum: bool,
     cache: Option<Cache>,
-}
-
-/// The messages that were sent last, kept so that a steady master builds nothing.
-#[derive(Debug)]
-struct Cache {
-    priority: Priority,
-    source: IpAddr,
-    messages: Vec<(IpAddr, Arc<[u8]>)>,
 }
 
 impl Instance {
@@ -706,97 +700,6 @@ impl Instance {
         self.set_state(State::Init, reason, wait, ctx);
     }
 
-    fn send_release(&mut self, ctx: &mut Context<'_>) {
-        if ctx.mutation.is(Mutant::ReleaseLeftOut) {
-            return;
-        }
-        self.send_advert(Priority::RELEASE, ctx);
-        self.counters.priority_zero_sent += 1;
-        self.log(InstanceLine::SentPriorityZero, ctx.out);
-    }
-
-    /// One cycle: the group, or every peer.
-    fn send_advert(&mut self, priority: Priority, ctx: &mut Context<'_>) {
-        let Some(source) = self.source else { return };
-        let link = self.config.interface.as_ref().and_then(|name| ctx.world.index_of(name));
-        if self.config.interface.is_some() && link.is_none() {
-            return;
-        }
-        let carried = if priority != Priority::RELEASE && ctx.mutation.is(Mutant::BasePriorityAdvertised) {
-            self.config.priority
-        } else {
-            priority
-        };
-        self.ip_id = self.ip_id.checked_add(1).unwrap_or(1);
-        self.counters.adverts_sent += 1;
-        if self
-            .cache
-            .as_ref()
-            .is_none_or(|cache| cache.priority != carried || cache.source != source)
-        {
-            self.cache = Some(self.build_messages(carried, source));
-        }
-        let ttl = match &self.config.transport {
-            Transport::Multicast { .. } => Some(255),
-            Transport::Unicast { ttl, .. } => match self.config.family {
-                Family::Ipv4 => Some(ttl.unwrap_or(255)),
-                Family::Ipv6 => *ttl,
-            },
-        };
-        for (destination, message) in self.cache.iter().flat_map(|cache| &cache.messages) {
-            ctx.out.push_back(Action::Transmit(Transmit {
-                instance: self.id,
-                interface: link,
-                source,
-                destination: *destination,
-                ttl,
-                ip_id: self.ip_id,
-                priority: carried,
-                message: Arc::clone(message),
-            }));
-        }
-    }
-
-    fn build_messages(&self, priority: Priority, source: IpAddr) -> Cache {
-        let config = &self.config;
-        let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address).collect();
-        let (destinations, old): (Vec<IpAddr>, bool) = match &config.transport {
-            Transport::Multicast { group } => (vec![*group], false),
-            Transport::Unicast {
-                peers, old_checksum, ..
-            } => {
-                let old = *old_checksum == OldUnicastChecksum::Always || self.old_checksum;
-                (peers.iter().map(|peer| peer.address).collect(), old)
-            }
-        };
-        let form = match (config.version, config.v3_checksum_as_v2) {
-            (Version::V2, _) | (Version::V3, true) => ChecksumForm::MessageOnly,
-            (Version::V3, false) if old => ChecksumForm::OldUnicast,
-            (Version::V3, false) => ChecksumForm::PseudoHeader,
-        };
-        let message = |to: IpAddr| {
-            let (interval, auth) = (config.advert_interval, &config.authentication);
-            let bytes = build(
-                config.version,
-                config.family,
-                config.vrid,
-                priority,
-                interval,
-                auth,
-                &vips,
-                form,
-                source,
-                to,
-            );
-            (to, Arc::from(bytes))
-        };
-        Cache {
-            priority,
-            source,
-            messages: destinations.into_iter().map(message).collect(),
-        }
-    }
-
     fn log(&self, line: InstanceLine, out: &mut VecDeque<Action>) {
         out.push_back(Action::Log(LogEvent::Instance {
             name: self.config.name.clone(),
@@ -853,13 +756,5 @@ impl Instance {
     /// The same instance under a configuration that differs in nothing but names and positions (behaviour §11.2).
     pub(super) fn adopt(&mut self, config: Config) {
         self.config = config;
-    }
-
-    pub(super) fn on_transmit_failed(&mut self, destination: IpAddr, errno: i32, release: bool, ctx: &mut Context<'_>) {
-        // A release on a link that is down cannot be sent, and nobody is there to hear it.
-        if !release && self.once.first(Cause::SendFailed, destination) {
-            let to = self.config.transport.is_unicast().then_some(destination);
-            self.log(InstanceLine::SendFailed { to, errno }, ctx.out);
-        }
     }
 }
