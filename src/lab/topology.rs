@@ -1,7 +1,7 @@
 //! The bridge, the nodes on it, the programs in them, and everything that is seen to happen.
 
 use super::node::{self, Namespaces, Node, NodeId, NodeSpec};
-use super::observer::{Observer, Seen};
+use super::observer::{Frame, Observer};
 use super::programs::{self, Program, ProgramId, Work};
 use super::rtnl::{Change, OnLink, Rtnl};
 use super::sandbox::context;
@@ -31,7 +31,7 @@ pub enum Happening {
     /// The kernel of a node has lost an address.
     Vanished(NodeId, IpAddr),
     /// A node sent an advert or an announcement.
-    Sent(NodeId, Seen),
+    Sent(NodeId, Frame),
     /// A program wrote a line.
     Line(NodeId, String, String),
     /// A program ended with this status; `None` = by a signal.
@@ -244,7 +244,7 @@ impl Lab {
             if let Some(from) = from {
                 self.moments.push(Moment {
                     at: caught.at,
-                    what: Happening::Sent(NodeId(from), caught.frame.seen),
+                    what: Happening::Sent(NodeId(from), caught.frame),
                 });
             }
         }
