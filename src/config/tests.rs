@@ -22,7 +22,7 @@ fn the_first_users_files_mean_what_they_say() {
             "if [[ $(netstat -nlp | grep 9443) ]]; then exit 0; else exit 1; fi"
         );
         assert_eq!(
-            (script.interval, script.timeout),
+            (script.interval, script.limit()),
             (Micros::from_secs(2), Micros::from_secs(2))
         );
         let [instance] = model.instances.as_slice() else {

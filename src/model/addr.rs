@@ -1,5 +1,6 @@
 //! Addresses, interface names and the entries of `virtual_ipaddress`.
 
+use super::{TrackGroupId, is_default};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -168,27 +169,62 @@ pub struct VirtualAddress {
     /// Interface that carries it: `dev`, or the instance's interface.
     pub interface: IfName,
     /// `brd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<Broadcast>,
     /// `scope`, the kernel's number; 0 = global. IPv4 only.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub scope: u8,
     /// `label`, at most 15 bytes. IPv4 only.
-    pub label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Box<str>>,
     /// `peer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
     /// `home`: IFA_F_HOMEADDRESS.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub home: bool,
     /// Set unless `-nodad` is written: IFA_F_NODAD (IPv6).
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub nodad: bool,
     /// `mngtmpaddr`: IFA_F_MANAGETEMPADDR.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub mngtmpaddr: bool,
     /// `noprefixroute`: IFA_F_NOPREFIXROUTE.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub noprefixroute: bool,
     /// `autojoin`: IFA_F_MCAUTOJOIN.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub autojoin: bool,
     /// `no_track`: its loss does not matter.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub no_track: bool,
     /// `preferred_lft`; `None` when not written (IPv6: deprecated for /128, else for ever).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_lifetime: Option<PreferredLifetime>,
+    /// `use_vmac`: on a VMAC of its interface although the instance has none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub use_vmac: bool,
+    /// The VMAC or ipvlan on top of `interface` that carries it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_link: Option<IfName>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+/// A line of `static_ipaddress`: set at the start, removed at the stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticAddress {
+    /// The address.
+    pub address: VirtualAddress,
+    /// `track_group`.
+    pub track_group: Option<TrackGroupId>,
 }
 
 impl VirtualAddress {
@@ -210,6 +246,8 @@ impl VirtualAddress {
             autojoin: false,
             no_track: false,
             preferred_lifetime: None,
+            use_vmac: false,
+            own_link: None,
         }
     }
 }

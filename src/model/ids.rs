@@ -11,6 +11,26 @@ pub struct InstanceId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScriptId(pub u32);
 
+/// A `track_file` block: its position in [`crate::model::Model::files`] of the model in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TrackedFileId(pub u32);
+
+/// A `vrrp_track_process` block: its position in [`crate::model::Model::processes`] of the model in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId(pub u32);
+
+/// A `bfd_instance`: its position in [`crate::model::Model::bfds`] of the model in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BfdId(pub u32);
+
+/// A `vrrp_sync_group`: its position in [`crate::model::Model::groups`] of the model in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GroupId(pub u32);
+
+/// A `track_group`: its position in [`crate::model::Model::track_groups`] of the model in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TrackGroupId(pub u32);
+
 /// One run of a program. Counted up by the core and never reused, so a late result cannot be taken for a newer run's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunId(pub u64);

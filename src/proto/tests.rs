@@ -32,11 +32,14 @@ fn script(weight: i16) -> Script {
         path: Some("/bin/true".into()),
         user: None,
         interval: Micros::from_secs(2),
-        timeout: Micros::from_secs(2),
+        timeout: Some(Micros::from_secs(2)),
         weight: Weight::new(weight, false).unwrap(),
         rise: 1,
         fall: 1,
         init_fail: false,
+        account: None,
+        opens: None,
+        insecure: false,
     }
 }
 

@@ -89,11 +89,14 @@ pub(super) fn node(mut config: Instance, number: u8, script: Option<(i16, u32, u
         path: Some("/chk".into()),
         user: None,
         interval: Micros::from_secs(2),
-        timeout: Micros::from_secs(2),
+        timeout: Some(Micros::from_secs(2)),
         weight: weight(value),
         rise,
         fall,
         init_fail: false,
+        account: None,
+        opens: None,
+        insecure: false,
     });
     config.track_scripts = scripts
         .iter()

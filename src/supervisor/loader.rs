@@ -70,8 +70,8 @@ impl Brief {
             process_names: global.process_names,
             umask: global.umask,
             strict_reload: global.reload_check_config.is_some(),
-            realtime: global.rt_priority.is_some() || global.nice.is_some(),
-            no_swap: global.no_swap,
+            realtime: global.vrrp.rt_priority.is_some() || global.vrrp.nice.is_some(),
+            no_swap: global.vrrp.no_swap,
             heartbeat_limit: None,
         }
     }

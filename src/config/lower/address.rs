@@ -140,7 +140,7 @@ fn valued(word: &str, value: &str, draft: &mut Draft, node: &Node, ctx: &mut Con
             true
         }
         "label" => {
-            address.label = Some(value.to_owned());
+            address.label = Some(value.into());
             true
         }
         "peer" => {

@@ -10,6 +10,7 @@ use crate::model::{
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+#[expect(clippy::too_many_lines, reason = "one field after another")]
 pub(super) fn complete(draft: Draft, ctx: &mut Context<'_>) -> Option<Instance> {
     let name = draft.name.clone();
     let Some(vrid) = draft.vrid else {
@@ -90,6 +91,28 @@ pub(super) fn complete(draft: Draft, ctx: &mut Context<'_>) -> Option<Instance> 
         owner_ignore_adverts: owner && (draft.owner_ignore_adverts || strict),
         promote_secondaries: draft.promote_secondaries,
         announce,
+        hmac: None,
+        own_link: None,
+        use_vmac_addr: false,
+        vrf: None,
+        linkbeat_use_polling: false,
+        config_fault: None,
+        sync_group: None,
+        unicast_fault_no_peer: draft.unicast_fault_no_peer,
+        no_vips: draft.no_vips,
+        routes: Vec::new(),
+        rules: Vec::new(),
+        timer_expired_backup: None,
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
+        track_bfds: Vec::new(),
+        garp_extra: crate::model::GarpExtra::default(),
+        notify: None,
+        smtp_alert: false,
+        notify_priority_changes: false,
+        kernel_rx_buf_size: None,
+        lvs_sync_daemon_interface: None,
+        debug: 0,
     })
 }
 

@@ -50,7 +50,7 @@ fn keyword(node: &Node, ctx: &mut Context<'_>) {
         "vrrp_check_unicast_src" => ctx.global.check_unicast_src = true,
         "log_unknown_vrids" => ctx.global.log_unknown_vrids = true,
         "process_names" => ctx.global.process_names = true,
-        "vrrp_no_swap" => ctx.global.no_swap = true,
+        "vrrp_no_swap" => ctx.global.vrrp.no_swap = true,
         "umask" => match node
             .first()
             .and_then(|text| u32::from_str_radix(text.trim_start_matches("0o"), 8).ok())
@@ -58,9 +58,9 @@ fn keyword(node: &Node, ctx: &mut Context<'_>) {
             Some(mask) if mask <= 0o777 => ctx.global.umask = mask,
             _ => ctx.general(node, format!("Invalid umask '{}'", node.args.join(" "))),
         },
-        "vrrp_priority" => ctx.global.nice = node.first().and_then(|text| small(text, -20, 19)),
+        "vrrp_priority" => ctx.global.vrrp.nice = node.first().and_then(|text| small(text, -20, 19)),
         "vrrp_rt_priority" => {
-            ctx.global.rt_priority = node
+            ctx.global.vrrp.rt_priority = node
                 .first()
                 .and_then(integer)
                 .and_then(|n| u8::try_from(n.clamp(1, 99)).ok());

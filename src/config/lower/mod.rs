@@ -161,6 +161,7 @@ pub(super) fn lower(tree: &[Node], host: &dyn Host, diagnostics: &mut Vec<Diagno
         global: ctx.global,
         scripts: ctx.scripts,
         instances,
+        ..Model::default()
     };
     drop_unused_scripts(&mut model, diagnostics);
     (!fatal).then_some(model)

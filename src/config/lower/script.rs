@@ -10,18 +10,7 @@ use crate::model::{Micros, ProgramUser, Script, Weight};
 
 pub(super) fn block(node: &Node, ctx: &mut Context<'_>) {
     let Some(name) = ctx.required(node) else { return };
-    let mut draft = Script {
-        name: name.into(),
-        argv: Vec::new(),
-        path: None,
-        user: None,
-        interval: Micros::SECOND,
-        timeout: Micros::ZERO,
-        weight: Weight::ZERO,
-        rise: 1,
-        fall: 1,
-        init_fail: false,
-    };
+    let mut draft = Script::new(name, Vec::new());
     let mut user_failed = false;
     for child in &node.children {
         match child.key.as_str() {
@@ -33,7 +22,7 @@ pub(super) fn block(node: &Node, ctx: &mut Context<'_>) {
                 }
             },
             "interval" => time(child, name, "interval", ctx, |time| draft.interval = time),
-            "timeout" => time(child, name, "timeout", ctx, |time| draft.timeout = time),
+            "timeout" => time(child, name, "timeout", ctx, |time| draft.timeout = Some(time)),
             "weight" => weight(child, &mut draft, ctx),
             "rise" => draft.rise = count(child, name, ctx),
             "fall" => draft.fall = count(child, name, ctx),
@@ -44,9 +33,6 @@ pub(super) fn block(node: &Node, ctx: &mut Context<'_>) {
             }
             _ => ctx.not_acted_on(child),
         }
-    }
-    if draft.timeout == Micros::ZERO {
-        draft.timeout = draft.interval;
     }
     if draft.argv.is_empty() {
         ctx.general(node, format!("No script set for vrrp_script {name} - removing"));

@@ -151,7 +151,7 @@ impl ScriptTracker {
                 None => {
                     *next_run += 1;
                     let run = RunId(*next_run);
-                    let deadline = now + self.script.timeout;
+                    let deadline = now + self.script.limit();
                     self.running = Some(Running {
                         run,
                         started: now,
@@ -292,11 +292,14 @@ mod tests {
             path: Some("/bin/true".into()),
             user: None,
             interval: Micros::from_secs(2),
-            timeout: Micros::from_secs(1),
+            timeout: Some(Micros::from_secs(1)),
             weight: Weight::ZERO,
             rise,
             fall,
             init_fail,
+            account: None,
+            opens: None,
+            insecure: false,
         })
     }
 

@@ -14,11 +14,14 @@ fn script(argv: &[&str]) -> Script {
         path: Some(argv[0].to_owned()),
         user: None,
         interval: crate::model::Micros::SECOND,
-        timeout: crate::model::Micros::SECOND,
+        timeout: Some(crate::model::Micros::SECOND),
         weight: crate::model::Weight::ZERO,
         rise: 1,
         fall: 1,
         init_fail: false,
+        account: None,
+        opens: None,
+        insecure: false,
     }
 }
 

@@ -35,7 +35,7 @@ pub fn add_request(vip: &VirtualAddress, link: IfIndex) -> RouteNetlinkMessage {
         message.attributes.push(AddressAttribute::Flags(flags));
     }
     if let Some(label) = &vip.label {
-        message.attributes.push(AddressAttribute::Label(label.clone()));
+        message.attributes.push(AddressAttribute::Label(label.to_string()));
     }
     if let Some(peer) = vip.peer {
         message.attributes.push(AddressAttribute::Address(peer));
