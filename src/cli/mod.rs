@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand; without one, keepalived's own options (`run`).
 
+mod check;
 mod getopt;
 mod lab;
 mod options;
@@ -13,7 +14,12 @@ use crate::supervisor::CalledAs;
 type Subcommand = fn(&[String]) -> u8;
 
 /// One line per subcommand.
-const SUBCOMMANDS: [(&str, Subcommand); 3] = [("lab", lab::lab), ("status", status::status), ("why", status::why)];
+const SUBCOMMANDS: [(&str, Subcommand); 4] = [
+    ("check", check::check),
+    ("lab", lab::lab),
+    ("status", status::status),
+    ("why", status::why),
+];
 
 /// Runs the program with this command line, its own name first; the exit status.
 #[must_use]

@@ -4,6 +4,7 @@
 //! Checkers look at the nodes from outside, at the packets and at the fake kernels' addresses.
 
 mod check;
+pub mod cluster;
 mod network;
 mod node;
 mod random;
