@@ -325,7 +325,7 @@ fn quiet(nodes: &[ClusterNode]) -> Micros {
     let start = longest(&mut nodes.iter().map(|node| node.model.global.startup_delay));
     let notice = longest(&mut nodes.iter().flat_map(|node| &node.model.scripts).map(|script| {
         let runs = u64::from(script.rise.max(script.fall)) + 1;
-        script.interval.max(script.timeout).times(runs)
+        script.interval.max(script.limit()).times(runs)
     }));
     silent + delay + start + notice + Micros::SECOND
 }
