@@ -7,7 +7,7 @@
 )]
 
 use std::collections::BTreeMap;
-use vrrpd::sim::{Planted, random_run, scenarios};
+use vrrpd::sim::{Effects, Planted, random_run, scenarios};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -31,6 +31,7 @@ fn random_clusters_keep_every_promise() {
         None => (0..number("VRRPD_SIM_RUNS").unwrap_or(default)).collect(),
     };
     let (mut takeovers, mut adverts, mut simulated, mut faults) = (0, 0, 0, BTreeMap::new());
+    let mut effects = Effects::default();
     let halves: Vec<_> = seeds.chunks(seeds.len().div_ceil(2)).map(<[u64]>::to_vec).collect();
     let threads: Vec<_> = halves
         .into_iter()
@@ -51,18 +52,33 @@ fn random_clusters_keep_every_promise() {
         takeovers += report.takeovers;
         adverts += report.adverts;
         simulated += report.simulated.0 / 1_000_000;
-        assert!(
-            report.takeovers > 0 && report.faults.len() >= 3 && report.simulated.0 >= 300_000_000,
-            "{report:?}"
-        );
+        let events: u64 = report.faults.values().sum();
+        let enough = report.takeovers > 0 && report.faults.len() >= 3 && events >= 4;
+        let long = report.simulated.0 >= 300_000_000 && (3..=5).contains(&report.nodes);
+        assert!(enough && long, "seed {seed}: {report:?}");
+        effects += report.effects;
         for (kind, count) in report.faults {
             *faults.entry(kind).or_insert(0) += count;
         }
     }
     println!(
-        "{} runs, {takeovers} take-overs, {adverts} adverts, {simulated} simulated seconds, faults {faults:?}",
+        "{} runs, {takeovers} take-overs, {adverts} adverts, {simulated} simulated seconds, faults {faults:?}, {effects:?}",
         seeds.len()
     );
+    if seeds.len() >= 100 {
+        assert_eq!(faults.len(), 17, "every kind of fault has been played: {faults:?}");
+        let all = [
+            effects.lost,
+            effects.cut,
+            effects.duplicated,
+            effects.delayed,
+            effects.reordered,
+        ];
+        assert!(
+            all.iter().all(|n| *n > 100),
+            "every effect on packets has been seen: {effects:?}"
+        );
+    }
 }
 
 #[cfg(feature = "mutants")]
@@ -73,10 +89,13 @@ fn every_planted_defect_is_noticed() {
     for mutant in Mutant::ALL {
         let planted = Planted::mutant(mutant);
         let by_scenario = scenarios().into_iter().find(|scenario| scenario.play(planted).is_err());
-        let by_run = (0..40u64).find(|seed| random_run(*seed, planted).is_err());
-        match (by_scenario, by_run) {
-            (None, None) => survivors.push(mutant),
-            (scenario, seed) => println!("{mutant:?}: scenario {:?}, run {seed:?}", scenario.map(|s| s.name)),
+        let noticed = by_scenario.map(|scenario| scenario.name.to_owned()).or_else(|| {
+            let seed = (0..40u64).find(|seed| random_run(*seed, planted).is_err())?;
+            Some(format!("random run {seed}"))
+        });
+        match noticed {
+            None => survivors.push(mutant),
+            Some(by) => println!("{mutant:?}: {by}"),
         }
     }
     assert!(survivors.is_empty(), "nobody notices {survivors:?}");

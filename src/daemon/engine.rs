@@ -21,14 +21,22 @@ const PACKETS_A_SOCKET: usize = 64;
 const PACKETS_A_ROUND: usize = 512;
 /// The heartbeat has to move at least this often.
 const LONGEST_WAIT: Micros = Micros::from_millis(250);
-/// Later than this is told to the core.
-const LATE: Micros = Micros::SECOND;
+/// Later than this is told to the core, which knows how long the others wait.
+const LATE: Micros = Micros::from_millis(25);
 
 const TOKEN_TOLD: u64 = 0;
 const TOKEN_SIGNALS: u64 = 1;
 const TOKEN_SUPERVISOR: u64 = 2;
 const TOKEN_REQUESTS: u64 = 3;
 const FIRST_SOCKET: u64 = 16;
+
+/// An open socket of the core.
+struct Receiver {
+    spec: SocketSpec,
+    socket: ReceiveSocket,
+    /// When it was last found empty: nothing that it gives can be older.
+    empty_at: Instant,
+}
 
 pub(super) struct Engine {
     core: Core,
@@ -38,12 +46,13 @@ pub(super) struct Engine {
     services: Services,
     epoll: Epoll,
     signals: SignalFd,
-    receivers: BTreeMap<u64, (SocketSpec, ReceiveSocket)>,
+    receivers: BTreeMap<u64, Receiver>,
     next_token: u64,
     buffer: ReceiveBuffer,
     /// Commands that did not fit into the ring; wishes must not be lost.
     backlog: VecDeque<Command>,
     woke: Instant,
+    suspended: Micros,
     stopped: bool,
 }
 
@@ -70,6 +79,7 @@ impl Engine {
             buffer: ReceiveBuffer::default(),
             backlog: VecDeque::new(),
             woke: now,
+            suspended: clock::suspended(),
             stopped: false,
         })
     }
@@ -107,11 +117,7 @@ impl Engine {
     /// Everything that came in first, then deadlines, then what follows from both.
     fn round(&mut self, events: &Events) {
         let now = clock::now();
-        let late = now.since(self.woke).saturating_sub(LONGEST_WAIT);
-        self.woke = now;
-        if late > LATE {
-            self.core.handle(Event::Stalled { gap: late }, now);
-        }
+        let stalled = self.notice_stall(now);
         self.drain_told();
         let mut packets = 0;
         for ready in events.iter() {
@@ -123,8 +129,40 @@ impl Engine {
                 token => packets += self.read_socket(token, PACKETS_A_ROUND.saturating_sub(packets)),
             }
         }
+        if stalled {
+            self.drain_sockets();
+        }
         self.core.handle_timeout(clock::now());
         self.release();
+    }
+
+    /// Lateness of this thread, or sleep of the whole machine.
+    fn notice_stall(&mut self, now: Instant) -> bool {
+        let late = now.since(self.woke).saturating_sub(LONGEST_WAIT);
+        let suspended = clock::suspended();
+        // The two clocks are not read at the same moment.
+        let slept = suspended
+            .saturating_sub(self.suspended)
+            .saturating_sub(Micros::MILLISECOND);
+        (self.woke, self.suspended) = (now, suspended);
+        let gap = late + slept;
+        if gap > LATE {
+            self.core.handle(Event::Stalled { gap }, now);
+        }
+        gap > LATE
+    }
+
+    /// After a stall every socket is read empty before anything is sent, also those that epoll had no room for.
+    fn drain_sockets(&mut self) {
+        let tokens: Vec<u64> = self.receivers.keys().copied().collect();
+        for token in tokens {
+            // A flood must not hold us for ever.
+            for _ in 0..PACKETS_A_ROUND / PACKETS_A_SOCKET {
+                if self.read_socket(token, PACKETS_A_SOCKET) < PACKETS_A_SOCKET {
+                    break;
+                }
+            }
+        }
     }
 
     fn drain_told(&mut self) {
@@ -143,7 +181,10 @@ impl Engine {
         let token = self.next_token;
         self.next_token += 1;
         match self.epoll.add(&socket, token, Interest::Readable) {
-            Ok(()) => drop(self.receivers.insert(token, (spec, socket))),
+            Ok(()) => {
+                let empty_at = clock::now();
+                self.receivers.insert(token, Receiver { spec, socket, empty_at });
+            }
             Err(error) => tracing::error!("cannot watch a socket: {error}"),
         }
     }
@@ -156,12 +197,12 @@ impl Engine {
         let tokens: Vec<_> = self
             .receivers
             .iter()
-            .filter(|(_, (open, _))| same(open))
+            .filter(|(_, open)| same(&open.spec))
             .map(|(t, _)| *t)
             .collect();
         for token in tokens {
-            if let Some((_, socket)) = self.receivers.remove(&token)
-                && let Err(error) = self.epoll.remove(&socket)
+            if let Some(old) = self.receivers.remove(&token)
+                && let Err(error) = self.epoll.remove(&old.socket)
             {
                 tracing::warn!("cannot stop watching a socket: {error}");
             }
@@ -169,13 +210,17 @@ impl Engine {
     }
 
     fn read_socket(&mut self, token: u64, left: usize) -> usize {
-        let Some((_, socket)) = self.receivers.get(&token) else {
+        let Some(receiver) = self.receivers.get_mut(&token) else {
             return 0;
         };
         for read in 0..left.min(PACKETS_A_SOCKET) {
-            match socket.receive(&mut self.buffer) {
-                Ok(Some(packet)) => self.core.handle(Event::Packet(packet), clock::now()),
-                Ok(None) => return read,
+            let now = clock::now();
+            match receiver.socket.receive(&mut self.buffer, now.since(receiver.empty_at)) {
+                Ok(Some(packet)) => self.core.handle(Event::Packet(packet), now),
+                Ok(None) => {
+                    receiver.empty_at = now;
+                    return read;
+                }
                 // The link is down: told by the monitor as well.
                 Err(_) => return read + 1,
             }

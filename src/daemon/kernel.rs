@@ -1,15 +1,16 @@
 //! The kernel thread: drives addresses towards what is desired, watches links and addresses, opens VRRP sockets, announces.
 
 use super::ring::Ring;
-use crate::model::{IfIndex, VirtualAddress};
+use crate::model::{IfIndex, InstanceId, VirtualAddress};
 use crate::proto::{AddressWish, Announce, Culprit, Event, Link, LinkAddress, SocketSpec};
 use crate::supervisor::{GuardedAddress, Sender, ToSupervisor};
 use crate::sys::{Epoll, Events, Interest};
 use crate::system::desired::{Batch, Desired, Goal, Progress};
 use crate::system::netlink::{CommandSocket, Monitor, News, add_request, delete_request};
-use crate::system::socket::{Announcer, ReceiveSocket};
+use crate::system::socket::{Announcer, ClaimWatcher, ReceiveSocket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Commands that wait for the kernel thread; the engine keeps what does not fit and tries again.
@@ -25,7 +26,7 @@ pub(super) enum Command {
     Open(SocketSpec),
     Close(SocketSpec),
     Wish(AddressWish, Goal),
-    Restore(crate::model::InstanceId, crate::model::Ticket, u32),
+    Restore(InstanceId, crate::model::Ticket, u32),
     Announce(Announce),
 }
 
@@ -49,6 +50,10 @@ struct Kernel {
     command: CommandSocket,
     monitor: Monitor,
     announcer: Announcer,
+    claims: ClaimWatcher,
+    /// Addresses that instances hold or take, and whether the watcher's filter is older than this.
+    held: BTreeMap<InstanceId, Arc<[VirtualAddress]>>,
+    held_changed: bool,
     desired: Desired,
     links: BTreeMap<IfIndex, Link>,
     addresses: BTreeSet<(IfIndex, std::net::IpAddr, u8)>,
@@ -70,6 +75,9 @@ pub(super) fn start(guard: Sender<ToSupervisor>) -> io::Result<Wires> {
         command: CommandSocket::new()?,
         monitor,
         announcer: Announcer::new()?,
+        claims: ClaimWatcher::new()?,
+        held: BTreeMap::new(),
+        held_changed: false,
         desired: Desired::default(),
         links: BTreeMap::new(),
         addresses: BTreeSet::new(),
@@ -107,6 +115,9 @@ impl Kernel {
         let epoll = Epoll::new()?;
         epoll.add(&self.commands, 0, Interest::Readable)?;
         epoll.add(&self.monitor, 1, Interest::Readable)?;
+        for (descriptor, token) in self.claims.descriptors().iter().zip(2..) {
+            epoll.add(descriptor, token, Interest::Readable)?;
+        }
         let mut events = Events::with_capacity(4);
         loop {
             let busy = !self.desired.is_idle() || !self.announcements.is_empty() || !self.backlog.is_empty();
@@ -131,6 +142,7 @@ impl Kernel {
                 self.carry_out(&batch)?;
             }
             self.announce();
+            self.watch_claims();
             self.flush();
         }
     }
@@ -139,7 +151,14 @@ impl Kernel {
         match command {
             Command::Open(spec) => self.open(spec),
             Command::Close(spec) => self.waiting.retain(|waiting| *waiting != spec),
-            Command::Wish(wish, goal) => self.desired.wish(wish, goal),
+            Command::Wish(wish, goal) => {
+                match goal {
+                    Goal::Present => drop(self.held.insert(wish.instance, Arc::clone(&wish.addresses))),
+                    Goal::Absent => drop(self.held.remove(&wish.instance)),
+                }
+                self.held_changed = true;
+                self.desired.wish(wish, goal);
+            }
             Command::Restore(instance, ticket, index) => {
                 let index = usize::try_from(index).unwrap_or(usize::MAX);
                 if let Some(batch) = self.desired.again(instance, ticket, index)
@@ -149,6 +168,28 @@ impl Kernel {
                 }
             }
             Command::Announce(announce) => self.announcements.push_back(announce),
+        }
+    }
+
+    /// The filter follows when there is nothing more urgent: a claim in the meantime is answered by the announcement anyway.
+    fn watch_claims(&mut self) {
+        if self.held_changed && self.desired.is_idle() {
+            self.held_changed = false;
+            let held: Vec<_> = self
+                .held
+                .values()
+                .flat_map(|list| list.iter().map(|vip| vip.address))
+                .collect();
+            if let Err(error) = self.claims.watch(&held) {
+                tracing::warn!("foreign claims of our addresses cannot be watched: {error}");
+            }
+        }
+        for claim in self.claims.read() {
+            self.tell(Told::Event(Event::NeighbourClaim {
+                interface: claim.interface,
+                address: claim.address,
+                mac: claim.mac,
+            }));
         }
     }
 

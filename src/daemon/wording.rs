@@ -117,6 +117,27 @@ fn instance(name: &str, line: &InstanceLine) -> String {
         InstanceLine::SentPriorityZero => format!("({name}) sent 0 priority"),
         InstanceLine::PreemptDelayStart { delay } => format!("({name}) start preempt delay ({delay})"),
         InstanceLine::PreemptDelayStop => format!("({name}) stop preempt delay"),
+        InstanceLine::ForeignClaim {
+            address,
+            interface,
+            mac,
+            last,
+        } => {
+            let then = if *last {
+                "; this was the last answer in a row"
+            } else {
+                ""
+            };
+            format!("({name}) {mac} claims {address} on {interface}, announcing it again{then}")
+        }
+        InstanceLine::Stalled { gap, listens } => {
+            let then = if *listens {
+                ", listening before it advertises again"
+            } else {
+                ""
+            };
+            format!("({name}) was asleep for {gap} s as master, longer than the others wait{then}")
+        }
         InstanceLine::SourceChanged { to: Some(to) } => format!("({name}) adverts come from {to} now"),
         InstanceLine::SourceChanged { to: None } => format!("({name}) has no address to send adverts from"),
         InstanceLine::SendFailed { to: None, errno } => {

@@ -369,6 +369,13 @@ pub struct Instance {
     /// `debug`, 0 to 4: has no effect, also in keepalived.
     #[serde(default, skip_serializing_if = "is_default")]
     pub debug: u8,
+    /// `answer_foreign_claims off`: a master leaves other nodes' claims of its addresses alone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ignore_foreign_claims: bool,
+    /// After a stall longer than Master_Down_Interval a master listens for one Skew_Time before it advertises again.
+    /// keepalived does not.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub listen_after_stall: bool,
 }
 
 impl Instance {
@@ -433,6 +440,8 @@ impl Instance {
             kernel_rx_buf_size: None,
             lvs_sync_daemon_interface: None,
             debug: 0,
+            ignore_foreign_claims: false,
+            listen_after_stall: false,
         }
     }
 

@@ -120,6 +120,8 @@ pub struct Counters {
     pub interval_mismatches: u64,
     /// Times that a master was silent for more than two intervals and was then heard again.
     pub near_failovers: u64,
+    /// ARP packets and neighbour advertisements of other nodes that claimed an address of ours while we held it.
+    pub foreign_claims: u64,
     /// Advert slots that a late wake-up skipped.
     pub skipped_slots: u64,
     /// Dropped adverts, by [`DropReason::ALL`].

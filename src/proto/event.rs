@@ -100,7 +100,16 @@ pub enum Event<'a> {
         /// How.
         outcome: RunOutcome,
     },
-    /// The process, or the whole machine, did not run for this long.
+    /// Another node claimed an address by ARP or by a neighbour advertisement. Probes (sender 0.0.0.0 or ::) are not told.
+    NeighbourClaim {
+        /// Link that it was heard on.
+        interface: IfIndex,
+        /// The address.
+        address: IpAddr,
+        /// Where the other one says that it is.
+        mac: MacAddr,
+    },
+    /// The process, or the whole machine, did not run for this long. Told before the packets that have waited meanwhile.
     Stalled {
         /// How long.
         gap: Micros,
@@ -120,6 +129,15 @@ pub struct Packet<'a> {
     pub age: Micros,
     /// Its bytes, as the kernel's raw sockets give them.
     pub datagram: Datagram<'a>,
+}
+
+impl Packet<'_> {
+    /// How long ago a packet came, by the wall clock alone: `wall` now minus the kernel's stamp, never more than the time
+    /// since its socket was last found empty. So a step of the wall clock cannot move a packet out of the time in which it came.
+    #[must_use]
+    pub fn age(wall: Micros, stamp: Micros, since_empty: Micros) -> Micros {
+        wall.saturating_sub(stamp).min(since_empty)
+    }
 }
 
 /// Bytes of a datagram.

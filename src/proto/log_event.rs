@@ -1,7 +1,7 @@
 //! What the core has to say, as values. The words (keepalived's) are put to them in one place outside, `daemon::wording`.
 
 use super::counters::DropReason;
-use crate::model::{Family, IfName, Micros, Priority};
+use crate::model::{Family, IfName, MacAddr, Micros, Priority};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -232,6 +232,24 @@ pub enum InstanceLine {
         process: Option<String>,
         /// Whether it is put back; else the instance gives up.
         restored: bool,
+    },
+    /// Another node claims an address of ours.
+    ForeignClaim {
+        /// Which.
+        address: IpAddr,
+        /// Where it was heard.
+        interface: IfName,
+        /// Who claims it.
+        mac: MacAddr,
+        /// Whether this was the last answer of a row.
+        last: bool,
+    },
+    /// A master was asleep for longer than the others wait.
+    Stalled {
+        /// How long.
+        gap: Micros,
+        /// Whether it listens before it goes on.
+        listens: bool,
     },
     /// The source address changed.
     SourceChanged {

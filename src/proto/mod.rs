@@ -40,12 +40,13 @@ pub use snapshot::{
 pub use state::{InstanceState, Phase, ScriptState, State};
 pub use timer::Timer;
 
-use crate::model::{IfName, InstanceId, Instant, Micros, Model, RunId, ScriptId};
+use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, RunId, ScriptId, Ticket};
 use deadlines::{Deadlines, Owner};
 use instance::{Context, Instance, Pacing};
 use mutant::Mutation;
 use pacer::Pacer;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use tracking::{ScriptNews, ScriptTracker};
 use world::{LinkNews, World};
 
@@ -145,36 +146,17 @@ impl Core {
 
     /// Takes one input in. `now` must not go back; a packet says by its age when it arrived.
     pub fn handle(&mut self, event: Event<'_>, now: Instant) {
+        if self.life == Life::Stopped {
+            return;
+        }
         match event {
             Event::Start => self.start(now),
             Event::Packet(packet) => self.on_packet(&packet, now),
             Event::Link(link) => self.on_link(link, now),
-            Event::LinkGone(index) => {
-                if let Some(name) = self.world.remove_link(index) {
-                    self.log_interface(name, InterfaceLine::Deleted);
-                    self.world_changed(now);
-                }
-            }
-            Event::AddressAdded(address) => {
-                if self.world.add_address(address) {
-                    let line = InterfaceLine::AddressAssigned {
-                        address: address.address,
-                    };
-                    self.address_changed(address, line, now);
-                }
-            }
-            Event::AddressGone(address) => {
-                if self.world.remove_address(address) {
-                    let line = InterfaceLine::AddressDeassigned {
-                        address: address.address,
-                    };
-                    let interface = self.world.name_of(address.index).cloned();
-                    self.each(now, |instance, ctx| {
-                        instance.on_address_vanished(address.address, interface.as_ref(), ctx);
-                    });
-                    self.address_changed(address, line, now);
-                }
-            }
+            Event::LinkGone(index) => self.on_link_gone(index, now),
+            Event::AddressAdded(address) => self.on_address_added(address, now),
+            Event::AddressGone(address) => self.on_address_gone(address, now),
+            Event::SocketOpen(_) | Event::SocketFailed { .. } if self.life != Life::Running => {}
             Event::SocketOpen(socket) => {
                 let ids = self.lookup.users(&socket);
                 self.each_of(&ids, now, |instance, ctx| instance.on_socket_open(ctx));
@@ -213,7 +195,7 @@ impl Core {
                 self.one_wish(instance, ticket, now, |i, ctx| i.on_address_failed(index, errno, ctx));
             }
             Event::AddressesGone { instance, ticket } => {
-                self.leaving.retain(|old| !(old.id == instance && old.wish_is(ticket)));
+                self.leave(instance, ticket);
                 self.one(instance, now, |i, ctx| i.on_addresses_gone(ticket, ctx));
                 self.finish_stop();
             }
@@ -229,7 +211,17 @@ impl Core {
                 self.one(instance, now, |i, ctx| i.on_announced(ticket, ctx));
             }
             Event::ScriptEnded { run, outcome } => self.on_script_ended(run, outcome, now),
-            Event::Stalled { gap } => self.actions.push_back(Action::Log(LogEvent::TimerLate { late: gap })),
+            Event::NeighbourClaim {
+                interface,
+                address,
+                mac,
+            } => self.on_neighbour_claim(interface, address, mac, now),
+            Event::Stalled { gap } => {
+                if gap >= Micros::SECOND {
+                    self.actions.push_back(Action::Log(LogEvent::TimerLate { late: gap }));
+                }
+                self.each(now, |instance, ctx| instance.on_stalled(gap, ctx));
+            }
             Event::Reload(model) => self.reload(*model, now),
             Event::Shutdown => self.shutdown(now),
         }
@@ -286,6 +278,12 @@ impl Core {
     #[must_use]
     pub fn next_deadline(&self) -> Option<(Instant, Timer)> {
         self.deadlines.first().map(|(at, timer, _)| (at, timer))
+    }
+
+    /// State of the instance at this position of the configuration: what [`Core::snapshot`] tells, without its cost.
+    #[must_use]
+    pub fn state(&self, position: usize) -> Option<StateName> {
+        self.instances.get(position).map(|instance| instance.state.name())
     }
 
     /// A view for people and machines.
@@ -389,7 +387,7 @@ impl Core {
     fn one_wish(
         &mut self,
         id: InstanceId,
-        ticket: crate::model::Ticket,
+        ticket: Ticket,
         now: Instant,
         handle: impl FnOnce(&mut Instance, &mut Context<'_>),
     ) {
@@ -440,12 +438,53 @@ impl Core {
         self.world_changed(now);
     }
 
+    fn on_link_gone(&mut self, index: IfIndex, now: Instant) {
+        if let Some(name) = self.world.remove_link(index) {
+            self.log_interface(name, InterfaceLine::Deleted);
+            self.world_changed(now);
+        }
+    }
+
+    fn on_address_added(&mut self, address: LinkAddress, now: Instant) {
+        if self.world.add_address(address) {
+            let line = InterfaceLine::AddressAssigned {
+                address: address.address,
+            };
+            self.address_changed(address, line, now);
+        }
+    }
+
+    fn on_address_gone(&mut self, address: LinkAddress, now: Instant) {
+        if self.world.remove_address(address) {
+            let line = InterfaceLine::AddressDeassigned {
+                address: address.address,
+            };
+            let interface = self.world.name_of(address.index).cloned();
+            self.each(now, |instance, ctx| {
+                instance.on_address_vanished(address.address, interface.as_ref(), ctx);
+            });
+            self.address_changed(address, line, now);
+        }
+    }
+
     fn address_changed(&mut self, address: LinkAddress, line: InterfaceLine, now: Instant) {
         let is_virtual = self.instances.iter().any(|i| i.has_address(address.address));
         if let Some(name) = self.world.name_of(address.index).cloned().filter(|_| !is_virtual) {
             self.log_interface(name, line);
         }
         self.world_changed(now);
+    }
+
+    /// A claim with the hardware address of one of our own links is our own frame.
+    fn on_neighbour_claim(&mut self, index: IfIndex, address: IpAddr, mac: MacAddr, now: Instant) {
+        let Some(interface) = self.world.name_of(index).cloned() else {
+            return;
+        };
+        if !self.world.has_mac(mac) {
+            self.each(now, |instance, ctx| {
+                instance.on_neighbour_claim(&interface, address, mac, ctx);
+            });
+        }
     }
 
     fn world_changed(&mut self, now: Instant) {
@@ -508,6 +547,15 @@ impl Core {
         self.stop_deadline = Some(now + STOP_LIMIT);
         self.index();
         self.finish_stop();
+    }
+
+    /// An instance that left with a reload has nothing more on the interfaces: its last news are told.
+    fn leave(&mut self, id: InstanceId, ticket: Ticket) {
+        let is_gone = |old: &Instance| old.id == id && old.wish_is(ticket);
+        for old in self.leaving.iter_mut().filter(|old| is_gone(old)) {
+            old.tell_all(&mut self.actions);
+        }
+        self.leaving.retain(|old| !is_gone(old));
     }
 
     fn finish_stop(&mut self) {

@@ -57,11 +57,21 @@ pub enum Mutant {
     IntervalNotLearned,
     /// A fault ends when one of two causes has gone.
     OneCauseEndsFault,
+    /// Foreign claims of an address are not answered.
+    ClaimsIgnored,
+    /// Foreign claims are answered without a limit.
+    ClaimsAnsweredForEver,
+    /// An address that somebody deleted is not put back.
+    PutBackLeftOut,
+    /// A master that was asleep advertises at once although it has to listen first.
+    ListenLeftOut,
+    /// A late packet counts from the time at which it was read.
+    AgeIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -89,6 +99,11 @@ impl Mutant {
         Self::SecondBurstLeftOut,
         Self::IntervalNotLearned,
         Self::OneCauseEndsFault,
+        Self::ClaimsIgnored,
+        Self::ClaimsAnsweredForEver,
+        Self::PutBackLeftOut,
+        Self::ListenLeftOut,
+        Self::AgeIgnored,
     ];
 }
 

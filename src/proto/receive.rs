@@ -51,7 +51,11 @@ impl Core {
             self.unknown_vrids += 1;
             return;
         };
-        let at = now.before(packet.age);
+        let at = if self.mutation.is(super::Mutant::AgeIgnored) {
+            now
+        } else {
+            now.before(packet.age)
+        };
         self.at(index, now, |instance, ctx| instance.on_advert(&arrived, at, ctx));
     }
 

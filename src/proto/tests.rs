@@ -4,6 +4,8 @@
     reason = "a test looks for the few actions that it is about"
 )]
 
+mod table;
+
 use super::*;
 use crate::model::Instance;
 use crate::model::*;
@@ -83,6 +85,13 @@ struct Rig {
 
 impl Rig {
     fn new(model: Model) -> Self {
+        let mut rig = Self::unstarted(model);
+        rig.event(Event::Start);
+        rig
+    }
+
+    /// Links and addresses are told, the start is not.
+    fn unstarted(model: Model) -> Self {
         let mut rig = Self {
             core: Core::new(model, 0, Instant(SECOND)),
             now: Instant(SECOND),
@@ -94,7 +103,6 @@ impl Rig {
             address: OWN.into(),
             prefix_len: 24,
         }));
-        rig.event(Event::Start);
         rig
     }
 
@@ -143,41 +151,31 @@ impl Rig {
     }
 
     fn hear(&mut self, from: Ipv4Addr, priority: u8) {
-        let message = build(
-            Version::V2,
-            Family::Ipv4,
-            Vrid::new(51).unwrap(),
-            Priority(priority),
-            AdvertInterval::DEFAULT,
-            &Authentication::None,
-            &["192.0.2.100".parse().unwrap()],
-            ChecksumForm::MessageOnly,
-            from.into(),
-            Family::Ipv4.vrrp_group(),
-        );
-        self.hear_bytes(from, &message, 255);
+        self.event(advert(from, priority));
     }
 
     fn hear_bytes(&mut self, from: Ipv4Addr, message: &[u8], ttl: u8) {
-        let header = Ipv4Header {
-            tos: TOS_CS6,
-            total_len: 0,
-            id: 1,
-            fragment: 0,
-            ttl,
-            protocol: PROTO_VRRP,
-            source: from,
-            destination: Ipv4Addr::new(224, 0, 0, 18),
-            header_len: 20,
-        };
-        let mut bytes = header.emit(u16::try_from(message.len()).unwrap()).to_vec();
-        bytes.extend(message);
-        let datagram = Datagram::Ipv4(bytes.into());
-        self.event(Event::Packet(Packet {
-            interface: Some(IfIndex(2)),
-            age: Micros::ZERO,
-            datagram,
-        }));
+        self.event(packet(from, message, ttl));
+    }
+
+    /// The run that was begun last.
+    fn runs(&self) -> Option<RunId> {
+        self.log.iter().rev().find_map(|a| match a {
+            Action::RunScript { run, .. } => Some(*run),
+            _ => None,
+        })
+    }
+
+    /// To the next start of the script, 2 s after the last one.
+    fn advance_to_next_run(&mut self) {
+        let before = self.runs();
+        for _ in 0..30 {
+            let next = self.now.0 - SECOND + 100_000;
+            self.advance(next);
+            if self.runs() != before {
+                return;
+            }
+        }
     }
 
     fn end_script(&mut self, status: i32) {
@@ -211,6 +209,46 @@ impl Rig {
     fn take(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.log)
     }
+}
+
+fn advert_bytes(from: Ipv4Addr, priority: u8) -> Vec<u8> {
+    build(
+        Version::V2,
+        Family::Ipv4,
+        Vrid::new(51).unwrap(),
+        Priority(priority),
+        AdvertInterval::DEFAULT,
+        &Authentication::None,
+        &["192.0.2.100".parse().unwrap()],
+        ChecksumForm::MessageOnly,
+        from.into(),
+        Family::Ipv4.vrrp_group(),
+    )
+}
+
+fn advert(from: Ipv4Addr, priority: u8) -> Event<'static> {
+    packet(from, &advert_bytes(from, priority), 255)
+}
+
+fn packet(from: Ipv4Addr, message: &[u8], ttl: u8) -> Event<'static> {
+    let header = Ipv4Header {
+        tos: TOS_CS6,
+        total_len: 0,
+        id: 1,
+        fragment: 0,
+        ttl,
+        protocol: PROTO_VRRP,
+        source: from,
+        destination: Ipv4Addr::new(224, 0, 0, 18),
+        header_len: 20,
+    };
+    let mut bytes = header.emit(u16::try_from(message.len()).unwrap()).to_vec();
+    bytes.extend(message);
+    Event::Packet(Packet {
+        interface: Some(IfIndex(2)),
+        age: Micros::ZERO,
+        datagram: Datagram::Ipv4(bytes.into()),
+    })
 }
 
 /// Table of wire.md section 9: priority, interval in centiseconds, Master_Down_Interval in microseconds.

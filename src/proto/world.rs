@@ -1,7 +1,7 @@
 //! What the core knows of the host: links and their addresses. It decides which address an instance sends from.
 
 use super::event::{Link, LinkAddress};
-use crate::model::{Family, IfIndex, IfName, Instance, is_ipv6_link_local};
+use crate::model::{Family, IfIndex, IfName, Instance, MacAddr, is_ipv6_link_local};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -114,6 +114,11 @@ impl World {
 
     pub(super) fn runs(&self, name: &IfName) -> bool {
         self.link(name).is_some_and(|link| link.running)
+    }
+
+    /// Whether one of our links has this hardware address.
+    pub(super) fn has_mac(&self, mac: MacAddr) -> bool {
+        self.links.values().any(|entry| entry.link.mac == Some(mac))
     }
 
     pub(super) fn has_address(&self, address: IpAddr) -> bool {

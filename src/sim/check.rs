@@ -23,6 +23,9 @@ impl std::fmt::Display for Violation {
 /// Late by this much is still in time: delays of the network and of the fake kernel.
 const SLACK: Micros = Micros::from_millis(500);
 
+/// More announcements than this since a take-over are a storm.
+const STORM: usize = 200;
+
 /// What has to hold at every moment.
 pub(super) fn always(world: &mut World) {
     dual_masters(world);
@@ -60,7 +63,7 @@ fn dual_masters(world: &mut World) {
 fn addresses(world: &mut World, index: usize) {
     let (now, slow) = (world.now, world.slowest_kernel());
     let Some(node) = world.nodes.get_mut(index) else { return };
-    if node.paused {
+    if node.paused.is_some() {
         node.seen.vips_without_master = None;
         return;
     }
@@ -92,6 +95,11 @@ fn announcements(world: &mut World, index: usize) {
             .filter(|at| **at >= since + from && **at <= since + to)
             .count()
     };
+    // Two bursts, a few refreshes, rows of ten answers: more is a storm.
+    if node.seen.announced.len() > STORM {
+        world.violate(format!("node {index} has announced {STORM} times since {since} s"));
+        return;
+    }
     let held = now.since(since);
     if held > slow + SLACK && count(Micros::ZERO, slow + SLACK) == 0 {
         world.violate(format!(
@@ -133,7 +141,6 @@ fn adverts(world: &mut World, index: usize) {
 
 /// What has to hold when nothing has happened for long enough.
 pub(super) fn settled(world: &mut World) {
-    let now = world.now;
     let up: Vec<usize> = (0..world.nodes.len())
         .filter(|i| {
             world
@@ -188,7 +195,7 @@ pub(super) fn settled(world: &mut World) {
         world.violate(format!("node {master} is master, the addresses are on {holders:?}"));
     }
     for index in up.iter().filter(|i| *i != master) {
-        if world.nodes.get(*index).and_then(|node| node.state(now)) != Some(StateName::Backup) {
+        if world.nodes.get(*index).and_then(Node::state) != Some(StateName::Backup) {
             world.violate(format!("node {index} should be backup"));
         }
     }
@@ -209,5 +216,5 @@ pub(super) fn settle_time(world: &World) -> Micros {
         interval.times(u64::from(config.down_timer_adverts.get())) + skew + node.notice_time() + config.preempt_delay
     };
     let longest = world.nodes.iter().map(of).max().unwrap_or(Micros::ZERO);
-    longest.times(2) + SLACK + world.slowest_kernel()
+    longest + SLACK + world.slowest_kernel()
 }

@@ -13,6 +13,7 @@ mod scenario;
 mod world;
 
 pub use check::Violation;
+pub use network::Effects;
 pub use random::Random;
 pub use run::{Report, random_run};
 pub use scenario::{Scenario, scenarios};

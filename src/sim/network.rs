@@ -1,10 +1,13 @@
 //! The virtual LAN: who hears whom, how late, how often.
 
 use super::random::Random;
-use crate::model::{IfIndex, Micros};
+use crate::model::{IfIndex, Instant, Micros};
 use crate::proto::{Datagram, Transmit};
 use crate::wire::ip::{Ipv4Header, PROTO_VRRP, TOS_CS6};
 use std::net::IpAddr;
+
+/// Latest arrival on a healthy wire.
+const QUICK: Micros = Micros(300);
 
 /// State of the wires between the nodes.
 #[derive(Debug, Clone)]
@@ -15,12 +18,44 @@ pub(super) struct Network {
     pub(super) loss: u64,
     /// Arrives twice, in 1/1000.
     pub(super) duplication: u64,
-    /// Latest arrival; between 50 µs and this, so that packets overtake each other.
+    /// Only ARP and neighbour advertisements pass, no adverts.
+    pub(super) deaf: bool,
+    /// Added to every arrival.
+    pub(super) delay: Micros,
+    /// Latest arrival; between 50 µs and this, so that packets overtake each other when it is long.
     pub(super) jitter: Micros,
+    /// `newest[from][to]`: the latest arrival so far, to notice that a packet overtakes another one.
+    newest: Vec<Vec<Instant>>,
+    pub(super) effects: Effects,
+}
+
+/// What became of packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Never arrived, by chance.
+    pub lost: u64,
+    /// Never arrived, because a wire was cut.
+    pub cut: u64,
+    /// Arrived twice.
+    pub duplicated: u64,
+    /// Arrived more than 20 ms late.
+    pub delayed: u64,
+    /// Arrived before one that was sent earlier.
+    pub reordered: u64,
 }
 
 /// The link of every node.
 pub(super) const LINK: IfIndex = IfIndex(2);
+
+impl std::ops::AddAssign for Effects {
+    fn add_assign(&mut self, more: Self) {
+        self.lost += more.lost;
+        self.cut += more.cut;
+        self.duplicated += more.duplicated;
+        self.delayed += more.delayed;
+        self.reordered += more.reordered;
+    }
+}
 
 impl Network {
     pub(super) fn new(nodes: usize) -> Self {
@@ -28,7 +63,11 @@ impl Network {
             cut: vec![vec![false; nodes]; nodes],
             loss: 0,
             duplication: 0,
-            jitter: Micros(300),
+            deaf: false,
+            delay: Micros::ZERO,
+            jitter: QUICK,
+            newest: vec![vec![Instant(0); nodes]; nodes],
+            effects: Effects::default(),
         }
     }
 
@@ -42,31 +81,48 @@ impl Network {
         self.cut.iter_mut().flatten().for_each(|cut| *cut = false);
         self.loss = 0;
         self.duplication = 0;
-        self.jitter = Micros(300);
+        self.deaf = false;
+        self.delay = Micros::ZERO;
+        self.jitter = QUICK;
     }
 
     pub(super) fn hears(&self, from: usize, to: usize) -> bool {
         !self.cut.get(from).and_then(|row| row.get(to)).copied().unwrap_or(true)
     }
 
-    /// Whether two nodes hear each other and nothing is lost.
+    /// Whether two nodes hear each other at once and nothing is lost.
     pub(super) fn is_clean_between(&self, a: usize, b: usize) -> bool {
-        self.hears(a, b) && self.hears(b, a) && self.loss == 0
+        let quick = self.delay == Micros::ZERO && self.jitter <= Micros::from_millis(50);
+        self.hears(a, b) && self.hears(b, a) && self.loss == 0 && quick && !self.deaf
     }
 
-    /// When copies of a packet arrive.
-    pub(super) fn delays(&self, from: usize, to: usize, random: &mut Random) -> Vec<Micros> {
-        if from == to || !self.hears(from, to) || random.below(1000) < self.loss {
+    /// When copies of a packet arrive that is sent now.
+    pub(super) fn arrivals(&mut self, from: usize, to: usize, now: Instant, random: &mut Random) -> Vec<Instant> {
+        if from == to || self.deaf {
             return Vec::new();
         }
-        let mut delay = || Micros(random.between(50, self.jitter.0.max(51)));
-        let first = delay();
-        let second = delay();
-        if random.below(1000) < self.duplication {
-            vec![first, second]
-        } else {
-            vec![first]
+        if !self.hears(from, to) {
+            self.effects.cut += 1;
+            return Vec::new();
         }
+        if random.below(1000) < self.loss {
+            self.effects.lost += 1;
+            return Vec::new();
+        }
+        let copies = if random.below(1000) < self.duplication { 2 } else { 1 };
+        self.effects.duplicated += copies - 1;
+        (0..copies).map(|_| self.arrival(from, to, now, random)).collect()
+    }
+
+    fn arrival(&mut self, from: usize, to: usize, now: Instant, random: &mut Random) -> Instant {
+        let takes = self.delay + Micros(random.between(50, self.jitter.0.max(51)));
+        let at = now + takes;
+        self.effects.delayed += u64::from(takes > Micros::from_millis(20));
+        if let Some(newest) = self.newest.get_mut(from).and_then(|row| row.get_mut(to)) {
+            self.effects.reordered += u64::from(at < *newest);
+            *newest = at.max(*newest);
+        }
+        at
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Planted;
 use super::network::LINK;
-use crate::model::{Instance, Instant, Micros, Model, Priority, Ticket, Weight};
-use crate::proto::{Core, Event, Link, LinkAddress, StateName};
+use crate::model::{Instance, Instant, MacAddr, Micros, Model, Priority, Ticket, Weight};
+use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, State, StateName};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -15,10 +15,17 @@ pub(super) struct Node {
     pub(super) core: Option<Core>,
     /// Counts the lives of the daemon; what belongs to a former one is thrown away.
     pub(super) life: u64,
-    pub(super) paused: bool,
+    /// Since when the process does not run, in world time.
+    pub(super) paused: Option<Instant>,
+    /// Whether the whole machine sleeps: nothing is received, and its monotonic clock stands still.
+    pub(super) suspended: bool,
+    /// How far its monotonic clock is behind the world's.
+    lag: Micros,
+    /// How far its wall clock has been stepped forward.
+    pub(super) stepped: Micros,
     pub(super) link_up: bool,
-    /// What came while the process did not run, with the time of arrival.
-    pub(super) inbox: VecDeque<(Instant, Event<'static>)>,
+    /// What came while the process did not run, with the kernel's stamp by the wall clock.
+    pub(super) inbox: VecDeque<(Micros, Event<'static>)>,
     /// Whether the virtual addresses are on the interface.
     pub(super) has_vips: bool,
     /// The newest wish.
@@ -40,6 +47,8 @@ pub(super) struct Seen {
     pub(super) advert_at: Option<Instant>,
     pub(super) advertised: Option<Priority>,
     pub(super) releases: u64,
+    /// The newest wish for addresses.
+    pub(super) wish: Option<AddressWish>,
     pub(super) vips_without_master: Option<Instant>,
 }
 
@@ -50,7 +59,11 @@ impl Node {
             address,
             core: None,
             life: 0,
-            paused: false,
+            paused: None,
+            suspended: false,
+            lag: Micros::ZERO,
+            // Steps go both ways from here.
+            stepped: Micros::from_secs(1_700_000_000),
             link_up: true,
             inbox: VecDeque::new(),
             has_vips: false,
@@ -66,8 +79,36 @@ impl Node {
         self.model.instances.first()
     }
 
-    pub(super) fn boot(&mut self, planted: Planted, now: Instant) {
-        let mut core = planted.into(Core::new(self.model.clone(), 0, now));
+    /// Its monotonic clock.
+    pub(super) fn clock(&self, world: Instant) -> Instant {
+        world.before(self.lag)
+    }
+
+    /// Its wall clock.
+    pub(super) fn wall(&self, world: Instant) -> Micros {
+        Micros(world.0) + self.stepped
+    }
+
+    /// When it wants to be woken, in world time.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let (at, _) = self.core.as_ref().filter(|_| self.runs())?.next_deadline()?;
+        Some(at + self.lag)
+    }
+
+    /// The machine wakes after this time.
+    pub(super) fn resume(&mut self, slept: Micros) {
+        self.suspended = false;
+        self.lag = self.lag + slept;
+    }
+
+    /// Starts the daemon; `state` is what a former one left for its successor.
+    pub(super) fn boot(&mut self, planted: Planted, state: Option<&State>, world: Instant) {
+        let now = self.clock(world);
+        let core = match state {
+            Some(state) => Core::import(self.model.clone(), state, now),
+            None => Core::new(self.model.clone(), 0, now),
+        };
+        let mut core = planted.into(core);
         core.handle(self.link(), now);
         let address = LinkAddress {
             index: LINK,
@@ -78,7 +119,7 @@ impl Node {
         core.handle(Event::Start, now);
         self.core = Some(core);
         self.life += 1;
-        self.paused = false;
+        self.paused = None;
         self.ticket = Ticket(0);
         self.inbox.clear();
         self.seen = Seen::default();
@@ -89,7 +130,7 @@ impl Node {
             index: LINK,
             name: interface(),
             running: self.link_up,
-            mac: Some(crate::model::MacAddr([2, 0, 0, 0, 0, 1])),
+            mac: Some(self.mac()),
             mtu: 1500,
             loopback: false,
             no_arp: false,
@@ -97,13 +138,21 @@ impl Node {
         })
     }
 
-    pub(super) const fn runs(&self) -> bool {
-        self.core.is_some() && !self.paused
+    /// Its hardware address.
+    pub(super) const fn mac(&self) -> MacAddr {
+        let number = match self.address {
+            IpAddr::V4(v4) => v4.octets()[3],
+            IpAddr::V6(v6) => v6.octets()[15],
+        };
+        MacAddr([2, 0, 0, 0, 0, number])
     }
 
-    pub(super) fn state(&self, now: Instant) -> Option<StateName> {
-        let snapshot = self.core.as_ref()?.snapshot(now);
-        snapshot.instances.first().map(|instance| instance.state)
+    pub(super) const fn runs(&self) -> bool {
+        self.core.is_some() && self.paused.is_none()
+    }
+
+    pub(super) fn state(&self) -> Option<StateName> {
+        self.core.as_ref()?.state(0)
     }
 
     pub(super) fn is_master(&self) -> bool {

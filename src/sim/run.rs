@@ -1,12 +1,13 @@
 //! A random run: a cluster of 3 to 5 nodes, at least 5 minutes, faults of several kinds; settled and judged between them.
 
 use super::check;
+use super::network::Effects;
 use super::node::Node;
 use super::random::Random;
 use super::scenario::{forgeries, instance, node};
 use super::world::World;
 use super::{Planted, Violation};
-use crate::model::{AdvertInterval, Family, Micros, Version};
+use crate::model::{AdvertInterval, Family, MacAddr, Micros, Version};
 use std::collections::BTreeMap;
 
 /// What a run has gone through.
@@ -18,22 +19,33 @@ pub struct Report {
     pub adverts: u64,
     /// Simulated time.
     pub simulated: Micros,
+    /// Nodes of the cluster.
+    pub nodes: usize,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// What became of packets.
+    pub effects: Effects,
 }
 
-/// Kinds of faults.
-const KINDS: [&str; 10] = [
+/// Kinds of faults. The length is a prime, so that steps of three from any start hit different ones.
+const KINDS: [&str; 17] = [
     "crash",
+    "delay",
     "stop",
     "pause",
+    "reordering",
     "link",
     "service",
+    "suspend",
     "partition",
     "one-way",
+    "clock-step",
     "loss",
     "duplication",
+    "respawn",
     "slow-kernel",
+    "theft",
+    "foreign-claim",
 ];
 
 /// Plays one run.
@@ -49,10 +61,10 @@ pub fn random_run(seed: u64, planted: Planted) -> Result<Report, (Violation, Str
     check::settled(&mut world);
     let start = world.now;
     let rounds = random.between(4, 6);
+    // Different kinds in the first rounds, so that every run has at least three.
+    let offset = random.index(KINDS.len());
     let mut round = 0;
     while round < rounds || world.now.since(start) < Micros::from_secs(300) {
-        // Different kinds in the first rounds, so that every run has at least three.
-        let offset = usize::try_from(seed % 10).unwrap_or(0);
         let turn = usize::try_from(round).unwrap_or(0);
         let kind = if round < 4 {
             (turn * 3 + offset) % KINDS.len()
@@ -75,6 +87,8 @@ pub fn random_run(seed: u64, planted: Planted) -> Result<Report, (Violation, Str
     report.takeovers = world.takeovers;
     report.adverts = world.adverts;
     report.simulated = world.now.since(start);
+    report.nodes = world.nodes.len();
+    report.effects = world.network.effects;
     Ok(report)
 }
 
@@ -121,30 +135,7 @@ fn fault(world: &mut World, kind: &'static str, random: &mut Random) {
     let length = Micros(random.between(200_000, 12_000_000));
     world.disturb(&format!("{kind} of {victim} for {length} s"));
     match kind {
-        "crash" | "stop" => {
-            if kind == "crash" {
-                world.crash(victim)
-            } else {
-                world.stop(victim)
-            }
-            if kind == "stop" {
-                check_stop(world, victim);
-            }
-            world.advance(length.times(2) + Micros::SECOND);
-            world.boot(victim);
-        }
-        "pause" => {
-            world.pause(victim, true);
-            world.advance(length);
-            world.disturb("continue");
-            world.pause(victim, false);
-        }
-        "link" => {
-            world.set_link(victim, false);
-            world.advance(length);
-            world.disturb("link up");
-            world.set_link(victim, true);
-        }
+        "crash" | "stop" | "respawn" | "pause" | "suspend" => process_fault(world, kind, victim, length),
         "service" => {
             world.set_service(victim, false);
             world.advance(check::settle_time(world));
@@ -152,24 +143,57 @@ fn fault(world: &mut World, kind: &'static str, random: &mut Random) {
             world.disturb("service well");
             world.set_service(victim, true);
         }
-        "partition" | "one-way" => {
-            for other in (0..count).filter(|other| *other != victim) {
-                world.network.set_cut(victim, other, true);
-                world.network.set_cut(other, victim, kind == "partition");
+        "link" | "slow-kernel" | "clock-step" => host_fault(world, kind, victim, length, random),
+        "theft" | "foreign-claim" => stranger(world, kind, victim, random),
+        _ => network_fault(world, kind, victim, length, random),
+    }
+    world.disturb("end of the fault");
+}
+
+fn process_fault(world: &mut World, kind: &str, victim: usize, length: Micros) {
+    match kind {
+        "crash" | "stop" => {
+            if kind == "crash" {
+                world.crash(victim);
+            } else {
+                world.stop(victim);
+                check_stop(world, victim);
             }
-            world.advance(length);
-            world.network.heal();
+            world.advance(length.times(2) + Micros::SECOND);
+            world.boot(victim);
         }
-        "loss" => {
-            world.network.loss = random.between(50, 600);
+        "respawn" => world.respawn(victim, Micros(length.0 / 8)),
+        "suspend" => {
+            world.suspend(victim);
             world.advance(length);
-            world.network.heal();
+            world.disturb("resume");
+            world.pause(victim, false);
         }
-        "duplication" => {
-            world.network.duplication = 500;
-            world.network.jitter = Micros::from_millis(30);
+        _ => {
+            world.pause(victim, true);
             world.advance(length);
-            world.network.heal();
+            world.disturb("continue");
+            world.pause(victim, false);
+        }
+    }
+}
+
+fn host_fault(world: &mut World, kind: &str, victim: usize, length: Micros, random: &mut Random) {
+    match kind {
+        "link" => {
+            world.set_link(victim, false);
+            world.advance(length);
+            world.disturb("link up");
+            world.set_link(victim, true);
+        }
+        "clock-step" => {
+            // A step while packets wait in the sockets is the worst one: their stamps are of another time.
+            world.pause(victim, true);
+            world.advance(Micros::from_millis(700));
+            let step = Micros::from_secs(random.between(1_699_000_000, 1_701_000_000));
+            world.step_clock(victim, step);
+            world.pause(victim, false);
+            world.advance(length);
         }
         _ => {
             let slow = Micros(random.between(100_000, 900_000));
@@ -185,7 +209,42 @@ fn fault(world: &mut World, kind: &'static str, random: &mut Random) {
                 .for_each(|node| node.kernel_delay = Micros::MILLISECOND);
         }
     }
-    world.disturb("end of the fault");
+}
+
+/// Somebody on the master's host deletes its addresses, or somebody on the network claims them.
+fn stranger(world: &mut World, kind: &str, victim: usize, random: &mut Random) {
+    for _ in 0..random.between(1, 4) {
+        if kind == "theft" {
+            world.steal(victim);
+        } else if let Some(address) = world.virtual_address() {
+            for index in 0..world.nodes.len() {
+                world.claim(index, address, MacAddr([2, 0, 0, 0, 9, 9]));
+            }
+        }
+        world.advance(Micros::from_secs(2));
+    }
+}
+
+fn network_fault(world: &mut World, kind: &str, victim: usize, length: Micros, random: &mut Random) {
+    match kind {
+        "partition" | "one-way" => {
+            for other in (0..world.nodes.len()).filter(|other| *other != victim) {
+                world.network.set_cut(victim, other, true);
+                world.network.set_cut(other, victim, kind == "partition");
+            }
+        }
+        "loss" => world.network.loss = random.between(50, 600),
+        "delay" => world.network.delay = Micros(random.between(30_000, 250_000)),
+        "reordering" => world.network.jitter = Micros(random.between(600_000, 1_500_000)),
+        _ => {
+            world.network.duplication = 500;
+            world.network.jitter = Micros::from_millis(30);
+        }
+    }
+    world.advance(length);
+    world.network.heal();
+    // What is still on its way arrives after the healing.
+    world.advance(Micros::from_millis(1_600));
 }
 
 /// A master that stops says so.

@@ -1,5 +1,7 @@
 //! Directed scenarios: one rule of the protocol each, with the exact time at which it has to show.
 
+mod host;
+
 use super::check;
 use super::node::{Node, interface, weight};
 use super::world::World;
@@ -35,7 +37,7 @@ impl Scenario {
 #[must_use]
 pub fn scenarios() -> Vec<Scenario> {
     let scenario = |name, play| Scenario { name, play };
-    vec![
+    let mut all = vec![
         scenario(
             "the better backup takes over after exactly its Master_Down_Interval",
             takes_over_in_time as fn(Planted) -> _,
@@ -58,7 +60,9 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("forged adverts change nothing", forged_adverts),
         scenario("version 3 learns the interval of its master", learned_interval),
         scenario("a stop releases mastership", stop_releases),
-    ]
+    ];
+    all.extend(host::scenarios());
+    all
 }
 
 /// A plain instance of this priority.

@@ -5,9 +5,10 @@ use super::check::{self, Violation};
 use super::network::{LINK, Network, datagram};
 use super::node::Node;
 use super::random::Random;
-use crate::model::{Instant, Micros, Ticket};
-use crate::proto::{Action, AddressWish, Datagram, Event, Packet, RunOutcome, StateName};
+use crate::model::{Instant, MacAddr, Micros, Ticket};
+use crate::proto::{Action, AddressWish, Announce, Culprit, Datagram, Event, Packet, RunOutcome, StateName};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Lines of the trace that are kept.
 const TRACE: usize = 400;
@@ -115,7 +116,23 @@ impl World {
     pub(super) fn boot(&mut self, index: usize) {
         let (planted, now) = (self.planted, self.now);
         if let Some(node) = self.nodes.get_mut(index) {
-            node.boot(planted, now);
+            node.boot(planted, None, now);
+        }
+        self.release(index);
+    }
+
+    /// The daemon dies, its guard cleans up, and a new one goes on with what the old one knew.
+    pub(super) fn respawn(&mut self, index: usize, after: Micros) {
+        let now = self.now;
+        let state = self
+            .nodes
+            .get(index)
+            .and_then(|n| Some(n.core.as_ref()?.export(n.clock(now))));
+        self.crash(index);
+        self.advance(after);
+        let (planted, now) = (self.planted, self.now);
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.boot(planted, state.as_ref(), now);
         }
         self.release(index);
     }
@@ -135,28 +152,59 @@ impl World {
         self.tell(index, Event::Shutdown);
     }
 
+    /// The process stops, or goes on. Its sockets fill meanwhile.
     pub(super) fn pause(&mut self, index: usize, paused: bool) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
-        node.paused = paused;
-        if paused || node.core.is_none() {
+        if paused {
+            node.paused.get_or_insert(now);
             return;
         }
+        let Some(since) = node.paused.take().filter(|_| node.core.is_some()) else {
+            return;
+        };
+        let (slept, wall) = (now.since(since), node.wall(now));
+        if node.suspended {
+            node.resume(slept);
+        }
+        let inbox = std::mem::take(&mut node.inbox);
+        self.hand(index, Event::Stalled { gap: slept });
         // Packets that arrived before a deadline are handled before it, however late the process wakes.
-        while let Some((arrived, event)) = self.nodes.get_mut(index).and_then(|node| node.inbox.pop_front()) {
+        for (stamp, event) in inbox {
             let event = if let Event::Packet(packet) = event {
-                Event::Packet(Packet {
-                    age: now.since(arrived),
-                    ..packet
-                })
+                let age = Packet::age(wall, stamp, slept);
+                Event::Packet(Packet { age, ..packet })
             } else {
                 event
             };
-            if let Some(core) = self.nodes.get_mut(index).and_then(|node| node.core.as_mut()) {
+            self.hand(index, event);
+        }
+        self.wake(index);
+    }
+
+    /// The whole machine sleeps: nothing is received, and its monotonic clock stands still.
+    pub(super) fn suspend(&mut self, index: usize) {
+        self.pause(index, true);
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.suspended = true;
+        }
+    }
+
+    /// The wall clock of a node is set.
+    pub(super) fn step_clock(&mut self, index: usize, to: Micros) {
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.stepped = to;
+        }
+    }
+
+    fn hand(&mut self, index: usize, event: Event<'static>) {
+        let now = self.now;
+        if let Some(node) = self.nodes.get_mut(index) {
+            let now = node.clock(now);
+            if let Some(core) = node.core.as_mut() {
                 core.handle(event, now);
             }
         }
-        self.wake(index);
     }
 
     pub(super) fn set_link(&mut self, index: usize, up: bool) {
@@ -178,13 +226,14 @@ impl World {
     pub(super) fn tell(&mut self, index: usize, event: Event<'static>) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
-        if node.paused {
-            node.inbox.push_back((now, event));
+        if node.paused.is_some() {
+            let stamp = node.wall(now);
+            if !(node.suspended && matches!(event, Event::Packet(_))) {
+                node.inbox.push_back((stamp, event));
+            }
             return;
         }
-        if let Some(core) = node.core.as_mut() {
-            core.handle(event, now);
-        }
+        self.hand(index, event);
         self.release(index);
     }
 
@@ -218,11 +267,7 @@ impl World {
 
     fn next_moment(&self) -> Option<Instant> {
         let queued = self.queue.keys().next().map(|(at, _)| *at);
-        let running = self.nodes.iter().filter(|node| node.runs());
-        let deadline = running
-            .filter_map(|node| node.core.as_ref()?.next_deadline())
-            .map(|(at, _)| at)
-            .min();
+        let deadline = self.nodes.iter().filter_map(Node::deadline).min();
         queued.into_iter().chain(deadline).min()
     }
 
@@ -243,7 +288,8 @@ impl World {
             }
         }
         for index in 0..self.nodes.len() {
-            if self.nodes.get(index).is_some_and(Node::runs) {
+            let due = self.nodes.get(index).and_then(Node::deadline);
+            if due.is_some_and(|at| at <= self.now) {
                 self.wake(index);
             }
         }
@@ -252,8 +298,11 @@ impl World {
 
     fn wake(&mut self, index: usize) {
         let now = self.now;
-        if let Some(core) = self.nodes.get_mut(index).and_then(|node| node.core.as_mut()) {
-            core.handle_timeout(now);
+        if let Some(node) = self.nodes.get_mut(index) {
+            let now = node.clock(now);
+            if let Some(core) = node.core.as_mut() {
+                core.handle_timeout(now);
+            }
         }
         self.release(index);
     }
@@ -312,12 +361,18 @@ impl World {
                 }
                 self.send(index, &transmit);
             }
-            Action::SetAddresses(wish) => self.wish(index, life, wish, true),
+            Action::SetAddresses(wish) => {
+                if let Some(node) = self.nodes.get_mut(index) {
+                    node.seen.wish = Some(wish.clone());
+                }
+                self.wish(index, life, wish, true);
+            }
             Action::ClearAddresses(wish) => self.wish(index, life, wish, false),
             Action::Announce(announce) => {
                 if let Some(node) = self.nodes.get_mut(index) {
                     node.seen.announced.push(now);
                 }
+                self.announce(index, &announce);
                 if announce.report {
                     let event = Event::Announced {
                         instance: announce.instance,
@@ -341,8 +396,12 @@ impl World {
                     node.life += 1;
                 }
             }
-            Action::RestoreAddress { .. }
-            | Action::OpenSocket(_)
+            Action::RestoreAddress { .. } => {
+                if let Some(wish) = self.nodes.get(index).and_then(|node| node.seen.wish.clone()) {
+                    self.wish(index, life, wish, true);
+                }
+            }
+            Action::OpenSocket(_)
             | Action::CloseSocket(_)
             | Action::KillScript { .. }
             | Action::StateChanged(_)
@@ -360,7 +419,7 @@ impl World {
     fn send(&mut self, index: usize, transmit: &crate::proto::Transmit) {
         let Some(datagram) = datagram(transmit) else { return };
         for to in 0..self.nodes.len() {
-            for delay in self.network.delays(index, to, &mut self.random) {
+            for at in self.network.arrivals(index, to, self.now, &mut self.random) {
                 let Some(receiver) = self.nodes.get(to).filter(|node| node.core.is_some() && node.link_up) else {
                     continue;
                 };
@@ -369,16 +428,86 @@ impl World {
                     age: Micros::ZERO,
                     datagram: datagram.clone(),
                 };
-                self.later(self.now + delay, Due::Event(to, receiver.life, Event::Packet(packet)));
+                self.later(at, Due::Event(to, receiver.life, Event::Packet(packet)));
             }
         }
+    }
+
+    /// The neighbours hear an announcement, one of its rounds, as a claim.
+    fn announce(&mut self, index: usize, announce: &Announce) {
+        let Some(mac) = self.nodes.get(index).filter(|node| node.link_up).map(Node::mac) else {
+            return;
+        };
+        for to in 0..self.nodes.len() {
+            if to == index || !self.network.hears(index, to) {
+                continue;
+            }
+            for (address, _) in &announce.addresses {
+                self.claim(to, *address, mac);
+            }
+        }
+    }
+
+    /// A node hears that somebody claims an address.
+    pub(super) fn claim(&mut self, to: usize, address: IpAddr, mac: MacAddr) {
+        if let Some(life) = self
+            .nodes
+            .get(to)
+            .filter(|n| n.core.is_some() && n.link_up)
+            .map(|n| n.life)
+        {
+            let event = Event::NeighbourClaim {
+                interface: LINK,
+                address,
+                mac,
+            };
+            self.later(self.now + Micros(100), Due::Event(to, life, event));
+        }
+    }
+
+    /// The first virtual address of the cluster.
+    pub(super) fn virtual_address(&self) -> Option<IpAddr> {
+        let config = self.nodes.first().and_then(Node::config)?;
+        config.vips.first().map(|vip| vip.address)
+    }
+
+    /// Codes of what a node shows as problems.
+    pub(super) fn problems(&self, index: usize) -> Vec<String> {
+        let snapshot = self
+            .nodes
+            .get(index)
+            .and_then(|n| Some(n.core.as_ref()?.snapshot(n.clock(self.now))));
+        snapshot.map_or_else(Vec::new, |s| {
+            s.problems.into_iter().map(|problem| problem.code).collect()
+        })
+    }
+
+    /// Somebody deletes the addresses of a node.
+    pub(super) fn steal(&mut self, index: usize) {
+        let Some(node) = self.nodes.get_mut(index).filter(|node| node.has_vips) else {
+            return;
+        };
+        let Some(wish) = node.seen.wish.clone() else { return };
+        node.has_vips = false;
+        let culprit = Culprit {
+            port: 4711,
+            process: Some("ip".into()),
+        };
+        let (instance, ticket, index_of) = (wish.instance, wish.ticket, 0);
+        let event = Event::AddressStolen {
+            instance,
+            ticket,
+            index: index_of,
+            culprit,
+        };
+        self.tell(index, event);
     }
 
     /// Notes what a node has become.
     fn observe(&mut self, index: usize) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
-        let state = node.state(now);
+        let state = node.state();
         if state == node.seen.state {
             return;
         }

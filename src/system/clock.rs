@@ -16,6 +16,13 @@ pub fn wall() -> Micros {
     read(ClockId::CLOCK_REALTIME)
 }
 
+/// How long this machine has been suspended since it was started: CLOCK_BOOTTIME − CLOCK_MONOTONIC.
+#[must_use]
+pub fn suspended() -> Micros {
+    let monotonic = read(ClockId::CLOCK_MONOTONIC);
+    read(ClockId::CLOCK_BOOTTIME).saturating_sub(monotonic)
+}
+
 /// A clock that exists on every Linux cannot fail to be read; 0 stands for the impossible.
 fn read(clock: ClockId) -> Micros {
     clock_gettime(clock).map_or(Micros(0), micros)

@@ -113,6 +113,8 @@ pub(super) fn complete(draft: Draft, ctx: &mut Context<'_>) -> Option<Instance> 
         kernel_rx_buf_size: None,
         lvs_sync_daemon_interface: None,
         debug: 0,
+        ignore_foreign_claims: false,
+        listen_after_stall: false,
     })
 }
 

@@ -92,7 +92,13 @@ impl Instance {
         self.announce(addresses, rounds, false, ctx);
     }
 
-    fn announce(&mut self, addresses: Vec<(IpAddr, IfName)>, rounds: u32, report: bool, ctx: &mut Context<'_>) {
+    pub(super) fn announce(
+        &mut self,
+        addresses: Vec<(IpAddr, IfName)>,
+        rounds: u32,
+        report: bool,
+        ctx: &mut Context<'_>,
+    ) {
         let Some(ticket) = self.master().map(|master| master.ticket) else {
             return;
         };

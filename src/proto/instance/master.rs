@@ -114,6 +114,10 @@ impl Instance {
     /// A neighbour that floods us with adverts gets a few answers an interval, not one each.
     fn may_answer(&mut self, at: Instant, ctx: &mut Context<'_>) -> bool {
         let period = Micros(self.config.advert_interval.duration().0 / 4);
+        let until = self.master().and_then(|master| master.listens_until);
+        if until.is_some_and(|until| ctx.now < until) {
+            return false;
+        }
         if !self.answers.take(at, period) {
             return false;
         }
@@ -257,6 +261,9 @@ impl Instance {
             },
             ctx.out,
         );
+        if ctx.mutation.is(Mutant::PutBackLeftOut) {
+            return;
+        }
         if restored {
             ctx.out.push_back(Action::RestoreAddress {
                 instance: self.id,
@@ -266,6 +273,23 @@ impl Instance {
         } else {
             self.lose_address(vip.address, ctx);
         }
+    }
+
+    /// The process did not run for a while. The sockets are drained before the next advert is due, so a master that was
+    /// replaced meanwhile learns of it first; `timer_expired_backup` and `listen_after_stall` go further.
+    pub(in crate::proto) fn on_stalled(&mut self, gap: Micros, ctx: &mut Context<'_>) {
+        let (skew, limit) = (self.skew_time(ctx.mutation), self.master_down_interval(ctx.mutation));
+        let listens = self.config.listen_after_stall && !ctx.mutation.is(Mutant::ListenLeftOut);
+        let State::Master(master) = &mut self.state else { return };
+        if gap <= limit {
+            return;
+        }
+        self.stalled = Some(gap);
+        if listens {
+            master.listens_until = Some(ctx.now + skew);
+            master.next_advert = master.next_advert.max(ctx.now + skew);
+        }
+        self.log(InstanceLine::Stalled { gap, listens }, ctx.out);
     }
 
     /// The kernel itself removed an address of ours, for instance with its primary address.

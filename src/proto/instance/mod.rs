@@ -6,6 +6,7 @@
 mod advert;
 mod announce;
 mod backup;
+mod claims;
 mod master;
 mod peers;
 mod state;
@@ -33,7 +34,7 @@ use crate::model::{
 use crate::wire::vrrp::ChecksumForm;
 use peers::Peers;
 use state::{Backup, Master};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use transmit::Cache;
@@ -102,6 +103,8 @@ pub(super) struct Instance {
     ip_id: u16,
     old_checksum: bool,
     cache: Option<Cache>,
+    /// How long it was asleep as master, the last time that this was too long. Shown until the next transition.
+    stalled: Option<Micros>,
 }
 
 impl Instance {
@@ -132,6 +135,7 @@ impl Instance {
             ip_id: 0,
             old_checksum: false,
             cache: None,
+            stalled: None,
             config,
         }
     }
@@ -544,8 +548,10 @@ impl Instance {
             second_burst: None,
             refresh: None,
             lower_prio_burst: None,
+            listens_until: None,
             rogue: None,
             stolen_at: Vec::new(),
+            claims: BTreeMap::new(),
         });
         self.last_master = None;
         self.send_advert(self.effective, ctx);
@@ -617,6 +623,7 @@ impl Instance {
         let (from, to) = (self.state.name(), state.name());
         self.state = state;
         self.since = ctx.now;
+        self.stalled = None;
         self.reason = reason.clone();
         self.sequence += 1;
         self.last_transition = Some((
@@ -658,6 +665,15 @@ impl Instance {
             let Some(front) = self.pending.pop_front() else { return };
             out.push_back(Action::StateChanged(front.change));
         }
+    }
+
+    /// Tells what still waits.
+    pub(super) fn tell_all(&mut self, out: &mut VecDeque<Action>) {
+        out.extend(
+            self.pending
+                .drain(..)
+                .map(|pending| Action::StateChanged(pending.change)),
+        );
     }
 
     pub(super) fn on_addresses_gone(&mut self, ticket: Ticket, ctx: &mut Context<'_>) {

@@ -1,9 +1,10 @@
 //! The states. Data that belongs to a state lives in its variant, so leaving the state cancels its timers.
 
-use crate::model::{Instant, Micros, Priority, Ticket};
+use crate::model::{Instant, MacAddr, Micros, Priority, Ticket};
 use crate::proto::action::StateName;
 use crate::proto::timer::Timer;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// State of an instance with its timers (RFC 9568 section 6.4).
@@ -61,10 +62,28 @@ pub(in crate::proto) struct Master {
     pub(in crate::proto) refresh: Option<Instant>,
     /// The delayed burst after a worse advert.
     pub(in crate::proto) lower_prio_burst: Option<Instant>,
+    /// Until when it listens after a stall before it sends anything.
+    pub(in crate::proto) listens_until: Option<Instant>,
     /// Another address owner that should yield.
     pub(in crate::proto) rogue: Option<Rogue>,
     /// When addresses were stolen lately (DESIGN difference 1).
     pub(in crate::proto) stolen_at: Vec<Instant>,
+    /// Other nodes that claim our addresses, by position in the wish (DESIGN difference 2).
+    pub(in crate::proto) claims: BTreeMap<usize, Claim>,
+}
+
+/// A virtual address that another node claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::proto) struct Claim {
+    /// Who, the last time.
+    pub(in crate::proto) mac: MacAddr,
+    /// When it was heard last.
+    pub(in crate::proto) heard: Instant,
+    /// Answers in a row, and when the last one was given.
+    pub(in crate::proto) answers: u8,
+    pub(in crate::proto) answered: Option<Instant>,
+    /// Whether a row of answers did not help. Stays true while we are master.
+    pub(in crate::proto) persists: bool,
 }
 
 /// Two address owners (behaviour §2.7).

@@ -154,6 +154,22 @@ impl Instance {
                 add(Severity::Error, "address-missing", text);
             }
         }
+        for (position, claim) in self.master().iter().flat_map(|master| &master.claims) {
+            if let Some(vip) = self.addresses.get(*position).filter(|_| claim.persists) {
+                let text = format!(
+                    "{} claims {} on {} again and again",
+                    claim.mac, vip.address, vip.interface
+                );
+                add(Severity::Error, "foreign-claim", text);
+            }
+        }
+        if let Some(gap) = self.stalled {
+            add(
+                Severity::Warning,
+                "stalled",
+                format!("it was asleep for {gap} s as master"),
+            );
+        }
         if let State::Backup(backup) = &self.state
             && self.counters.near_failovers > 0
             && backup

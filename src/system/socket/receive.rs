@@ -86,16 +86,16 @@ impl ReceiveSocket {
         self.socket.attach_filter(&vrid_filter(self.family, vrids))
     }
 
-    /// The next datagram. `None` when there is none at present.
+    /// The next datagram. `None` when there is none at present; `since_empty` is how long ago that was last so.
     ///
     /// # Errors
     /// The socket's, such as ENETDOWN.
-    pub fn receive<'b>(&self, buffer: &'b mut ReceiveBuffer) -> io::Result<Option<Packet<'b>>> {
+    pub fn receive<'b>(&self, buffer: &'b mut ReceiveBuffer, since_empty: Micros) -> io::Result<Option<Packet<'b>>> {
         let mut parts = [IoSliceMut::new(&mut buffer.bytes)];
         let flags = MsgFlags::MSG_DONTWAIT;
         let got = recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut parts, Some(&mut buffer.control), flags);
         let facts = match got {
-            Ok(message) => Facts::of(&message)?,
+            Ok(message) => Facts::of(&message, since_empty)?,
             Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
@@ -132,7 +132,7 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>) -> io::Result<Self> {
+    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>, since_empty: Micros) -> io::Result<Self> {
         let source = message
             .address
             .and_then(|a| a.as_sockaddr_in6().map(|a| a.ip()))
@@ -149,7 +149,7 @@ impl Facts {
             match control {
                 // The kernel stamps with the wall clock; how long ago that was is all that is used of it.
                 ControlMessageOwned::ScmTimestampns(stamp) => {
-                    facts.age = clock::wall().saturating_sub(clock::micros(stamp));
+                    facts.age = Packet::age(clock::wall(), clock::micros(stamp), since_empty);
                 }
                 ControlMessageOwned::Ipv6PacketInfo(info) => facts.destination = info.ipi6_addr.s6_addr.into(),
                 ControlMessageOwned::Ipv6HopLimit(limit) => facts.hop_limit = u8::try_from(limit).ok(),

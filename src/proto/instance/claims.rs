@@ -1,0 +1,93 @@
+//! Other nodes that claim our addresses by ARP or neighbour advertisement: a master tells the neighbours the truth again,
+//! but two masters that cannot hear each other's adverts must not answer each other for ever (DESIGN difference 2).
+
+use super::state::Claim;
+use super::{Context, Instance, State};
+use crate::model::{Family, IfName, Instant, MacAddr, Micros, Vrid};
+use crate::proto::log_event::InstanceLine;
+use crate::proto::mutant::Mutant;
+use std::net::IpAddr;
+
+/// At most one answer in this time for each address.
+const PAUSE: Micros = Micros::SECOND;
+/// This many answers in a row; then the claim is a problem that stays shown.
+const ROW: u8 = 10;
+/// A row ends when no claim was heard for this long.
+const QUIET: Micros = Micros::from_secs(60);
+
+impl Instance {
+    pub(in crate::proto) fn on_neighbour_claim(
+        &mut self,
+        interface: &IfName,
+        address: IpAddr,
+        mac: MacAddr,
+        ctx: &mut Context<'_>,
+    ) {
+        if self.config.ignore_foreign_claims || mac == virtual_mac(self.config.vrid, Family::of(address)) {
+            return;
+        }
+        let State::Master(master) = &mut self.state else { return };
+        let claimed = self
+            .addresses
+            .iter()
+            .zip(&master.present)
+            .position(|(vip, present)| *present && vip.address == address && vip.interface == *interface);
+        let Some(position) = claimed else { return };
+        self.counters.foreign_claims += 1;
+        let claim = master
+            .claims
+            .entry(position)
+            .or_insert_with(|| Claim::new(mac, ctx.now));
+        let storms = ctx.mutation.is(Mutant::ClaimsAnsweredForEver);
+        if !claim.may_be_answered(mac, ctx.now) && !storms || ctx.mutation.is(Mutant::ClaimsIgnored) {
+            return;
+        }
+        let last = claim.persists;
+        let line = InstanceLine::ForeignClaim {
+            address,
+            interface: interface.clone(),
+            mac,
+            last,
+        };
+        self.log(line, ctx.out);
+        self.announce(vec![(address, interface.clone())], 1, false, ctx);
+    }
+}
+
+impl Claim {
+    const fn new(mac: MacAddr, now: Instant) -> Self {
+        Self {
+            mac,
+            heard: now,
+            answers: 0,
+            answered: None,
+            persists: false,
+        }
+    }
+
+    /// Counts an answer if one may be given now.
+    fn may_be_answered(&mut self, mac: MacAddr, now: Instant) -> bool {
+        if now.since(self.heard) > QUIET {
+            self.answers = 0;
+        }
+        self.heard = now;
+        self.mac = mac;
+        let soon = self.answered.is_some_and(|at| now.since(at) < PAUSE);
+        if soon || self.answers >= ROW {
+            return false;
+        }
+        self.answers += 1;
+        self.answered = Some(now);
+        self.persists |= self.answers == ROW;
+        true
+    }
+}
+
+/// 00:00:5e:00:01:VRID, for IPv6 :02:VRID (RFC 9568 section 7.3): the address of the virtual router, whoever is master.
+const fn virtual_mac(vrid: Vrid, family: Family) -> MacAddr {
+    let family = match family {
+        Family::Ipv4 => 1,
+        Family::Ipv6 => 2,
+    };
+    MacAddr([0, 0, 0x5e, 0, family, vrid.get()])
+}
