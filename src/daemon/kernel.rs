@@ -98,7 +98,7 @@ pub(super) fn start(guard: Sender<ToSupervisor>) -> io::Result<Wires> {
     let initial = initial.collect();
     std::thread::Builder::new().name("kernel".into()).spawn(move || {
         if let Err(error) = kernel.run() {
-            tracing::error!("the thread that talks to the kernel failed: {error}");
+            tracing::error!(direct = true, "the thread that talks to the kernel failed: {error}");
             // Without it no address can be moved; the supervisor cleans up and starts again.
             std::process::abort();
         }
@@ -213,15 +213,19 @@ impl Kernel {
 
     /// Asks the kernel for one batch. The guard hears of additions before the kernel, of removals after it.
     fn carry_out(&mut self, batch: &Batch) -> io::Result<()> {
-        let mut results = vec![libc::ENODEV; batch.addresses.len()];
+        let mut results = vec![(libc::ENODEV, None); batch.targets.len()];
         let (mut requests, mut positions, mut guarded) = (Vec::new(), Vec::new(), Vec::new());
-        for (position, vip) in batch.addresses.iter().enumerate() {
-            let Some(link) = self.link_named(vip) else { continue };
-            positions.push(position);
+        for (position, target) in batch.targets.iter().enumerate() {
+            let vip = &target.address;
+            let Some(link) = target.link.or_else(|| self.link_named(vip)) else {
+                continue;
+            };
+            positions.push((position, link));
             guarded.push(GuardedAddress {
                 interface: link,
                 address: vip.address,
                 prefix_len: vip.prefix_len,
+                peer: vip.peer,
             });
             requests.push(match batch.goal {
                 Goal::Present => add_request(vip, link),
@@ -231,27 +235,40 @@ impl Kernel {
         if batch.goal == Goal::Present {
             self.tell_guard(&guarded, false);
         }
-        for (position, errno) in positions.iter().zip(self.command.execute(requests)?) {
-            if let Some(slot) = results.get_mut(*position) {
-                *slot = errno;
+        let errors = self.command.execute(requests)?;
+        for ((position, link), errno) in positions.into_iter().zip(&errors) {
+            if let Some(slot) = results.get_mut(position) {
+                *slot = (*errno, Some(link));
             }
         }
         if batch.goal == Goal::Absent {
+            let stuck = |errno: i32| !matches!(errno, 0 | libc::EADDRNOTAVAIL | libc::ENODEV);
+            for (address, errno) in guarded.iter().zip(&errors).filter(|(_, errno)| stuck(**errno)) {
+                let (address, reason) = (address.address, io::Error::from_raw_os_error(*errno));
+                tracing::error!("cannot remove {address}: {reason}");
+            }
+            let mut errors = errors.iter();
+            guarded.retain(|_| errors.next().is_some_and(|errno| !stuck(*errno)));
             self.tell_guard(&guarded, true);
         }
         self.report(batch, &results);
         Ok(())
     }
 
-    fn report(&mut self, batch: &Batch, results: &[i32]) {
+    fn report(&mut self, batch: &Batch, results: &[(i32, Option<IfIndex>)]) {
         let good: Vec<bool> = results
             .iter()
-            .map(|errno| match batch.goal {
+            .map(|(errno, _)| match batch.goal {
                 Goal::Present => matches!(*errno, 0 | libc::EEXIST),
                 Goal::Absent => true,
             })
             .collect();
-        let progress = self.desired.finish(batch, &good);
+        let links: Vec<_> = good
+            .iter()
+            .zip(results)
+            .map(|(good, (_, link))| link.filter(|_| *good))
+            .collect();
+        let progress = self.desired.finish(batch, &links);
         let (Some(first), false) = (batch.first, progress == Progress::Superseded) else {
             return;
         };
@@ -263,7 +280,7 @@ impl Kernel {
             }
             return;
         }
-        for (offset, errno) in results.iter().enumerate() {
+        for (offset, (errno, _)) in results.iter().enumerate() {
             if !good.get(offset).copied().unwrap_or(false) {
                 let index = number(first + offset);
                 self.tell(Told::Event(Event::AddressFailed {
@@ -291,7 +308,7 @@ impl Kernel {
             start += run.len();
         }
         if complete {
-            let end = number(first + batch.addresses.len());
+            let end = number(first + batch.targets.len());
             let event = Event::AddressesPresent {
                 instance,
                 ticket,
@@ -393,11 +410,8 @@ impl Kernel {
     /// An address that somebody else deleted is stolen; one that the kernel took away by itself has vanished.
     fn address_gone(&mut self, gone: LinkAddress, port: u32) {
         let ours = port == self.command.port();
-        let name = self.links.get(&gone.index).map(|link| link.name.clone());
-        let lost = name
-            .filter(|_| !ours)
-            .and_then(|name| self.desired.lost(name.as_str(), gone.address, gone.prefix_len));
-        match lost {
+        let lost = (!ours).then(|| self.desired.lost(gone.index, gone.address, gone.prefix_len));
+        match lost.flatten() {
             Some((instance, ticket, index)) if port != 0 => {
                 let process = std::fs::read_to_string(format!("/proc/{port}/comm")).ok();
                 let culprit = Culprit {

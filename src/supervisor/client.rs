@@ -343,6 +343,7 @@ mod tests {
                 interface: IfIndex(number),
                 address: "2001:db8::1".parse().unwrap(),
                 prefix_len: 64,
+                peer: None,
             })
             .collect();
         daemon.sender.send_guard(&addresses, false).unwrap();

@@ -150,7 +150,9 @@ fn deletion(address: GuardedAddress) -> AddressMessage {
         IpAddr::V6(_) => AddressFamily::Inet6,
     };
     message.attributes.push(AddressAttribute::Local(address.address));
-    message.attributes.push(AddressAttribute::Address(address.address));
+    message
+        .attributes
+        .push(AddressAttribute::Address(address.peer.unwrap_or(address.address)));
     message
 }
 
@@ -165,6 +167,7 @@ mod tests {
             interface: IfIndex(interface),
             address: address.parse().unwrap(),
             prefix_len,
+            peer: None,
         }
     }
 
@@ -208,6 +211,11 @@ mod tests {
                 guard.add(vec![guarded(index, &address, 32)]);
             }
             ip("addr add 192.0.2.7/24 dev veth0");
+            ip("addr add 203.0.113.1 peer 203.0.113.2/32 dev veth0");
+            guard.add(vec![GuardedAddress {
+                peer: Some("203.0.113.2".parse().unwrap()),
+                ..guarded(index, "203.0.113.1", 32)
+            }]);
             ip("addr add 2001:db8::7/128 dev veth0 nodad");
             guard.add(vec![
                 guarded(index, "2001:db8::7", 128),
@@ -216,7 +224,7 @@ mod tests {
             ]);
             let cleaned = guard.clean().unwrap();
             let expected = Cleaned {
-                removed: 101,
+                removed: 102,
                 absent: 2,
                 ..Cleaned::default()
             };

@@ -117,4 +117,7 @@ pub struct GuardedAddress {
     pub address: IpAddr,
     /// Its prefix length.
     pub prefix_len: u8,
+    /// The other end of a point-to-point address, without which the kernel does not find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
 }

@@ -4,7 +4,7 @@
 //! does not wait for one with thousands; advertised addresses come before excluded ones because the wish lists them first.
 //! A newer wish replaces what has not been carried out.
 
-use crate::model::{InstanceId, Ticket, VirtualAddress};
+use crate::model::{IfIndex, InstanceId, Ticket, VirtualAddress};
 use crate::proto::AddressWish;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -25,10 +25,19 @@ struct Entry {
     goal: Goal,
     /// Positions of the wish that are done.
     done: usize,
-    /// Which of the wish's addresses are there by our doing.
-    set: Vec<bool>,
+    /// Where each of the wish's addresses is by our doing.
+    set: Vec<Option<IfIndex>>,
     /// Addresses of older wishes that have to go first.
-    leftovers: Vec<VirtualAddress>,
+    leftovers: Vec<Target>,
+}
+
+/// An address and the link that it is known to be on. A link may have got another name since, or a new one the old name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The address.
+    pub address: VirtualAddress,
+    /// The link that it was set on by us; `None`: whichever has the name of `address`.
+    pub link: Option<IfIndex>,
 }
 
 /// What is wished of the addresses.
@@ -52,7 +61,7 @@ pub struct Batch {
     /// What is to be done with them.
     pub goal: Goal,
     /// The addresses.
-    pub addresses: Vec<VirtualAddress>,
+    pub targets: Vec<Target>,
 }
 
 /// What a finished batch means for its wish.
@@ -71,20 +80,30 @@ impl Desired {
     pub fn wish(&mut self, wish: AddressWish, goal: Goal) {
         let id = wish.instance;
         let mut leftovers = Vec::new();
+        let mut set = vec![None; wish.addresses.len()];
         if let Some(old) = self.entries.remove(&id) {
             leftovers = old.leftovers;
             let ours = old
                 .wish
                 .addresses
                 .iter()
-                .zip(&old.set)
-                .filter(|(_, set)| **set)
-                .map(|(vip, _)| vip.clone());
-            leftovers.extend(ours);
-            // What the new wish speaks of itself is not a leftover.
-            leftovers.retain(|vip| !wish.addresses.iter().any(|new| same_object(new, vip)));
+                .zip(old.set)
+                .filter(|(_, link)| link.is_some());
+            leftovers.extend(ours.map(|(vip, link)| Target {
+                address: vip.clone(),
+                link,
+            }));
+            // What the new wish speaks of itself is not a leftover; it only has to know where to remove it.
+            let places: BTreeMap<_, usize> = wish.addresses.iter().map(object).zip(0..).collect();
+            leftovers.retain(|target| {
+                let place = places
+                    .get(&object(&target.address))
+                    .and_then(|place| set.get_mut(*place));
+                let Some(place) = place else { return true };
+                *place = target.link.filter(|_| goal == Goal::Absent);
+                false
+            });
         }
-        let set = vec![false; wish.addresses.len()];
         self.entries.insert(
             id,
             Entry {
@@ -112,7 +131,7 @@ impl Desired {
             ticket,
             first: Some(index),
             goal: Goal::Present,
-            addresses: vec![address],
+            targets: vec![Target { address, link: None }],
         })
     }
 
@@ -124,22 +143,30 @@ impl Desired {
             };
             let ticket = entry.wish.ticket;
             if !entry.leftovers.is_empty() {
-                let addresses = entry.leftovers.drain(..entry.leftovers.len().min(BATCH)).collect();
+                let targets = entry.leftovers.drain(..entry.leftovers.len().min(BATCH)).collect();
                 self.turn.push_back(instance);
                 return Some(Batch {
                     instance,
                     ticket,
                     first: None,
                     goal: Goal::Absent,
-                    addresses,
+                    targets,
                 });
             }
             let first = entry.done;
-            let addresses: Vec<_> = entry.wish.addresses.iter().skip(first).take(BATCH).cloned().collect();
-            if addresses.is_empty() {
+            let all = entry.wish.addresses.iter().zip(&entry.set);
+            let targets: Vec<_> = all
+                .skip(first)
+                .take(BATCH)
+                .map(|(address, link)| Target {
+                    address: address.clone(),
+                    link: *link,
+                })
+                .collect();
+            if targets.is_empty() {
                 continue;
             }
-            entry.done += addresses.len();
+            entry.done += targets.len();
             if entry.done < entry.wish.addresses.len() {
                 self.turn.push_back(instance);
             }
@@ -148,29 +175,29 @@ impl Desired {
                 ticket,
                 first: Some(first),
                 goal: entry.goal,
-                addresses,
+                targets,
             });
         }
         None
     }
 
-    /// A batch was carried out; `good` says for each of its addresses whether it is as wished.
-    pub fn finish(&mut self, batch: &Batch, good: &[bool]) -> Progress {
+    /// A batch was carried out; `links` says for each of its addresses on which link it is now by our doing.
+    pub fn finish(&mut self, batch: &Batch, links: &[Option<IfIndex>]) -> Progress {
         let Some(entry) = self
             .entries
             .get_mut(&batch.instance)
             .filter(|e| e.wish.ticket == batch.ticket)
         else {
-            self.remember_late(batch, good);
+            self.remember_late(batch, links);
             return Progress::Superseded;
         };
         let Some(first) = batch.first else {
             return Progress::More;
         };
-        for (slot, good) in entry.set.iter_mut().skip(first).zip(good) {
-            *slot = batch.goal == Goal::Present && *good;
+        for (slot, link) in entry.set.iter_mut().skip(first).zip(links) {
+            *slot = link.filter(|_| batch.goal == Goal::Present);
         }
-        if first + batch.addresses.len() >= entry.wish.addresses.len() {
+        if first + batch.targets.len() >= entry.wish.addresses.len() {
             Progress::Complete
         } else {
             Progress::More
@@ -178,21 +205,29 @@ impl Desired {
     }
 
     /// An address that was set for a wish which has been replaced meanwhile must go with the new one.
-    fn remember_late(&mut self, batch: &Batch, good: &[bool]) {
+    fn remember_late(&mut self, batch: &Batch, links: &[Option<IfIndex>]) {
         if batch.goal == Goal::Absent {
             return;
         }
         let Some(entry) = self.entries.get_mut(&batch.instance) else {
             return;
         };
-        let set = batch
-            .addresses
+        let late: Vec<Target> = batch
+            .targets
             .iter()
-            .zip(good)
-            .filter(|(_, good)| **good)
-            .map(|(vip, _)| vip.clone());
-        let late: Vec<_> = set
-            .filter(|vip| !entry.wish.addresses.iter().any(|new| same_object(new, vip)))
+            .zip(links)
+            .filter(|(_, link)| link.is_some())
+            .map(|(target, link)| Target {
+                address: target.address.clone(),
+                link: *link,
+            })
+            .filter(|target| {
+                !entry
+                    .wish
+                    .addresses
+                    .iter()
+                    .any(|new| object(new) == object(&target.address))
+            })
             .collect();
         entry.leftovers.extend(late);
         if !entry.leftovers.is_empty() && !self.turn.contains(&batch.instance) {
@@ -201,17 +236,16 @@ impl Desired {
     }
 
     /// Who wants this address and has it: instance, wish and position. It is noted as not there any more.
-    pub fn lost(&mut self, interface: &str, address: IpAddr, prefix_len: u8) -> Option<(InstanceId, Ticket, usize)> {
+    pub fn lost(&mut self, link: IfIndex, address: IpAddr, prefix_len: u8) -> Option<(InstanceId, Ticket, usize)> {
         self.entries
             .iter_mut()
             .filter(|(_, entry)| entry.goal == Goal::Present)
             .find_map(|(id, entry)| {
-                let same = |vip: &VirtualAddress| {
-                    vip.interface.as_str() == interface && vip.address == address && vip.prefix_len == prefix_len
+                let same = |(vip, set): (&VirtualAddress, &Option<IfIndex>)| {
+                    *set == Some(link) && vip.address == address && vip.prefix_len == prefix_len
                 };
-                let index = entry.wish.addresses.iter().position(same)?;
-                let set = entry.set.get_mut(index).filter(|set| **set)?;
-                *set = false;
+                let index = entry.wish.addresses.iter().zip(&entry.set).position(same)?;
+                *entry.set.get_mut(index)? = None;
                 Some((*id, entry.wish.ticket, index))
             })
     }
@@ -231,8 +265,9 @@ impl Desired {
     }
 }
 
-fn same_object(a: &VirtualAddress, b: &VirtualAddress) -> bool {
-    a.interface == b.interface && a.address == b.address && a.prefix_len == b.prefix_len
+/// What makes two entries the same address to the kernel.
+fn object(vip: &VirtualAddress) -> (&str, IpAddr, u8) {
+    (vip.interface.as_str(), vip.address, vip.prefix_len)
 }
 
 #[cfg(test)]
@@ -240,6 +275,8 @@ mod tests {
     use super::*;
     use crate::model::IfName;
     use std::net::Ipv4Addr;
+
+    const HERE: Option<IfIndex> = Some(IfIndex(2));
 
     fn wish(instance: u32, ticket: u64, from: u32, count: u32) -> AddressWish {
         let eth0: IfName = "eth0".parse().unwrap();
@@ -257,7 +294,7 @@ mod tests {
         let mut desired = Desired::default();
         desired.wish(wish(1, 1, 0, 5000), Goal::Present);
         let first = desired.next_batch().unwrap();
-        assert_eq!((first.instance, first.addresses.len()), (InstanceId(1), BATCH));
+        assert_eq!((first.instance, first.targets.len()), (InstanceId(1), BATCH));
         desired.wish(wish(2, 2, 9000, 1), Goal::Present);
         let order: Vec<_> = (0..3).map(|_| desired.next_batch().unwrap().instance.0).collect();
         assert_eq!(order, [1, 2, 1]);
@@ -268,18 +305,18 @@ mod tests {
         let mut desired = Desired::default();
         desired.wish(wish(1, 1, 0, 100), Goal::Present);
         let batch = desired.next_batch().unwrap();
-        assert_eq!(desired.finish(&batch, &[true; BATCH]), Progress::More);
+        assert_eq!(desired.finish(&batch, &[HERE; BATCH]), Progress::More);
         desired.wish(wish(1, 2, 50, 10), Goal::Present);
         let removed = desired.next_batch().unwrap();
         assert_eq!(
-            (removed.goal, removed.first, removed.addresses.len()),
+            (removed.goal, removed.first, removed.targets.len()),
             (Goal::Absent, None, BATCH)
         );
         let set = desired.next_batch().unwrap();
-        assert_eq!((set.goal, set.first, set.addresses.len()), (Goal::Present, Some(0), 10));
-        assert_eq!(desired.finish(&set, &[true; 10]), Progress::Complete);
+        assert_eq!((set.goal, set.first, set.targets.len()), (Goal::Present, Some(0), 10));
+        assert_eq!(desired.finish(&set, &[HERE; 10]), Progress::Complete);
         assert!(desired.is_idle());
-        assert_eq!(desired.finish(&batch, &[true; BATCH]), Progress::Superseded);
+        assert_eq!(desired.finish(&batch, &[HERE; BATCH]), Progress::Superseded);
         assert_eq!(
             desired.next_batch().unwrap().goal,
             Goal::Absent,
@@ -288,14 +325,37 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_removed_from_the_link_that_it_was_set_on_whatever_that_is_called_now() {
+        let mut desired = Desired::default();
+        desired.wish(wish(1, 1, 0, 2), Goal::Present);
+        let batch = desired.next_batch().unwrap();
+        desired.finish(&batch, &[HERE, None]);
+        desired.wish(wish(1, 2, 0, 2), Goal::Absent);
+        let links: Vec<_> = desired
+            .next_batch()
+            .unwrap()
+            .targets
+            .iter()
+            .map(|target| target.link)
+            .collect();
+        assert_eq!(links, [HERE, None], "what we did not set is looked for by name");
+        desired.wish(wish(1, 3, 5, 1), Goal::Present);
+        let removed = desired.next_batch().unwrap();
+        assert_eq!((removed.first, removed.targets[0].link), (None, HERE));
+    }
+
+    #[test]
     fn a_lost_address_is_found_once_and_only_while_it_is_wished() {
         let mut desired = Desired::default();
         desired.wish(wish(1, 1, 0, 2), Goal::Present);
         let batch = desired.next_batch().unwrap();
-        desired.finish(&batch, &[true, true]);
+        desired.finish(&batch, &[HERE, HERE]);
         let address = Ipv4Addr::new(10, 0, 0, 1).into();
-        assert_eq!(desired.lost("eth0", address, 32), Some((InstanceId(1), Ticket(1), 1)));
-        assert_eq!(desired.lost("eth0", address, 32), None);
-        assert_eq!(desired.lost("eth1", Ipv4Addr::new(10, 0, 0, 0).into(), 32), None);
+        assert_eq!(
+            desired.lost(IfIndex(2), address, 32),
+            Some((InstanceId(1), Ticket(1), 1))
+        );
+        assert_eq!(desired.lost(IfIndex(2), address, 32), None);
+        assert_eq!(desired.lost(IfIndex(3), Ipv4Addr::new(10, 0, 0, 0).into(), 32), None);
     }
 }
