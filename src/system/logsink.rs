@@ -3,9 +3,9 @@
 //! Nothing here waits: a sink that does not take a line at once loses it, the loss is counted, and the first line that gets
 //! through again is preceded by one that tells the count.
 //!
-//! Code of the adapters logs through the macros of `tracing`; only the message is written, without fields. Two fields have a
+//! Code of the adapters logs through the macros of `tracing`; only the message is written, without fields. Three fields have a
 //! meaning: `detail = true` marks a line that is written with `--log-detail` only, `alert = true` one of syslog's level alert
-//! (keepalived uses it for dead processes).
+//! (keepalived uses it for dead processes), `direct = true` the last words of a process, which are never deferred.
 
 use crate::system::clock;
 use jiff::tz::TimeZone;
@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -67,6 +67,18 @@ const MAX_TEXT: usize = 4000;
 pub struct Log {
     sinks: Arc<Mutex<Sinks>>,
     detail: u8,
+    deferred: Arc<OnceLock<Deferred>>,
+}
+
+/// Takes lines of the `tracing` macros instead of the sinks; says whether it took this one.
+type TakeLine = dyn Fn(Severity, &str) -> bool + Send + Sync;
+
+struct Deferred(Box<TakeLine>);
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deferred")
+    }
 }
 
 #[derive(Debug)]
@@ -93,6 +105,7 @@ impl Log {
         };
         Ok(Self {
             detail: settings.detail,
+            deferred: Arc::default(),
             sinks: Arc::new(Mutex::new(Sinks {
                 ident: settings.ident,
                 facility: settings.facility,
@@ -109,6 +122,7 @@ impl Log {
     pub fn nowhere() -> Self {
         Self {
             detail: 0,
+            deferred: Arc::default(),
             sinks: Arc::new(Mutex::new(Sinks {
                 ident: String::new(),
                 facility: 3,
@@ -135,6 +149,14 @@ impl Log {
     pub fn write(&self, severity: Severity, text: &str) {
         let now = Timestamp::from_microsecond(i64::try_from(clock::wall().0).unwrap_or(0)).unwrap_or_default();
         self.lock().write(severity, &clean(text), now);
+    }
+
+    /// From now on lines of the `tracing` macros in this process go to `take`, and to the sinks only where it refuses: a thread
+    /// that must not wait hands them to one that may. [`Self::write`] is not touched. Only the first call counts.
+    pub fn defer(&self, take: impl Fn(Severity, &str) -> bool + Send + Sync + 'static) {
+        if self.deferred.set(Deferred(Box::new(take))).is_err() {
+            self.write(Severity::Debug, "lines of the log are deferred already");
+        }
     }
 
     /// How many lines a sink has lost since the log was opened, told or not.
@@ -369,7 +391,10 @@ impl Subscriber for Log {
             Level::INFO => Severity::Info,
             Level::DEBUG | Level::TRACE => Severity::Debug,
         };
-        self.write(severity, &line.message);
+        let deferred = self.deferred.get().filter(|_| !line.direct);
+        if !deferred.is_some_and(|deferred| (deferred.0)(severity, &line.message)) {
+            self.write(severity, &line.message);
+        }
     }
 
     fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
@@ -391,6 +416,7 @@ struct Line {
     message: String,
     detail: bool,
     alert: bool,
+    direct: bool,
 }
 
 impl Visit for Line {
@@ -398,6 +424,7 @@ impl Visit for Line {
         match field.name() {
             "detail" => self.detail = value,
             "alert" => self.alert = value,
+            "direct" => self.direct = value,
             _ => {}
         }
     }

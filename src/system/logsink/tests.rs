@@ -191,3 +191,38 @@ fn a_text_is_one_line_of_bounded_length() {
     assert_eq!(clean(&long).len(), 4000);
     assert_eq!(clean(&format!("x{long}")).len(), 3999);
 }
+
+#[test]
+fn deferred_lines_do_not_touch_the_sinks_unless_refused_or_last_words() {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static OPEN: AtomicBool = AtomicBool::new(true);
+    let path = temporary("deferred");
+    let log = Log::open(LogSettings {
+        file: Some(path.clone()),
+        syslog: None,
+        ..settings()
+    })
+    .unwrap();
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let inbox = Arc::clone(&taken);
+    log.defer(move |severity, text| {
+        let open = OPEN.load(Ordering::Relaxed);
+        if open {
+            inbox.lock().unwrap().push((severity, text.to_owned()));
+        }
+        open
+    });
+    tracing::subscriber::with_default(log.clone(), || {
+        tracing::warn!("deferred");
+        tracing::error!(direct = true, "last words");
+        OPEN.store(false, Ordering::Relaxed);
+        tracing::warn!("refused");
+    });
+    log.write(Severity::Info, "written");
+    assert_eq!(*taken.lock().unwrap(), [(Severity::Warning, "deferred".to_owned())]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().map(|line| line.rsplit(": ").next().unwrap()).collect();
+    assert_eq!(lines, ["last words", "refused", "written"]);
+    std::fs::remove_file(path).unwrap();
+}
