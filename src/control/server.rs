@@ -14,7 +14,7 @@ use std::fmt;
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -290,14 +290,16 @@ async fn ask_engine(requests: &mpsc::Sender<ReportRequest>) -> Answer {
     }
 }
 
-/// Makes the directory of the socket, for its owner only. An existing one is left as it is.
+/// Makes the directory of the socket, for its owner only. An existing one is left as it is. The mode is set afterwards: the
+/// usual umask of 0177 would leave a directory that its owner cannot enter.
 fn make_directory(socket: &Path) -> io::Result<()> {
-    match socket.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)
-        }
-        Some(_) | None => Ok(()),
+    let parents: Vec<&Path> = socket.ancestors().skip(1).collect();
+    let missing = |parent: &&Path| !parent.as_os_str().is_empty() && !parent.is_dir();
+    for parent in parents.into_iter().rev().filter(missing) {
+        fs::create_dir(parent)?;
+        fs::set_permissions(parent, fs::Permissions::from_mode(0o700))?;
     }
+    Ok(())
 }
 
 /// Who has the path.

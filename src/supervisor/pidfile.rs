@@ -194,8 +194,12 @@ fn names_living_daemon(mut file: &File) -> bool {
     if pid == std::process::id() {
         return false;
     }
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.starts_with("keepalived") || name.starts_with("vrrpd")
+    // `PID (NAME) STATE ...`; a dead process that nobody reaps, as in a container without an init, does not count.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(") ")) else {
+        return false;
+    };
+    (name.starts_with("keepalived") || name.starts_with("vrrpd")) && !rest.starts_with(['Z', 'X'])
 }
 
 #[cfg(test)]
