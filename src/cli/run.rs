@@ -3,6 +3,7 @@
 use super::options::{Action, read};
 use super::output;
 use crate::config::{LoadOptions, Loaded, load};
+use crate::control::dump::{Paths, global};
 use crate::supervisor::{self, Parts, Reading, RunOptions};
 use crate::sys;
 use crate::system::host::{RealHost, RealSource};
@@ -12,7 +13,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Does what the command line asks for; the exit status.
 pub(super) fn main(argv: &[String]) -> u8 {
@@ -28,6 +29,7 @@ pub(super) fn main(argv: &[String]) -> u8 {
                 Parts {
                     read: read_config,
                     daemon: daemon::daemon_main,
+                    parent_data,
                 },
             );
             u8::try_from(status).unwrap_or(u8::MAX)
@@ -40,6 +42,15 @@ fn load_config(options: &RunOptions) -> Loaded {
         config_id: options.config_id.clone(),
     };
     load(&options.config, &RealSource, &RealHost, &load_options)
+}
+
+/// The supervisor's [`supervisor::ParentData`].
+fn parent_data(options: &RunOptions, model: &Model) -> (PathBuf, String) {
+    let namespace = options.namespace.as_deref().or(model.global.net_namespace.as_deref());
+    let paths = Paths::new(&model.global, namespace, &Paths::temporary());
+    let host = || nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned());
+    let router_id = model.global.router_id.clone().unwrap_or_else(host);
+    (paths.parent, global(&model.global, &router_id))
 }
 
 /// The supervisor's [`supervisor::ReadConfig`].

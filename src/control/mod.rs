@@ -5,6 +5,7 @@
 //! core, and nothing but [`json`] knows how a snapshot becomes fields.
 
 pub mod client;
+pub mod dump;
 pub mod json;
 pub mod server;
 pub mod text;
@@ -64,12 +65,17 @@ impl ClockAnchor {
     /// The wall clock's reading at another instant, to the millisecond. Moments that no calendar can hold become 1970.
     #[must_use]
     pub fn wall_at(&self, instant: Instant) -> jiff::Timestamp {
-        let wall = if instant >= self.instant {
+        let millis = i64::try_from(self.micros_at(instant).as_millis()).unwrap_or(0);
+        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    /// The wall clock's reading at another instant, since 1970.
+    #[must_use]
+    pub fn micros_at(&self, instant: Instant) -> Micros {
+        if instant >= self.instant {
             self.wall + instant.since(self.instant)
         } else {
             self.wall.saturating_sub(self.instant.since(instant))
-        };
-        let millis = i64::try_from(wall.as_millis()).unwrap_or(0);
-        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::kernel::{Command, Told, Wires};
 use super::services::{Services, Slow, Taken};
-use super::{SIGNALS, wording};
+use super::{dump, signals, wording};
 use crate::model::{Instant, Micros, Priority, ScriptId};
 use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunOutcome, SocketSpec, Transmit};
 use crate::supervisor::{
@@ -53,13 +53,17 @@ pub(super) struct Engine {
     backlog: VecDeque<Command>,
     woke: Instant,
     suspended: Micros,
+    /// Why the newest configuration was not taken.
+    refused: Vec<String>,
+    /// The generation of a reload whose actions are not released yet.
+    reloaded: Option<u32>,
     stopped: bool,
 }
 
 impl Engine {
     pub(super) fn new(start: DaemonStart, sockets: SendSockets, wires: Wires, services: Services) -> io::Result<Self> {
         let epoll = Epoll::new()?;
-        let signals = SignalFd::new(&SIGNALS)?;
+        let signals = SignalFd::new(&signals())?;
         epoll.add(&wires.told, TOKEN_TOLD, Interest::Readable)?;
         epoll.add(&signals, TOKEN_SIGNALS, Interest::Readable)?;
         epoll.add(&start.channel, TOKEN_SUPERVISOR, Interest::Readable)?;
@@ -80,6 +84,8 @@ impl Engine {
             backlog: VecDeque::new(),
             woke: now,
             suspended: clock::suspended(),
+            refused: Vec::new(),
+            reloaded: None,
             stopped: false,
         })
     }
@@ -96,6 +102,7 @@ impl Engine {
             self.start.heartbeat.beat();
             if let Err(error) = self.epoll.wait(&mut events, Some(self.wait_time())) {
                 tracing::error!("epoll: {error}");
+                self.services.stop();
                 return exit::FATAL;
             }
             self.round(&events);
@@ -236,9 +243,29 @@ impl Engine {
                     self.tell_supervisor(&ToSupervisor::StopRequested);
                     self.core.handle(Event::Shutdown, clock::now());
                 }
-                // Dumps are not built yet; the signals must not end us.
-                _ => {}
+                other => self.dump(other),
             }
+        }
+    }
+
+    /// Hands over what a state file is made from; a signal that comes while that file is being written adds nothing.
+    fn dump(&mut self, signal: i32) {
+        let Some(kind) = dump::Kind::of_signal(signal) else {
+            return;
+        };
+        if self.services.begin_dump(kind) {
+            let order = dump::Order {
+                kind,
+                model: self.start.config.model.clone(),
+                snapshot: self.core.snapshot(clock::now()),
+                namespace: self.start.options.namespace.clone(),
+            };
+            if self.services.slow.push(Slow::Dump(Box::new(order))).is_err() {
+                self.services.end_dump(kind);
+            }
+        }
+        if kind == dump::Kind::StatsAndClear {
+            self.core.handle(Event::ClearCounters, clock::now());
         }
     }
 
@@ -277,16 +304,18 @@ impl Engine {
                 let loaded = fd.map(|fd| LoadedConfig::read(&std::fs::File::from(fd)));
                 match loaded {
                     Some(Ok(config)) => {
+                        tracing::info!("Reloading");
                         self.core
                             .handle(Event::Reload(Box::new(config.model.clone())), clock::now());
                         self.start.config = config;
-                        self.tell_supervisor(&ToSupervisor::ReloadDone { generation });
+                        self.refused = Vec::new();
+                        self.reloaded = Some(generation);
                     }
                     Some(Err(error)) => tracing::error!("the new configuration cannot be read: {error}"),
                     None => tracing::error!("a reload came without a configuration"),
                 }
             }
-            ToDaemon::ReloadRefused { .. } => {}
+            ToDaemon::ReloadRefused { problems } => self.refused = problems,
             ToDaemon::Stop => self.core.handle(Event::Shutdown, clock::now()),
         }
     }
@@ -305,6 +334,7 @@ impl Engine {
                 path: config.path.clone(),
                 hash: config.hash.clone(),
                 loaded_at: config.loaded_at,
+                refused: self.refused.clone(),
             };
             self.services.slow.push_or_count(Slow::Taken(Box::new(report)));
         }
@@ -319,6 +349,9 @@ impl Engine {
         }
         while let Some(action) = self.core.poll_action() {
             self.carry_out(action);
+        }
+        if let Some(generation) = self.reloaded.take() {
+            self.tell_supervisor(&ToSupervisor::ReloadDone { generation });
         }
     }
 

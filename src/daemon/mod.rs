@@ -3,6 +3,7 @@
 //! Three threads: `engine` owns the core and its sockets, `kernel` everything that waits for the kernel's configuration
 //! lock, `services` everything slow. Bounded rings lie between them. Nothing here decides a rule of the protocol.
 
+mod dump;
 mod engine;
 mod kernel;
 mod ring;
@@ -10,10 +11,22 @@ mod services;
 mod wording;
 
 use crate::supervisor::{DaemonStart, exit};
+use crate::sys;
 use crate::system::socket::SendSockets;
 
-/// Signals that the daemon reads from a descriptor.
-const SIGNALS: [i32; 5] = [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGUSR1, libc::SIGUSR2];
+/// Signals that the daemon reads from a descriptor; the others stay blocked.
+fn signals() -> [i32; 7] {
+    let (clear, json) = (sys::realtime_max() - 1, sys::realtime_min() + 2);
+    [
+        libc::SIGHUP,
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        clear,
+        json,
+    ]
+}
 
 /// Runs the daemon until it is told to stop; the exit status of its process.
 #[must_use]

@@ -1,9 +1,9 @@
 //! The services thread: everything slow. The log and the control socket; a slow disk or client reaches nobody else.
 
 use super::ring::Ring;
-use super::wording;
+use super::{dump, wording};
 use crate::control::{self, ClockAnchor, ControlSocket, DaemonFacts, Report, ReportRequest};
-use crate::proto::{LogEvent, Snapshot};
+use crate::proto::{self, LogEvent, Problem, Snapshot};
 use crate::supervisor::DaemonStart;
 use crate::system::clock;
 use crate::system::logsink::{Log, Severity};
@@ -25,8 +25,12 @@ const REQUESTS: usize = 16;
 pub(super) enum Slow {
     /// A line for the log.
     Line(LogEvent),
+    /// A line of an adapter.
+    Text(Severity, String),
     /// An answer to a request.
     Taken(Box<Taken>),
+    /// A state file is to be written.
+    Dump(Box<dump::Order>),
 }
 
 /// A snapshot and the configuration that was in force.
@@ -37,6 +41,8 @@ pub(super) struct Taken {
     pub(super) path: String,
     pub(super) hash: String,
     pub(super) loaded_at: i64,
+    /// Why the newest configuration was not taken; empty if it was.
+    pub(super) refused: Vec<String>,
 }
 
 /// The engine's ends.
@@ -45,10 +51,21 @@ pub(super) struct Services {
     pub(super) slow: Ring<Slow>,
     pub(super) requests: Ring<()>,
     ending: Arc<AtomicBool>,
+    dumps: dump::Pending,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Services {
+    /// Whether this state file is not being written already; from now on it is.
+    pub(super) fn begin_dump(&self, kind: dump::Kind) -> bool {
+        self.dumps.begin(kind)
+    }
+
+    /// It is not going to be written.
+    pub(super) fn end_dump(&self, kind: dump::Kind) {
+        self.dumps.end(kind);
+    }
+
     /// Writes what waits and ends the thread.
     pub(super) fn stop(&mut self) {
         self.ending.store(true, Ordering::Release);
@@ -64,13 +81,17 @@ impl Services {
 pub(super) fn start(start: &DaemonStart) -> io::Result<Services> {
     let (slow, requests) = (Ring::<Slow>::new(RING)?, Ring::new(REQUESTS)?);
     let ending = Arc::new(AtomicBool::new(false));
+    let dumps = dump::Pending::default();
     let desk = Desk {
         inbox: slow.clone(),
         engine: requests.clone(),
         ending: Arc::clone(&ending),
         log: start.log.clone(),
+        dumps: dumps.clone(),
+        lost: 0,
         waiting: Vec::new(),
     };
+    defer_log(&start.log, &slow, &ending);
     let path = control::asked_for(start.options.control.clone()).unwrap_or_else(|| control::DEFAULT_SOCKET.into());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new()
@@ -80,8 +101,21 @@ pub(super) fn start(start: &DaemonStart) -> io::Result<Services> {
         slow,
         requests,
         ending,
+        dumps,
         thread: Some(thread),
     })
+}
+
+/// The engine and the kernel thread must not wait for a sink, not even for its lock: this thread writes their lines.
+fn defer_log(log: &Log, slow: &Ring<Slow>, ending: &Arc<AtomicBool>) {
+    let (slow, ending) = (slow.clone(), Arc::clone(ending));
+    log.defer(move |severity, text| {
+        let open = !ending.load(Ordering::Acquire);
+        if open {
+            slow.push_or_count(Slow::Text(severity, text.to_owned()));
+        }
+        open
+    });
 }
 
 /// Serves the control socket, if there can be one, and the log until the end.
@@ -112,6 +146,9 @@ struct Desk {
     engine: Ring<()>,
     ending: Arc<AtomicBool>,
     log: Log,
+    dumps: dump::Pending,
+    /// Lines that the ring had no room for.
+    lost: u64,
     waiting: Vec<ReportRequest>,
 }
 
@@ -163,22 +200,53 @@ impl Desk {
         while let Some(slow) = self.inbox.pop() {
             match slow {
                 Slow::Line(event) => self.log.write(wording::severity(&event), &wording::words(&event)),
+                Slow::Text(severity, text) => self.log.write(severity, &text),
                 Slow::Taken(taken) => self.answer(*taken),
+                Slow::Dump(order) => {
+                    order.carry_out(&self.log);
+                    self.dumps.end(order.kind);
+                }
             }
         }
         let dropped = self.inbox.take_dropped();
         if dropped > 0 {
+            self.lost += dropped;
             let text = format!("{dropped} log lines were lost: they came faster than they could be written");
             self.log.write(Severity::Warning, &text);
         }
     }
 
+    /// What an operator should look at and the core does not know.
+    fn problems(&self, refused: &[String]) -> Vec<Problem> {
+        let problem = |severity, code: &str, text| Problem {
+            severity,
+            code: code.into(),
+            instance: None,
+            text,
+        };
+        let lost = self.lost + self.log.lost();
+        let lost = (lost > 0).then(|| {
+            let text = format!("{lost} log lines were lost since the start: a log does not take them in time");
+            problem(proto::Severity::Warning, "log-lines-lost", text)
+        });
+        let refused = refused.first().map(|first| {
+            let text = match refused.len() {
+                1 => format!("the configuration was changed and not taken: {first}"),
+                all => format!(
+                    "the configuration was changed and not taken: {first} (and {} more, see the log)",
+                    all - 1
+                ),
+            };
+            problem(proto::Severity::Error, "reload-refused", text)
+        });
+        lost.into_iter().chain(refused).collect()
+    }
+
     fn answer(&mut self, taken: Taken) {
-        let host = || nix::unistd::gethostname().map_or_else(|_| String::new(), |n| n.to_string_lossy().into_owned());
         let facts = DaemonFacts {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
-            router_id: taken.router_id.unwrap_or_else(host),
+            router_id: taken.router_id.unwrap_or_else(dump::host_name),
             config_path: taken.path,
             config_hash: taken.hash,
             config_loaded_at: taken.loaded_at,
@@ -186,7 +254,7 @@ impl Desk {
                 instant: clock::now(),
                 wall: clock::wall(),
             },
-            problems: Vec::new(),
+            problems: self.problems(&taken.refused),
         };
         let report = Report {
             facts,

@@ -114,6 +114,8 @@ pub enum Event<'a> {
         /// How long.
         gap: Micros,
     },
+    /// Somebody wants the counters to begin anew (SIGRTMAX-1).
+    ClearCounters,
     /// A new configuration, already checked.
     Reload(Box<Model>),
     /// Stop in order: release mastership, remove addresses, then [`super::Action::Stopped`].

@@ -34,8 +34,8 @@ pub use log_event::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEven
 pub use mutant::Mutant;
 pub use reason::{Reason, TrackerKind, Transition};
 pub use snapshot::{
-    Contribution, InstanceSnapshot, MasterSnapshot, PeerSnapshot, PrioritySnapshot, Problem, Severity, Snapshot,
-    TimerSnapshot, TrackerSnapshot, TrackerStatus, Verdict, VipSnapshot,
+    Activity, Contribution, InstanceSnapshot, LinkSnapshot, MasterSnapshot, PeerSnapshot, PrioritySnapshot, Problem,
+    Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus, Verdict, VipSnapshot,
 };
 pub use state::{InstanceState, Phase, ScriptState, State};
 pub use timer::Timer;
@@ -222,6 +222,7 @@ impl Core {
                 }
                 self.each(now, |instance, ctx| instance.on_stalled(gap, ctx));
             }
+            Event::ClearCounters => self.instances.iter_mut().for_each(Instance::clear_counters),
             Event::Reload(model) => self.reload(*model, now),
             Event::Shutdown => self.shutdown(now),
         }
@@ -300,11 +301,14 @@ impl Core {
             last_exit: script.last_exit,
             last_run: script.last_run,
             since: script.since,
+            result: script.result(),
+            activity: script.activity(),
         });
         Snapshot {
             taken_at: now,
             instances: instances.collect(),
             trackers: trackers.collect(),
+            links: self.world.snapshot(),
             problems: self.instances.iter().flat_map(|i| i.problems(now)).collect(),
         }
     }

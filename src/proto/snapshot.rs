@@ -2,6 +2,7 @@
 
 use super::action::StateName;
 use super::counters::Counters;
+use super::event::Link;
 use super::reason::{Reason, TrackerKind, Transition};
 use super::timer::Timer;
 use crate::model::{Family, IfName, Instant, Micros, Priority, Version, Vrid};
@@ -18,8 +19,19 @@ pub struct Snapshot {
     pub instances: Vec<InstanceSnapshot>,
     /// Trackers.
     pub trackers: Vec<TrackerSnapshot>,
+    /// The host's links, by index.
+    pub links: Vec<LinkSnapshot>,
     /// What an operator should look at.
     pub problems: Vec<Problem>,
+}
+
+/// A link of the host and its addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSnapshot {
+    /// The link.
+    pub link: Link,
+    /// Its addresses, in the order in which the kernel told them.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// One instance.
@@ -51,6 +63,8 @@ pub struct InstanceSnapshot {
     pub source: Option<IpAddr>,
     /// Interval of our adverts.
     pub advert_interval: Micros,
+    /// Interval of the master's adverts as learned (version 3), else ours.
+    pub master_advert_interval: Micros,
     /// Master_Down_Interval in force.
     pub master_down_interval: Micros,
     /// The next deadline of this instance.
@@ -192,6 +206,24 @@ pub struct TrackerSnapshot {
     pub last_run: Option<Micros>,
     /// Since when it has this condition.
     pub since: Option<Instant>,
+    /// Results in a row: 0 to rise + fall - 1; up means at least rise.
+    pub result: u32,
+    /// What its program is doing.
+    pub activity: Activity,
+}
+
+/// What the program of a tracker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    /// It does not run.
+    Idle,
+    /// It runs.
+    Running,
+    /// It was asked to end.
+    Terminating,
+    /// It was killed and is not gone yet.
+    Killing,
 }
 
 /// Something that an operator should look at.

@@ -1,6 +1,7 @@
 //! What the core knows of the host: links and their addresses. It decides which address an instance sends from.
 
 use super::event::{Link, LinkAddress};
+use super::snapshot::LinkSnapshot;
 use crate::model::{Family, IfIndex, IfName, Instance, MacAddr, is_ipv6_link_local};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -95,6 +96,15 @@ impl World {
         let before = entry.addresses.len();
         entry.addresses.retain(|a| *a != address.address);
         entry.addresses.len() != before
+    }
+
+    /// All links with their addresses, for people.
+    pub(super) fn snapshot(&self) -> Vec<LinkSnapshot> {
+        let links = self.links.values().map(|entry| LinkSnapshot {
+            link: entry.link.clone(),
+            addresses: entry.addresses.clone(),
+        });
+        links.collect()
     }
 
     pub(super) fn link(&self, name: &IfName) -> Option<&Link> {

@@ -21,4 +21,4 @@ pub use client::{
 pub use loader::{ReadConfig, Reading};
 pub use message::{GuardedAddress, LoadedConfig, Program, ProgramOutcome, ProgramRef, ToDaemon, ToSupervisor};
 pub use options::{CalledAs, FOLLOWED, RunOptions};
-pub use run::{Parts, enter_namespace, run};
+pub use run::{ParentData, Parts, enter_namespace, run};

@@ -26,6 +26,8 @@ const WITHHELD: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
 /// What the supervisor needs to know of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProgramSpec {
+    /// The name of its block.
+    name: std::sync::Arc<str>,
     /// Its words.
     argv: Vec<String>,
     /// The file; `None` if there is none.
@@ -40,11 +42,22 @@ impl ProgramSpec {
         let scripts = model.scripts.iter();
         scripts
             .map(|script| Self {
+                name: script.name.clone(),
                 argv: script.argv.clone(),
                 path: script.path.clone(),
                 user: script.user,
             })
             .collect()
+    }
+
+    /// The name of its block.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who runs it, if that is not who we are.
+    pub(super) fn foreign_user(&self) -> Option<ProgramUser> {
+        self.user.filter(|user| !is_ours(*user))
     }
 }
 

@@ -87,6 +87,7 @@ impl Supervisor {
             return;
         }
         tracing::info!("Reloading ...");
+        tracing::info!("Opening file '{}'.", self.options.config);
         self.manager.reloading();
         match Loader::start(&self.options, self.brief.generation + 1, self.parts.read) {
             Ok(loader) => self.reload.stage = Stage::Reading(loader),
@@ -137,6 +138,7 @@ impl Supervisor {
     }
 
     fn put_in_force(&mut self, new: Usable) {
+        tracing::info!("Configuration file {}", self.options.config);
         let generation = new.brief.generation;
         self.programs.learn(generation, &new.brief.programs);
         if let Some(daemon) = &mut self.daemon {

@@ -8,7 +8,7 @@ use super::pidfile::{LockError, Paths, PidFile};
 use super::program::Programs;
 use super::supervise::{Inherited, Supervisor};
 use super::systemd::ServiceManager;
-use crate::model::Micros;
+use crate::model::{Micros, Model};
 use crate::sys::{self, Capability, SignalFd};
 use crate::system::clock;
 use crate::system::logsink::{DEV_LOG, Log, LogSettings};
@@ -19,10 +19,13 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How long a supervisor that is cleaning up is waited for.
 const CLEANING_WAIT: Micros = Micros::from_secs(5);
+
+/// What `keepalived_parent.data` says under a configuration, and where it lies.
+pub type ParentData = fn(&RunOptions, &Model) -> (PathBuf, String);
 
 /// The parts that the supervisor does not contain.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,8 @@ pub struct Parts {
     pub read: ReadConfig,
     /// The daemon. Called in a process of its own.
     pub daemon: DaemonMain,
+    /// The path and text of the supervisor's own state file. Called in a process of its own.
+    pub parent_data: ParentData,
 }
 
 /// Runs the supervisor until the end and returns the exit status of the program ([`exit`]). To be called while the process
@@ -150,6 +155,7 @@ impl Start {
         if self.options.umask.is_none() {
             umask(Mode::from_bits_truncate(brief.umask));
         }
+        warn_of_programs(brief)?;
         let (paths, files) = self.lock_pid_files(brief)?;
         if self.options.foreground {
             return self.supervise(usable, paths, files);
@@ -356,6 +362,27 @@ fn require_rights() -> Result<(), Stop> {
     }
     if missing {
         return Err(Stop::Status(exit::MISSING_PERMISSION));
+    }
+    Ok(())
+}
+
+/// Programs of other users need rights; without them each run fails, which is said here once with the reason.
+fn warn_of_programs(brief: &Brief) -> Result<(), Stop> {
+    let may = |capability| sys::has_capability(capability).map_err(Stop::because("ask for our capabilities"));
+    let rights = [
+        (Capability::SetUid, may(Capability::SetUid)?),
+        (Capability::SetGid, may(Capability::SetGid)?),
+    ];
+    for program in &brief.programs {
+        let Some(user) = program.foreign_user() else { continue };
+        if let Some((capability, _)) = rights.iter().find(|(_, held)| !held) {
+            tracing::error!(
+                "{capability} is missing: vrrp_script {} cannot run as user {} group {}",
+                program.name(),
+                user.uid,
+                user.gid
+            );
+        }
     }
     Ok(())
 }

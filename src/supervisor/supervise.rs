@@ -7,7 +7,7 @@ use super::client::{Received, Sent, exit};
 use super::daemon_process::{DaemonProcess, Recipe};
 use super::guard::Guard;
 use super::loader::{Brief, Usable};
-use super::message::{ToDaemon, ToSupervisor};
+use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::options::RunOptions;
 use super::pidfile::{LockError, Paths, PidFile};
 use super::program::Programs;
@@ -17,6 +17,7 @@ use super::systemd::ServiceManager;
 use crate::model::{Instant, Micros};
 use crate::sys::{self, Epoll, Events, Interest, SignalFd};
 use crate::system::clock;
+use crate::system::dumpfile::replace;
 use crate::system::logsink::Log;
 use std::fs::File;
 use std::io;
@@ -76,6 +77,8 @@ pub(super) struct Supervisor {
     respawn_at: Option<Instant>,
     stopping: Option<Stopping>,
     exit: Option<i32>,
+    /// The process that writes our state file.
+    printing: Option<i32>,
 }
 
 /// A stop under way.
@@ -125,6 +128,7 @@ impl Supervisor {
             respawn_at: None,
             stopping: None,
             exit: None,
+            printing: None,
         };
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         if let Some(own) = &mut supervisor.own {
@@ -217,11 +221,44 @@ impl Supervisor {
             libc::SIGINT if self.options.ignore_sigint => {}
             libc::SIGTERM | libc::SIGINT => self.begin_stop(exit::OK),
             libc::SIGCHLD => self.bury()?,
-            libc::SIGUSR1 | libc::SIGUSR2 => self.forward(signal),
+            libc::SIGUSR1 => {
+                self.print_parent();
+                self.forward(signal);
+            }
+            libc::SIGUSR2 => self.forward(signal),
             _ if signal == sys::realtime_max() - 1 || signal == sys::realtime_min() + 2 => self.forward(signal),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Writes our own state file, in a process of its own because a file system may hang; one at a time.
+    fn print_parent(&mut self) {
+        if self.printing.is_some() {
+            return;
+        }
+        tracing::info!("Printing parent data for process({}) on signal", std::process::id());
+        let (own, config) = (&mut self.own, &self.config);
+        let (options, parent_data) = (&self.options, self.parts.parent_data);
+        let started = sys::fork(|| {
+            drop(own.take());
+            let written = LoadedConfig::read(config).and_then(|loaded| {
+                let (path, text) = parent_data(options, &loaded.model);
+                replace(&path, text.as_bytes())
+                    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+            });
+            written.map_or_else(
+                |error| {
+                    tracing::warn!("cannot write parent data: {error}");
+                    1
+                },
+                |()| 0,
+            )
+        });
+        match started {
+            Ok(pid) => self.printing = Some(pid.as_raw()),
+            Err(error) => tracing::warn!("cannot write parent data: {error}"),
+        }
     }
 
     /// Passes a signal on that asks the daemon to write a file. keepalived's tools send it to us.
@@ -243,6 +280,9 @@ impl Supervisor {
                 continue;
             }
             sys::reap(dead.pid)?;
+            if self.printing == Some(dead.pid) {
+                self.printing = None;
+            }
             if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == dead.pid) {
                 self.on_daemon_end(dead.end);
             } else if let Some(verdict) = self.reload.take_verdict(dead) {

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod desired;
+pub mod dumpfile;
 pub mod host;
 pub mod logsink;
 pub mod netlink;

@@ -19,12 +19,12 @@ impl Instance {
             self.effective = Priority::OWNER;
             self.log(InstanceLine::OwnerRestored { lower_heard: true }, ctx.out);
         }
+        self.note_master(heard, ctx);
         if self.accepts(heard, at, ctx) {
             self.backup_accepts(heard, at, ctx);
         } else {
             self.backup_discards(heard, at, ctx);
         }
-        self.note_master(heard, ctx);
     }
 
     fn backup_heard_release(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {

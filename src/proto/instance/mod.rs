@@ -740,6 +740,10 @@ impl Instance {
         self.counters = counters;
     }
 
+    pub(super) fn clear_counters(&mut self) {
+        self.counters = Counters::default();
+    }
+
     /// Whether this is the newest wish.
     pub(super) fn wish_is(&self, ticket: Ticket) -> bool {
         self.ticket == ticket

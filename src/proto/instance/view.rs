@@ -77,6 +77,7 @@ impl Instance {
             master: self.known_master(),
             source: self.source,
             advert_interval: config.advert_interval.duration(),
+            master_advert_interval: self.master_interval.duration(),
             master_down_interval: self.master_down_interval(mutation),
             timer: self.next_deadline().map(|(at, timer)| TimerSnapshot {
                 timer,

@@ -149,6 +149,7 @@ const TABLE: &[(&str, [&str; 6])] = &[
     // Time and the operator.
     ("stalled 1 s", ["=", "=", "=", "=", "=", "="]),
     ("stalled 60 s", ["=", "=", "=", "=", "=", "="]),
+    ("clear counters", ["=", "=", "=", "=", "=", "="]),
     ("reload, same", ["=", "=", "=", "=", "=", "="]),
     (
         "reload, other priority",
@@ -206,6 +207,7 @@ const fn kind(event: &Event<'_>) -> &'static str {
         Event::NeighbourClaim { .. } => "foreign claim",
         Event::ScriptEnded { .. } => "script",
         Event::Stalled { .. } => "stalled",
+        Event::ClearCounters => "clear counters",
         Event::Reload(_) => "reload",
         Event::Shutdown => "shutdown",
     }
@@ -363,6 +365,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
         "stalled 60 s" => Event::Stalled {
             gap: Micros::from_secs(60),
         },
+        "clear counters" => Event::ClearCounters,
         "reload, same" => reload(100),
         "reload, other priority" => reload(200),
         "reload, without it" => Event::Reload(Box::new(Model {

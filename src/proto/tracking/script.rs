@@ -5,7 +5,7 @@ use crate::proto::action::{Action, KillSignal};
 use crate::proto::event::RunOutcome;
 use crate::proto::log_event::{LogEvent, ScriptLine};
 use crate::proto::mutant::{Mutant, Mutation};
-use crate::proto::snapshot::TrackerStatus;
+use crate::proto::snapshot::{Activity, TrackerStatus};
 use crate::proto::timer::Timer;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -79,6 +79,21 @@ impl ScriptTracker {
             last_run: None,
             since: None,
             last_failure: None,
+        }
+    }
+
+    /// Results in a row, for people.
+    pub(in crate::proto) const fn result(&self) -> u32 {
+        self.result
+    }
+
+    /// What its program is doing.
+    pub(in crate::proto) fn activity(&self) -> Activity {
+        match self.running.as_ref().map(|running| running.stage) {
+            None => Activity::Idle,
+            Some(Stage::Working) => Activity::Running,
+            Some(Stage::Terminated) => Activity::Terminating,
+            Some(Stage::Killed) => Activity::Killing,
         }
     }
 
