@@ -1,0 +1,239 @@
+//! State files: names, form, masks, links. The oracle is what keepalived wrote in `spec/samples`.
+
+use crate::rig::{CONF, Daemon, VRRPD, exists, pause, text_of, until};
+use crate::{Case, Needs};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let case = |name, run| Case {
+        name,
+        run,
+        needs: Needs::Nothing,
+    };
+    vec![
+        case("files::state_files_have_keepalived_s_form", forms),
+        case("files::links_are_not_followed_and_directories_are_honoured", links),
+    ]
+}
+
+const SEED: &str = "\
+vrrp_script chk {
+    script \"/bin/true\"
+    interval 2
+    weight 11
+}
+vrrp_instance VI_1 {
+    state MASTER
+    interface eth0
+    virtual_router_id 50
+    priority 100
+    authentication {
+        auth_type PASS
+        auth_pass 1111secr
+    }
+    virtual_ipaddress {
+        192.0.2.99
+        192.0.2.98/24 label eth0:x
+    }
+    virtual_ipaddress_excluded {
+        192.0.2.97
+    }
+    track_script {
+        chk
+    }
+}
+";
+
+/// A file of the sample run of keepalived 2.4.3 whose script works.
+fn sample(name: &str) -> String {
+    let directory = "../shared/spec/samples/a2-seed-usr-bin-bash/keepalived-2.4.3";
+    text_of(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(directory)
+            .join(name)
+            .to_str()
+            .unwrap(),
+    )
+}
+
+/// The text before ` = ` or `:` with its blanks, of each line.
+fn keys(text: &str) -> Vec<&str> {
+    text.lines()
+        .map(|line| line.split([':', '=', '(']).next().unwrap().trim_end())
+        .collect()
+}
+
+fn block<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let begin = text.find(from).unwrap_or_else(|| panic!("no {from} in\n{text}"));
+    let rest = &text[begin..];
+    &rest[..rest.find(to).unwrap_or(rest.len())]
+}
+
+fn forms() {
+    let daemon = Daemon::start(SEED);
+    daemon.says("Entering MASTER STATE");
+    daemon.says("setting E-VIPs");
+    pause(100);
+    for (signal, said, file) in [
+        (libc::SIGUSR1, "Printing VRRP data for process(", "/tmp/keepalived.data"),
+        (
+            libc::SIGUSR2,
+            "Printing VRRP stats for process(",
+            "/tmp/keepalived.stats",
+        ),
+        (
+            libc::SIGRTMIN() + 2,
+            "Printing VRRP as json for process(",
+            "/tmp/keepalived.json",
+        ),
+    ] {
+        daemon.signal(signal);
+        until(file, || exists(file));
+        daemon.says(said);
+        assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o600, "the umask is 0177");
+    }
+    daemon.says("Printing parent data for process(");
+    until("the parent's file", || exists("/tmp/keepalived_parent.data"));
+    assert!(text_of("/tmp/keepalived_parent.data").starts_with("------< Global definitions >------\n"));
+
+    judge_data();
+    let stats = text_of("/tmp/keepalived.stats");
+    assert_eq!(keys(&stats), keys(&sample("node1-1-steady.stats")));
+    assert!(stats.contains("  Became master: 1\n"));
+
+    judge_json();
+
+    // The clearing signal writes the values before, then they begin anew.
+    fs::remove_file("/tmp/keepalived.stats").unwrap();
+    daemon.signal(libc::SIGRTMAX() - 1);
+    until("a new file", || exists("/tmp/keepalived.stats"));
+    daemon.says("Printing and clearing VRRP stats");
+    assert!(text_of("/tmp/keepalived.stats").contains("  Became master: 1\n"));
+    fs::remove_file("/tmp/keepalived.stats").unwrap();
+    daemon.signal(libc::SIGUSR2);
+    until("a new file", || exists("/tmp/keepalived.stats"));
+    assert!(text_of("/tmp/keepalived.stats").contains("  Became master: 0\n"));
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// `keepalived.data`.
+fn judge_data() {
+    let data = text_of("/tmp/keepalived.data");
+    let theirs = sample("node1-1-steady.data");
+    assert!(!data.contains("1111") && data.contains("   Password = ********\n"));
+    // Every line of ours is one of theirs, in their order.
+    for (from, to) in [(" VRRP Instance =", "------"), (" VRRP Script =", "------")] {
+        let expected = keys(block(&theirs, from, to));
+        let mut left = expected.iter();
+        // That sample has neither excluded addresses nor a script behind a link.
+        let more = ["   Virtual IP Excluded", "   Path"];
+        for key in keys(block(&data, from, to)) {
+            let item = key.starts_with("     ") || more.contains(&key);
+            assert!(
+                item || left.any(|other| *other == key),
+                "{key:?} is not where keepalived has it in\n{data}"
+            );
+        }
+    }
+    // What tools read (interfaces §10).
+    for line in [
+        " VRRP Instance = VI_1",
+        "   State = MASTER",
+        "   Wantstate = MASTER",
+        "   Interface = eth0",
+        "   Using src_ip = 192.0.2.1",
+        "   Gratuitous ARP delay = 5",
+        "   Virtual Router ID = 50",
+        "   Priority = 100",
+        "   Effective priority = 111",
+        "   Advert interval = 1 sec",
+        "   Virtual IP (2):",
+        "     192.0.2.99 dev eth0 scope global set",
+        "     192.0.2.98/24 dev eth0 scope global label eth0:x set",
+        "   Virtual IP Excluded :",
+        "     192.0.2.97 dev eth0 scope global set",
+        " VRRP Script = chk",
+        "   Status = GOOD",
+        "   State = idle",
+    ] {
+        assert!(data.lines().any(|other| other == line), "no {line:?} in\n{data}");
+    }
+    let topology: Vec<&str> = block(&data, "------< VRRP Topology", "\n------")
+        .lines()
+        .take(7)
+        .collect();
+    assert!(
+        topology.iter().any(|line| line.starts_with("   State = ")),
+        "tools use grep -A 6: {topology:?}"
+    );
+}
+
+/// `keepalived.json`.
+fn judge_json() {
+    let json = text_of("/tmp/keepalived.json");
+    assert!(!json.ends_with('\n') && json.contains("192.0.2.98\\/24") && !json.contains("1111"));
+    let names = |text: &str| -> Vec<String> {
+        let quoted = text
+            .split('"')
+            .skip(1)
+            .step_by(2)
+            .zip(text.split('"').skip(2).step_by(2));
+        quoted
+            .filter(|(_, after)| after.starts_with(':'))
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    };
+    let mut expected = names(&sample("node1-1-steady.json"));
+    let vips = expected.iter().position(|name| name == "vips").unwrap();
+    expected.insert(vips + 1, "evips".into());
+    assert_eq!(names(&json), expected);
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let shown = &document[0]["data"];
+    assert_eq!(
+        (
+            shown["state"].as_u64(),
+            shown["garp_delay"].as_u64(),
+            shown["adver_int"].as_u64()
+        ),
+        (Some(2), Some(5), Some(1))
+    );
+    assert_eq!(shown["auth_data"], "********");
+}
+
+fn links() {
+    fs::write("/tmp/precious", "precious").unwrap();
+    fs::create_dir("/tmp/own").unwrap();
+    fs::create_dir("/tmp/tmp").unwrap();
+    for name in [
+        "/tmp/tmp/keepalived.stats",
+        "/tmp/own/keepalived.data",
+        "/tmp/own/keepalived_parent.data",
+    ] {
+        symlink("/tmp/precious", name).unwrap();
+    }
+    let conf = format!("global_defs {{\n state_dump_file /tmp/own/\n umask 022\n}}\n{CONF}");
+    fs::write("/tmp/conf", conf).unwrap();
+    let daemon = Daemon::run(VRRPD, "/tmp/node", &["-n", "-l", "-G", "-f", "/tmp/conf"], |command| {
+        command.env("TMPDIR", "/tmp/tmp");
+    });
+    daemon.says("Startup complete");
+    daemon.signal(libc::SIGUSR1);
+    daemon.signal(libc::SIGUSR2);
+    for name in [
+        "/tmp/tmp/keepalived.stats",
+        "/tmp/own/keepalived.data",
+        "/tmp/own/keepalived_parent.data",
+    ] {
+        until(name, || fs::symlink_metadata(name).is_ok_and(|facts| facts.is_file()));
+        assert_eq!(fs::metadata(name).unwrap().mode() & 0o777, 0o644);
+    }
+    assert_eq!(text_of("/tmp/precious"), "precious");
+    assert_eq!(
+        fs::read_dir("/tmp/tmp").unwrap().count(),
+        1,
+        "nothing half written is left"
+    );
+    assert_eq!(daemon.stop(), 0);
+}

@@ -1,0 +1,134 @@
+//! The log: sinks that block, hostile packets.
+
+use crate::rig::{CONF, Daemon, VIP, VRRPD, Wire, forge, has, read_syslog, status, syslog, text_of, until};
+use crate::{Case, Needs};
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let case = |name, run| Case {
+        name,
+        run,
+        needs: Needs::Nothing,
+    };
+    vec![
+        case("logs::a_reader_that_does_not_read_delays_nothing", blocked),
+        case("logs::a_full_disk_delays_nothing", full_disk),
+        case("logs::hostile_packets_are_one_line_a_cause", hostile),
+    ]
+}
+
+/// Both logs are sockets or pipes that nobody reads; each reload writes lines to them.
+fn blocked() {
+    fs::write("/tmp/conf", CONF).unwrap();
+    let unread = syslog();
+    let mut child = Command::new(VRRPD)
+        .args(["-n", "-l", "-D", "-f", "/tmp/conf"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    until("the address is set", || has(VIP));
+    let wire = Wire::new();
+    let storm = std::thread::spawn(move || {
+        for _ in 0..100 {
+            crate::rig::signal_to(pid, libc::SIGHUP);
+            crate::rig::signal_to(pid, libc::SIGUSR2);
+            crate::rig::pause(20);
+        }
+    });
+    // Fill the pipe for certain, whatever the program says: it is ours as well.
+    let gap = wire.longest_gap(Duration::from_millis(2500));
+    storm.join().unwrap();
+    assert!(gap < Duration::from_millis(300), "{gap:?} without an advert");
+    let status = status();
+    let lost = status["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|problem| problem["code"] == "log-lines-lost");
+    assert!(lost, "{}", status["problems"]);
+    // Somebody reads again: the loss is told.
+    read_syslog(&unread, "log lines were lost here");
+    crate::rig::signal_to(pid, libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn full_disk() {
+    fs::create_dir("/tmp/disk").unwrap();
+    let options = Some("size=4k");
+    nix::mount::mount(
+        Some("tmpfs"),
+        "/tmp/disk",
+        Some("tmpfs"),
+        nix::mount::MsFlags::empty(),
+        options,
+    )
+    .unwrap();
+    fs::write("/tmp/conf", CONF).unwrap();
+    let options = ["-n", "-G", "-D", "-g/tmp/disk/log", "-f", "/tmp/conf"];
+    let daemon = Daemon::run(VRRPD, "/tmp/node", &options, |_| {});
+    until("the address is set", || has(VIP));
+    let wire = Wire::new();
+    for _ in 0..20 {
+        daemon.signal(libc::SIGHUP);
+        crate::rig::pause(20);
+    }
+    let gap = wire.longest_gap(Duration::from_secs(1));
+    assert!(gap < Duration::from_millis(300), "{gap:?} without an advert");
+    assert!(text_of("/tmp/disk/log").contains("Entering MASTER STATE"));
+    until("the loss is shown", || {
+        status()["problems"].to_string().contains("log-lines-lost")
+    });
+    assert_eq!(daemon.stop(), 0);
+}
+
+fn hostile() {
+    ip_far();
+    let daemon = Daemon::master();
+    let wire = Wire::new();
+    let storm = std::thread::spawn(|| {
+        for _ in 0..50 {
+            forge(20, |bytes| bytes[6] ^= 0xff);
+            forge(20, |bytes| bytes[0] = 0x21);
+            forge(20, |bytes| bytes[0] = 0x37);
+            forge(20, |bytes| bytes.truncate(10));
+            forge(20, |bytes| bytes[1] = 77);
+            crate::rig::pause(20);
+        }
+    });
+    let gap = wire.longest_gap(Duration::from_millis(1500));
+    storm.join().unwrap();
+    assert!(gap < Duration::from_millis(300), "{gap:?} without an advert");
+    let dropped = status()["instances"][0]["counters"]["dropped"].clone();
+    for counter in ["checksum", "version", "type", "length"] {
+        assert!(dropped[counter].as_u64().unwrap() >= 500, "{counter}: {dropped}");
+    }
+    let log = daemon.log();
+    for text in [
+        "Invalid VRRPv3 checksum",
+        "wrong VRRP version",
+        "Invalid packet type",
+        "too short",
+    ] {
+        let lines = log.matches(text).count();
+        assert_eq!(lines, 1, "{text}:\n{log}");
+    }
+    assert!(has(VIP) && status()["instances"][0]["state"] == "MASTER");
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// The forger's address.
+fn ip_far() {
+    crate::rig::ip("addr add 192.0.2.2/24 dev far0");
+    // Both ends of the cable are in one namespace: without this the kernel takes the forger for ourselves.
+    for (name, value) in [
+        ("eth0/accept_local", "1"),
+        ("eth0/rp_filter", "0"),
+        ("all/rp_filter", "0"),
+    ] {
+        fs::write(format!("/proc/sys/net/ipv4/conf/{name}"), value).unwrap();
+    }
+}

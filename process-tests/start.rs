@@ -1,0 +1,248 @@
+//! From the command line to a running daemon: background, pid files, names, rights, exit statuses.
+
+use crate::rig::{
+    CONF, Daemon, VIP, VRRPD, ask, called, exists, has, ip, pid_in, read_syslog, signal_to, state, status, syslog,
+    text_of, until,
+};
+use crate::{Case, Needs};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let case = |name, run, needs| Case { name, run, needs };
+    vec![
+        case("start::on_a_host_where_nothing_is_prepared", bare_host, Needs::Nothing),
+        case("start::in_the_background", background, Needs::Nothing),
+        case("start::under_keepalived_s_name", by_link, Needs::Keepalived),
+        case(
+            "start::a_second_one_says_so_and_leaves_the_first_alone",
+            second,
+            Needs::Nothing,
+        ),
+        case("start::statuses_of_starts_that_fail", failures, Needs::Nothing),
+        case("start::a_missing_right_is_named", rights, Needs::Root),
+        case(
+            "start::as_an_ordinary_user_with_two_capabilities",
+            ordinary_user,
+            Needs::Root,
+        ),
+    ]
+}
+
+fn bare_host() {
+    let daemon = Daemon::master();
+    assert_eq!(state(), "MASTER");
+    let directory = fs::metadata("/run/vrrpd").unwrap();
+    assert_eq!(directory.mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata("/run/vrrpd/control.sock").unwrap().mode() & 0o777, 0o600);
+    let (pid, vrrp) = (daemon.pid(), daemon.vrrp_pid());
+    assert_eq!(text_of("/run/keepalived.pid"), format!("{pid}\n"));
+    assert_eq!(fs::metadata("/run/vrrp.pid").unwrap().mode() & 0o777, 0o644);
+    assert_eq!(status()["pid"], vrrp);
+    assert_eq!(daemon.stop(), 0);
+    let left: Vec<_> = fs::read_dir("/run")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    let ours = |name: &&std::ffi::OsString| !["dev", "vrrpd", "vrrpd-lab"].contains(&name.to_str().unwrap());
+    assert_eq!(left.iter().find(ours), None, "{left:?}");
+    assert!(!exists("/run/vrrpd/control.sock") && !has(VIP));
+    let (status, _, error) = ask("status");
+    assert_eq!(
+        (status, error.as_str()),
+        (3, "vrrpd: no daemon answers at /run/vrrpd/control.sock\n")
+    );
+}
+
+fn background() {
+    fs::write("/tmp/conf", CONF).unwrap();
+    let syslog = syslog();
+    let mut starter = Daemon::run(VRRPD, "/tmp/node", &["-D", "-f", "conf"], |command| {
+        command.current_dir("/tmp");
+    });
+    assert_eq!(starter.status(), 0);
+    until("the pid file", || pid_in("/run/keepalived.pid").is_some());
+    let pid = pid_in("/run/keepalived.pid").unwrap();
+    until("the address is set", || has(VIP));
+    assert_ne!(pid, starter.pid());
+    let stat = text_of(&format!("/proc/{pid}/stat"));
+    let session: i32 = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .nth(3)
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(session, pid, "a session of its own");
+    let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).unwrap();
+    assert_eq!(link("cwd").to_str(), Some("/"));
+    for stream in ["fd/0", "fd/1", "fd/2"] {
+        assert_eq!(link(stream).to_str(), Some("/dev/null"));
+    }
+    let lines = read_syslog(&syslog, "Entering MASTER STATE");
+    assert!(
+        lines[0].starts_with("<30>") && lines[0].contains(" vrrpd["),
+        "{}",
+        lines[0]
+    );
+    assert!(lines.last().unwrap().contains(" vrrpd_vrrp["), "{lines:?}");
+    // A relative path still means the same file at a reload, although the directory is the root now.
+    signal_to(pid, libc::SIGHUP);
+    read_syslog(&syslog, "Reload complete");
+    signal_to(pid, libc::SIGTERM);
+    read_syslog(&syslog, "Stopped vrrpd");
+    until("the pid file is gone", || !exists("/run/keepalived.pid"));
+    assert!(!has(VIP) && starter.log().is_empty(), "{}", starter.log());
+}
+
+fn by_link() {
+    crate::rig::mount_tmpfs("/etc/keepalived");
+    fs::write("/etc/keepalived/keepalived.conf", CONF).unwrap();
+    std::os::unix::fs::symlink(VRRPD, "/tmp/keepalived").unwrap();
+    let syslog = syslog();
+    // As Debian's unit does it.
+    let daemon = Daemon::run("/tmp/keepalived", "/tmp/node", &["--dont-fork"], |_| {});
+    let lines = read_syslog(&syslog, "Entering MASTER STATE");
+    assert!(
+        lines[0].contains(" Keepalived[") && lines[0].contains("Starting Keepalived v2."),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("Opening file '/etc/keepalived/keepalived.conf'."))
+    );
+    assert!(lines.last().unwrap().contains(" Keepalived_vrrp["), "{lines:?}");
+    assert_eq!(
+        text_of(&format!("/proc/{}/comm", daemon.pid())),
+        "keepalived\n",
+        "killall finds it"
+    );
+    assert_eq!(text_of(&format!("/proc/{}/comm", daemon.vrrp_pid())), "keepalived\n");
+    assert_eq!(daemon.stop(), 0);
+}
+
+fn second() {
+    let first = Daemon::master();
+    let mut second = Daemon::run(
+        VRRPD,
+        "/tmp/second",
+        &["-n", "-l", "-G", "-f", "/tmp/conf"],
+        called("keepalived"),
+    );
+    assert_eq!(second.status(), 0);
+    second.says("Another process has pid file /run/keepalived.pid locked");
+    second.says("daemon is already running");
+    assert_eq!(text_of("/run/keepalived.pid"), format!("{}\n", first.pid()));
+    assert!(has(VIP) && state() == "MASTER");
+    // One that is stopping is waited for: a restart does not fail for want of some milliseconds.
+    first.signal(libc::SIGTERM);
+    let third = Daemon::run(VRRPD, "/tmp/third", &["-n", "-l", "-G", "-f", "/tmp/conf"], |_| {});
+    third.says("Entering MASTER STATE");
+    assert_eq!((first.stop(), third.stop()), (0, 0));
+}
+
+fn failures() {
+    let run = |conf: Option<&str>, expected: i32, text: &str| {
+        let path = conf.map_or("/nowhere/at/all", |conf| {
+            fs::write("/tmp/bad", conf).unwrap();
+            "/tmp/bad"
+        });
+        let mut daemon = Daemon::run(VRRPD, "/tmp/bad.d", &["-n", "-l", "-G", "-f", path], |_| {});
+        assert_eq!(daemon.status(), expected, "{}", daemon.log());
+        daemon.says(text);
+        assert!(!exists("/run/keepalived.pid") || pid_in("/run/keepalived.pid").is_none());
+    };
+    run(None, 6, "/nowhere/at/all");
+    run(
+        Some(&CONF.replace("virtual_router_id 51", "")),
+        2,
+        "(VI_1) the virtual router id must be set",
+    );
+    // Every problem of a file in one run, with file and line.
+    let (status, _, error) = ask("-t -f /tmp/conf2");
+    assert_eq!((status, error.is_empty()), (4, false));
+    fs::write("/tmp/conf2", CONF.replace("priority 150", "priority 999\nbogus_word 1")).unwrap();
+    let (status, _, error) = ask("-t -f /tmp/conf2");
+    assert_eq!(status, 5);
+    assert!(error.contains("Line 4") && error.contains("Line 5"), "{error}");
+    // Without any instance it stays and waits for a reload.
+    let daemon = Daemon::start("! nothing\n");
+    daemon.says("has no configuration to run");
+    fs::write("/tmp/conf", CONF).unwrap();
+    daemon.signal(libc::SIGHUP);
+    until("the address is set", || has(VIP));
+    assert_eq!(daemon.stop(), 0);
+}
+
+fn rights() {
+    fs::write("/tmp/conf", CONF).unwrap();
+    for (words, named) in [
+        (
+            "--bounding-set=-net_raw",
+            vec!["CAP_NET_RAW is missing: adverts can neither be sent nor received"],
+        ),
+        (
+            "--bounding-set=-net_admin",
+            vec!["CAP_NET_ADMIN is missing: addresses cannot be set"],
+        ),
+        (
+            "--reuid=65534 --regid=65534 --clear-groups",
+            vec!["CAP_NET_ADMIN is missing", "CAP_NET_RAW is missing"],
+        ),
+    ] {
+        let directory = format!("/tmp/rights{}", words.len());
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+        let options: Vec<&str> = words
+            .split(' ')
+            .chain([VRRPD, "-n", "-l", "-G", "-f", "/tmp/conf"])
+            .collect();
+        let mut daemon = Daemon::run("setpriv", &directory, &options, |_| {});
+        assert_eq!(daemon.status(), 4, "{words}: {}", daemon.log());
+        for text in named {
+            daemon.says(text);
+        }
+        assert!(!exists("/run/keepalived.pid"));
+    }
+}
+
+fn ordinary_user() {
+    let conf = format!("vrrp_script s {{\n script \"/bin/true\"\n user daemon\n}}\n{CONF}").replace(
+        "    virtual_ipaddress {",
+        "    track_script {\n        s\n    }\n    virtual_ipaddress {",
+    );
+    fs::write("/tmp/conf", conf).unwrap();
+    fs::set_permissions("/tmp/conf", fs::Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir("/tmp/home").unwrap();
+    fs::set_permissions("/tmp/home", fs::Permissions::from_mode(0o777)).unwrap();
+    let words = "--reuid=65534 --regid=65534 --clear-groups --inh-caps=+net_admin,+net_raw \
+                 --ambient-caps=+net_admin,+net_raw";
+    let own = "-n -l -G -D -f /tmp/conf -p /tmp/home/k.pid -r /tmp/home/v.pid --control /tmp/home/c.sock";
+    let options: Vec<&str> = words.split_whitespace().chain([VRRPD]).chain(own.split(' ')).collect();
+    let daemon = Daemon::run("setpriv", "/tmp/log", &options, |_| {});
+    daemon.says("CAP_SETUID is missing: vrrp_script s cannot run as user 1");
+    daemon.says("VRRP_Script(s) failed (could not be started: ");
+    assert!(!has(VIP), "a check that cannot run has not succeeded");
+    fs::write("/tmp/conf", CONF).unwrap();
+    daemon.signal(libc::SIGHUP);
+    until("the address is set", || has(VIP));
+    let (status, text, _) = ask("status --control /tmp/home/c.sock");
+    assert_eq!(status, 0, "{text}");
+    let vrrp = pid_in("/tmp/home/v.pid").unwrap();
+    let capabilities = text_of(&format!("/proc/{vrrp}/status"));
+    let effective = capabilities.lines().find(|line| line.starts_with("CapEff:")).unwrap();
+    assert_eq!(
+        effective.split_whitespace().nth(1).unwrap(),
+        "0000000000003000",
+        "NET_ADMIN and NET_RAW, nothing else"
+    );
+    assert_eq!(daemon.stop(), 0);
+    assert!(!has(VIP));
+    drop(Command::new("true").status());
+    ip("link show");
+}
