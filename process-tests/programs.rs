@@ -51,7 +51,7 @@ const REPORT: &str = r#"#!/bin/sh
   cut -d' ' -f1,5 /proc/self/stat | { read pid group; [ -n "$group" ] && echo "group is ours: $(( group == $$ ))"; }
   tr '\0' '\n' </proc/$$/environ | sort
   readlink /proc/$$/fd/0
-  grep -E '^SigBlk' /proc/$$/status
+  grep -E '^SigBlk' /proc/self/status
   ulimit -n
 } >"$1/new" 2>&1
 mv "$1/new" "$1/report"
