@@ -4,7 +4,7 @@ use super::finding::{Code, Finding, Place, Severity};
 use super::lan::{segments, sources};
 use super::router::{Member, Router};
 use super::{ClusterNode, instance_of, listed, name_of};
-use crate::model::{Authentication, Family, Instance, OldUnicastChecksum, Transport, Version};
+use crate::model::{Authentication, Family, HmacMode, Instance, OldUnicastChecksum, Transport, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -16,6 +16,7 @@ pub(super) fn compare(nodes: &[ClusterNode], routers: &[Router]) -> Vec<Finding>
         side_by_side.compare(&mut findings);
     }
     vrid_twice(nodes, routers, &mut findings);
+    sync_groups(nodes, routers, &mut findings);
     findings
 }
 
@@ -77,6 +78,7 @@ impl<'a> SideBySide<'a> {
             }),
             self.group(),
             self.authentication(),
+            self.hmac(),
             self.checksum(),
             self.owners(),
         ];
@@ -165,6 +167,33 @@ impl<'a> SideBySide<'a> {
             Some("authentication"),
             message,
         ))
+    }
+
+    /// Whether every node can check what every other one signs. Keys are compared, never shown.
+    fn hmac(&self) -> Option<Finding> {
+        let trouble = |(from, sender): (&str, &Instance), (to, receiver): (&str, &Instance)| {
+            let signs = sender.hmac.as_ref().filter(|hmac| hmac.mode != HmacMode::ReceiveOnly);
+            match (signs, &receiver.hmac) {
+                (None, None) => None,
+                (None, Some(hmac)) => {
+                    (hmac.mode == HmacMode::Enforce).then(|| format!("{from} does not sign, {to} wants a signature"))
+                }
+                (Some(_), None) => Some(format!("{from} signs, {to} has no auth_hmac")),
+                (Some(ours), Some(theirs)) => {
+                    let id = ours.active_key;
+                    let same = ours.keys.get(&id).map(|key| &key.bytes) == theirs.keys.get(&id).map(|key| &key.bytes);
+                    (!same).then(|| format!("{from} signs with key {id}, {to} has not this key"))
+                }
+            }
+        };
+        let pairs = self
+            .instances()
+            .flat_map(|from| self.instances().map(move |to| (from, to)));
+        let found = pairs
+            .filter(|(from, to)| from.0 != to.0)
+            .find_map(|(from, to)| trouble(from, to))?;
+        let message = format!("({}) auth_hmac does not fit together: {found}", self.name());
+        Some(self.finding(Severity::Error, Code::HmacDiffers, Some("auth_hmac"), message))
     }
 
     fn checksum(&self) -> Option<Finding> {
@@ -363,6 +392,58 @@ fn vrid_twice(nodes: &[ClusterNode], routers: &[Router], findings: &mut Vec<Find
             ),
             hint: None,
             places: places(nodes, &pair, Some("virtual_router_id")),
+        });
+    }
+}
+
+/// Instances that are one sync group on one node and not on another one.
+fn sync_groups(nodes: &[ClusterNode], routers: &[Router], findings: &mut Vec<Finding>) {
+    let positions: BTreeMap<Member, usize> = (0..)
+        .zip(routers)
+        .flat_map(|(index, router)| router.iter().map(move |member| (*member, index)))
+        .collect();
+    for router in routers.iter().filter(|router| router.len() > 1) {
+        // A virtual router that a node lacks is told as such.
+        let everywhere = |index: &usize| routers.get(*index).is_some_and(|other| other.len() >= router.len());
+        let tied = |member: &Member| -> BTreeSet<usize> {
+            let mates = super::router::mates(nodes, member).into_iter();
+            mates
+                .filter_map(|mate| positions.get(&mate).copied())
+                .filter(everywhere)
+                .collect()
+        };
+        let name = |member: &Member| {
+            instance_of(nodes, member)
+                .map(|i| i.name.to_string())
+                .unwrap_or_default()
+        };
+        let Some((first, rest)) = router.split_first() else {
+            continue;
+        };
+        let Some(other) = rest.iter().find(|member| tied(member) != tied(first)) else {
+            continue;
+        };
+        let words = |member: &Member| {
+            let mates = super::router::mates(nodes, member);
+            let names: Vec<String> = mates.iter().filter(|mate| *mate != member).map(name).collect();
+            match names.as_slice() {
+                [] => "with none".to_owned(),
+                names => format!("with {}", names.join(", ")),
+            }
+        };
+        findings.push(Finding {
+            severity: Severity::Warning,
+            code: Code::SyncGroupDiffers,
+            message: format!(
+                "({}) it changes its state together {} on {}, {} on {}",
+                name(first),
+                words(first),
+                name_of(nodes, first.node),
+                words(other),
+                name_of(nodes, other.node)
+            ),
+            hint: None,
+            places: places(nodes, &[*first, *other], None),
         });
     }
 }

@@ -5,7 +5,7 @@ use super::router::{Member, Router};
 use super::stage::Stage;
 use super::{ClusterNode, RouterReport, Severity, instance_of, judge, name_of};
 use super::{Code, Finding};
-use crate::model::{Authentication, IfName, Instance, ScriptId};
+use crate::model::{Authentication, IfName, Instance, InstanceId, ScriptId};
 use crate::proto::{InstanceSnapshot, StateName};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,6 +185,7 @@ impl Play {
             }
             let mut model = node.model.clone();
             model.instances.clear();
+            model.groups.iter_mut().for_each(|group| group.members.clear());
             for member in own {
                 if let Some(instance) = instance_of(nodes, &member) {
                     let position = Member {
@@ -192,6 +193,10 @@ impl Play {
                         instance: model.instances.len(),
                     };
                     positions.insert(member, position);
+                    let group = instance.sync_group.and_then(|id| usize::try_from(id.0).ok());
+                    if let Some(group) = group.and_then(|group| model.groups.get_mut(group)) {
+                        group.members.extend(u32::try_from(position.instance).map(InstanceId));
+                    }
                     model.instances.push(essence(instance));
                 }
             }
@@ -319,7 +324,8 @@ impl Play {
     }
 }
 
-/// What of an instance matters for who is master. Authentication by AH is compared like a password.
+/// What of an instance matters for who is master. Authentication by AH is compared like a password; keys of `auth_hmac` are
+/// compared as written.
 fn essence(instance: &Instance) -> Instance {
     let mut instance = instance.clone();
     if let Authentication::Ah(password) = instance.authentication {
@@ -327,6 +333,10 @@ fn essence(instance: &Instance) -> Instance {
     }
     // The addresses of the stage are the node's own; whether the source exists is the host's affair.
     instance.track_source = false;
+    instance.own_link = None;
+    instance.hmac = None;
+    instance.routes.clear();
+    instance.rules.clear();
     instance
 }
 

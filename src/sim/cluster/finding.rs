@@ -26,6 +26,10 @@ pub enum Code {
     VersionDiffers,
     /// The nodes authenticate differently.
     AuthenticationDiffers,
+    /// A node cannot check what another one signs.
+    HmacDiffers,
+    /// Instances change together on one node and not on another one.
+    SyncGroupDiffers,
     /// The nodes have different virtual addresses.
     VipsDiffer,
     /// The same virtual address has different prefix lengths.
@@ -62,12 +66,14 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::VridDiffers,
         Self::VridTwice,
         Self::IntervalDiffers,
         Self::VersionDiffers,
         Self::AuthenticationDiffers,
+        Self::HmacDiffers,
+        Self::SyncGroupDiffers,
         Self::VipsDiffer,
         Self::PrefixDiffers,
         Self::PeerMissing,
@@ -95,6 +101,8 @@ impl Code {
             Self::IntervalDiffers => "interval-differs",
             Self::VersionDiffers => "version-differs",
             Self::AuthenticationDiffers => "authentication-differs",
+            Self::HmacDiffers => "hmac-differs",
+            Self::SyncGroupDiffers => "sync-group-differs",
             Self::VipsDiffer => "vips-differ",
             Self::PrefixDiffers => "prefix-differs",
             Self::PeerMissing => "peer-missing",
@@ -132,6 +140,12 @@ impl Code {
             }
             Self::AuthenticationDiffers => {
                 "A node drops adverts that are not authenticated as its own configuration says, so both become master.\nWrite the same authentication block in every file; auth_pass counts only by its first 8 characters."
+            }
+            Self::HmacDiffers => {
+                "A node drops adverts whose signature it cannot check, so both become master. The key that a node signs with\n(active_key) has to stand in auth_hmac of every other node, with the same id. Change keys in two steps: first add the\nnew key everywhere, then make it active."
+            }
+            Self::SyncGroupDiffers => {
+                "The members of a vrrp_sync_group change their state together. On another node these instances are not in one\ngroup, so after a failure they can be master on different nodes.\nWrite the same sync groups in every file."
             }
             Self::VipsDiffer => {
                 "The nodes elect a master all the same, but with every change of it addresses vanish or appear. A node logs every\nadvert that has not its own addresses (`expected N VIPs but received M`).\nWrite the same addresses in virtual_ipaddress of every file; the order does not matter."

@@ -74,15 +74,48 @@ pub(super) fn routers(nodes: &[ClusterNode]) -> Vec<Router> {
     routers
 }
 
+/// The members of the sync group that an instance is in, itself among them; only itself when it is in none.
+pub(super) fn mates(nodes: &[ClusterNode], member: &Member) -> Vec<Member> {
+    let node = member.node;
+    let group = nodes.get(node).and_then(|cluster_node| {
+        let id = cluster_node.model.instances.get(member.instance)?.sync_group?;
+        cluster_node.model.groups.get(usize::try_from(id.0).ok()?)
+    });
+    let Some(group) = group else { return vec![*member] };
+    let positions = group.members.iter().filter_map(|id| usize::try_from(id.0).ok());
+    positions.map(|instance| Member { node, instance }).collect()
+}
+
 /// Virtual routers that a failure can move together, because sync groups tie them: each list is played on its own.
-pub(super) fn islands(_nodes: &[ClusterNode], routers: &[Router]) -> Vec<Vec<usize>> {
-    (0..routers.len()).map(|router| vec![router]).collect()
+pub(super) fn islands(nodes: &[ClusterNode], routers: &[Router]) -> Vec<Vec<usize>> {
+    let positions: BTreeMap<Member, usize> = (0..)
+        .zip(routers)
+        .flat_map(|(index, router)| router.iter().map(move |member| (*member, index)))
+        .collect();
+    let mut island_of: Vec<usize> = (0..routers.len()).collect();
+    for member in positions.keys() {
+        let tied: BTreeSet<usize> = mates(nodes, member)
+            .iter()
+            .filter_map(|mate| island_of.get(*positions.get(mate)?).copied())
+            .collect();
+        if let (Some(first), true) = (tied.first(), tied.len() > 1) {
+            island_of
+                .iter_mut()
+                .filter(|island| tied.contains(island))
+                .for_each(|island| *island = *first);
+        }
+    }
+    let mut islands: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (router, island) in island_of.into_iter().enumerate() {
+        islands.entry(island).or_default().push(router);
+    }
+    islands.into_values().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Model, VirtualAddress};
+    use crate::model::{GroupId, InstanceId, Model, SyncGroup, VirtualAddress};
 
     fn node(name: &str, instances: &[(&str, u8, &str, &str)]) -> ClusterNode {
         let instances = instances.iter().map(|(name, vrid, interface, vip)| {
@@ -116,6 +149,29 @@ mod tests {
         let a = node("a", &[("X", 1, "eth0", "10.0.0.1"), ("Y", 2, "eth0", "10.0.0.2")]);
         let b = node("b", &[("Z", 1, "eth0", "10.0.0.3"), ("Y", 7, "eth0", "10.0.0.4")]);
         assert_eq!(found(&[a, b]), [vec![(0, 0), (1, 0)], vec![(0, 1), (1, 1)]]);
+    }
+
+    #[test]
+    fn a_sync_group_makes_one_island_of_its_members() {
+        let instances = [
+            ("X", 1, "eth0", "10.0.0.1"),
+            ("Y", 2, "eth0", "10.0.0.2"),
+            ("Z", 3, "eth0", "10.0.0.3"),
+        ];
+        let (a, mut b) = (node("a", &instances), node("b", &instances));
+        assert_eq!(
+            islands(&[a.clone(), b.clone()], &routers(&[a.clone(), b.clone()])).len(),
+            3
+        );
+        b.model.groups.push(SyncGroup {
+            members: vec![InstanceId(0), InstanceId(2)],
+            ..SyncGroup::default()
+        });
+        for position in [0, 2] {
+            b.model.instances[position].sync_group = Some(GroupId(0));
+        }
+        let nodes = [a, b];
+        assert_eq!(islands(&nodes, &routers(&nodes)), [vec![0, 2], vec![1]]);
     }
 
     #[test]
