@@ -99,13 +99,26 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "system",
             "sys",
         ],
-        &["clap", "libc", "nix", "serde_json"],
+        // annotate_snippets: problems as a compiler prints them. clap_complete, clap_mangen, roff: completions and manual.
+        &[
+            "annotate_snippets",
+            "clap",
+            "clap_complete",
+            "clap_mangen",
+            "libc",
+            "nix",
+            "roff",
+            "serde_json",
+        ],
     ),
 ];
 
 /// Packages that the rules speak of.
 const PACKAGES: &[&str] = &[
+    "annotate_snippets",
     "clap",
+    "clap_complete",
+    "clap_mangen",
     "crossbeam_queue",
     "glob",
     "jiff",
@@ -115,6 +128,7 @@ const PACKAGES: &[&str] = &[
     "netlink_sys",
     "nix",
     "pnet_packet",
+    "roff",
     "rustix",
     "serde",
     "serde_json",

@@ -2,12 +2,15 @@
 //!
 //! Exit statuses: 0 clean, 1 warnings (with `--strict`), 2 errors, also on the command line, 3 a file cannot be read.
 
-use super::output::{stderr, stdout};
-use crate::config::{Class, Diagnostic, LoadOptions, Loaded, NoHost, load};
-use crate::sim::cluster::{self, ClusterNode, ClusterReport, Code, RouterReport, Row, Severity};
+use super::output::{parse, stderr, stdout};
+use super::render::{Message, Printer, Spot, Weight};
+use crate::config::{Class, Diagnostic, LoadOptions, Loaded, NoHost, Source, load};
+use crate::sim::cluster::{self, ClusterNode, ClusterReport, Code, Finding, RouterReport, Row, Severity};
 use crate::system::host::{RealHost, RealSource};
-use clap::Parser;
+use clap::{Command, CommandFactory, Parser};
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::Path;
 
 const WARNINGS: u8 = 1;
@@ -19,8 +22,8 @@ const UNREADABLE: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "vrrpd check", disable_version_flag = true)]
 struct CheckOptions {
-    /// Configuration files.
-    #[arg(required_unless_present = "explain")]
+    /// Configuration of a node. NAME is what the node is called, and what `@id` lines compare with.
+    #[arg(value_name = "[NAME=]FILE", required_unless_present = "explain")]
     files: Vec<String>,
     /// A document for machines, schema 1.
     #[arg(long)]
@@ -34,18 +37,10 @@ struct CheckOptions {
 }
 
 pub(super) fn check(words: &[String]) -> u8 {
-    let argv = std::iter::once("vrrpd check".to_owned()).chain(words.iter().cloned());
-    let options = match CheckOptions::try_parse_from(argv) {
+    let options: CheckOptions = match parse("vrrpd check", words) {
         Ok(options) => options,
-        Err(error) => {
-            let text = error.render().to_string();
-            if error.use_stderr() {
-                stderr(&text);
-                return ERRORS;
-            }
-            stdout(&text);
-            return 0;
-        }
+        Err(0) => return 0,
+        Err(_) => return ERRORS,
     };
     if let Some(code) = &options.explain {
         return explain(code);
@@ -64,6 +59,10 @@ pub(super) fn check(words: &[String]) -> u8 {
     status(&files, cluster.as_ref(), options.strict)
 }
 
+pub(super) fn command() -> Command {
+    CheckOptions::command()
+}
+
 fn explain(code: &str) -> u8 {
     match Code::ALL.into_iter().find(|known| known.as_str() == code) {
         Some(code) => {
@@ -80,13 +79,21 @@ fn explain(code: &str) -> u8 {
 /// One file, read.
 struct CheckedFile {
     path: String,
+    /// Of the node, if one was given.
+    name: Option<String>,
     loaded: Loaded,
 }
 
 impl CheckedFile {
     /// One of several files is for another machine: whether interfaces and programs exist is not asked of this one.
-    fn read(path: &str, count: usize) -> Self {
-        let options = LoadOptions::default();
+    fn read(word: &str, count: usize) -> Self {
+        let (name, path) = match word.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !name.contains('/') => (Some(name.to_owned()), path),
+            Some(_) | None => (None, word),
+        };
+        let options = LoadOptions {
+            config_id: name.clone(),
+        };
         let loaded = if count > 1 {
             load(path, &RealSource, &NoHost, &options)
         } else {
@@ -94,6 +101,7 @@ impl CheckedFile {
         };
         Self {
             path: path.to_owned(),
+            name,
             loaded,
         }
     }
@@ -126,43 +134,38 @@ fn is_error(diagnostic: &Diagnostic) -> bool {
 }
 
 fn judge(files: &[CheckedFile]) -> Option<ClusterReport> {
-    let names = names(&files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>());
     let nodes: Option<Vec<ClusterNode>> = files
         .iter()
-        .zip(names)
+        .zip(names(files))
         .map(|(file, name)| {
-            Some(ClusterNode {
-                name,
-                model: file.loaded.model.clone()?,
-            })
+            let model = file.loaded.model.clone()?;
+            Some(ClusterNode { name, model })
         })
         .collect();
     Some(cluster::judge(&nodes?))
 }
 
-/// Short names of the nodes: the file's, else its folder's, else the whole path.
-fn names(paths: &[&str]) -> Vec<String> {
-    let stem = |path: &&str| Some(Path::new(path).file_stem()?.to_string_lossy().into_owned());
-    let folder = |path: &&str| Some(Path::new(path).parent()?.file_name()?.to_string_lossy().into_owned());
-    let all_differ = |names: &Option<Vec<String>>| {
-        let mut sorted = names.clone().unwrap_or_default();
-        sorted.sort_unstable();
-        sorted.dedup();
-        sorted.len() == paths.len()
+/// What the nodes are called: as given, else by the file, else by its folder, else by the whole path.
+fn names(files: &[CheckedFile]) -> Vec<String> {
+    type Way = fn(&Path) -> Option<&OsStr>;
+    const WAYS: [Way; 3] = [
+        |path| path.file_stem(),
+        |path| path.parent()?.file_name(),
+        |path| Some(path.as_os_str()),
+    ];
+    let by = |way: Way| -> Vec<String> {
+        let name = |file: &CheckedFile| {
+            let found = way(Path::new(&file.path)).map(|name| name.to_string_lossy().into_owned());
+            file.name.clone().or(found).unwrap_or_default()
+        };
+        files.iter().map(name).collect()
     };
-    let stems = Some(paths.iter().map(stem).collect::<Option<Vec<String>>>()).flatten();
-    let folders = Some(paths.iter().map(folder).collect::<Option<Vec<String>>>()).flatten();
-    [stems, folders]
-        .into_iter()
+    let all_differ = |names: &Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    let number = |(n, name): (usize, String)| format!("{name}#{n}");
+    WAYS.into_iter()
+        .map(by)
         .find(all_differ)
-        .flatten()
-        .unwrap_or_else(|| {
-            paths
-                .iter()
-                .enumerate()
-                .map(|(n, path)| format!("{path}#{}", n + 1))
-                .collect()
-        })
+        .unwrap_or_else(|| (1..).zip(by(WAYS[2])).map(number).collect())
 }
 
 fn status(files: &[CheckedFile], cluster: Option<&ClusterReport>, strict: bool) -> u8 {
@@ -188,21 +191,21 @@ fn document(files: &[CheckedFile], cluster: Option<&ClusterReport>) -> String {
 }
 
 fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
+    let read = |path: &str| Some(String::from_utf8_lossy(&RealSource.read(path).ok()?).into_owned());
+    let mut printer = Printer::new(&read);
+    let alone = files.len() == 1;
     for file in files {
-        let alone = files.len() == 1;
         for problem in &file.loaded.diagnostics {
             if alone || is_error(problem) {
-                stdout(&format!("{problem}\n"));
+                stdout(&printer.print(&message(problem)));
             }
         }
-        if !alone && file.warnings() > 0 {
-            let count = file.warnings();
+        let count = file.warnings();
+        if !alone && count > 0 {
+            let (plural, them) = if count == 1 { ("", "it") } else { ("s", "them") };
+            let path = &file.path;
             stdout(&format!(
-                "{}: {count} warning{} of its own; `vrrpd check {}` shows {}\n",
-                file.path,
-                if count == 1 { "" } else { "s" },
-                file.path,
-                if count == 1 { "it" } else { "them" }
+                "{path}: {count} warning{plural} of its own; `vrrpd check {path}` shows {them}\n"
             ));
         }
         if file.loaded.model.is_none() {
@@ -214,19 +217,48 @@ fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
             .routers
             .iter()
             .for_each(|router| stdout(&format!("\n{}", table(router))));
-        if !report.findings.is_empty() {
-            stdout("\n");
-        }
         for finding in &report.findings {
-            let severity = match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            stdout(&format!("{severity}[{}]: {}\n", finding.code, finding.message));
-            if let Some(hint) = &finding.hint {
-                stdout(&format!("  = help: {hint}\n"));
-            }
+            stdout(&format!("\n{}", printer.print(&cluster_message(finding))));
         }
+    }
+}
+
+fn message(diagnostic: &Diagnostic) -> Message {
+    let code = diagnostic
+        .class
+        .map(|class| serde_json::to_value(class).unwrap_or_default());
+    Message {
+        weight: match diagnostic.class {
+            None => Weight::Note,
+            Some(_) if is_error(diagnostic) => Weight::Error,
+            Some(_) => Weight::Warning,
+        },
+        code: code
+            .and_then(|code| code.as_str().map(str::to_lowercase))
+            .unwrap_or_else(|| "note".into()),
+        text: diagnostic.message.clone(),
+        at: diagnostic.position.as_ref().map(|position| Spot {
+            file: position.file.to_string(),
+            line: position.line,
+            column: position.column,
+            length: 0,
+        }),
+        related: Vec::new(),
+        hint: diagnostic.hint.clone(),
+    }
+}
+
+fn cluster_message(finding: &Finding) -> Message {
+    Message {
+        weight: match finding.severity {
+            Severity::Error => Weight::Error,
+            Severity::Warning => Weight::Warning,
+        },
+        code: finding.code.to_string(),
+        text: finding.message.clone(),
+        at: None,
+        related: Vec::new(),
+        hint: finding.hint.clone(),
     }
 }
 

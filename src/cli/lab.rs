@@ -4,6 +4,7 @@
 
 use super::output::{stderr, stdout};
 use crate::lab::{Outcome, enter, play_seed};
+use clap::Command;
 
 pub(super) fn lab(words: &[String]) -> u8 {
     if let Some(word) = words.first() {
@@ -39,4 +40,8 @@ pub(super) fn lab(words: &[String]) -> u8 {
             2
         }
     }
+}
+
+pub(super) fn command() -> Command {
+    Command::new("vrrpd lab").about("Play the first user's cluster in throw-away network namespaces")
 }

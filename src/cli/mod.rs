@@ -1,24 +1,41 @@
 //! The command line: one file per subcommand; without one, keepalived's own options (`run`).
 
 mod check;
+mod command;
+mod completions;
 mod getopt;
 mod lab;
+mod manual;
 mod options;
 mod output;
+mod render;
 mod run;
 mod status;
 
 use crate::supervisor::CalledAs;
+use clap::Command;
 
-/// A subcommand gets the words behind its name and returns the exit status.
-type Subcommand = fn(&[String]) -> u8;
+/// One way to call the program.
+struct Subcommand {
+    name: &'static str,
+    /// Gets the words behind the name and returns the exit status.
+    run: fn(&[String]) -> u8,
+    /// Its options, for completions and the manual.
+    command: fn() -> Command,
+}
+
+const fn subcommand(name: &'static str, run: fn(&[String]) -> u8, command: fn() -> Command) -> Subcommand {
+    Subcommand { name, run, command }
+}
 
 /// One line per subcommand.
-const SUBCOMMANDS: [(&str, Subcommand); 4] = [
-    ("check", check::check),
-    ("lab", lab::lab),
-    ("status", status::status),
-    ("why", status::why),
+const SUBCOMMANDS: [Subcommand; 6] = [
+    subcommand("status", status::status, status::status_command),
+    subcommand("why", status::why, status::why_command),
+    subcommand("check", check::check, check::command),
+    subcommand("lab", lab::lab, lab::command),
+    subcommand("completions", completions::completions, completions::command),
+    subcommand("manual", manual::manual, manual::command),
 ];
 
 /// Runs the program with this command line, its own name first; the exit status.
@@ -26,14 +43,14 @@ const SUBCOMMANDS: [(&str, Subcommand); 4] = [
 pub fn main(argv: &[String]) -> u8 {
     let word = argv.get(1).map(String::as_str).filter(|word| !word.starts_with('-'));
     let Some(word) = word else { return run::main(argv) };
-    if let Some((_, subcommand)) = SUBCOMMANDS.iter().find(|(name, _)| *name == word) {
-        return subcommand(argv.get(2..).unwrap_or_default());
+    if let Some(subcommand) = SUBCOMMANDS.iter().find(|subcommand| subcommand.name == word) {
+        return (subcommand.run)(argv.get(2..).unwrap_or_default());
     }
     match CalledAs::from_argv0(argv.first().map_or("vrrpd", String::as_str)) {
         // keepalived mentions words that it does not know and runs.
         CalledAs::Keepalived => run::main(argv),
         CalledAs::Vrrpd => {
-            let names: Vec<&str> = SUBCOMMANDS.iter().map(|(name, _)| *name).collect();
+            let names: Vec<&str> = SUBCOMMANDS.iter().map(|subcommand| subcommand.name).collect();
             output::stderr(&format!(
                 "vrrpd: there is no subcommand `{word}`; there are: {}. `vrrpd --help` shows the options\n",
                 names.join(", ")

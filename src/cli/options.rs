@@ -3,6 +3,7 @@
 use super::getopt::{Argument, Item, Opt, parse};
 use crate::supervisor::{CalledAs, RunOptions};
 use crate::sys::{realtime_max, realtime_min};
+use clap::{Arg, ArgAction};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -469,6 +470,23 @@ fn version(called_as: CalledAs) -> String {
         called_as.banner(),
         env!("CARGO_PKG_DESCRIPTION"),
     )
+}
+
+/// The options for completions and the manual.
+pub(super) fn arguments() -> impl Iterator<Item = Arg> {
+    OPTIONS.iter().filter(|option| option.help != "accepted").map(|option| {
+        let arg = Arg::new(option.long).long(option.long).help(option.help);
+        let arg = option.short.into_iter().fold(arg, Arg::short);
+        match option.argument {
+            Argument::None => arg.action(ArgAction::SetTrue),
+            Argument::Required => arg.action(ArgAction::Set).value_name(option.placeholder),
+            Argument::Optional => arg
+                .action(ArgAction::Set)
+                .value_name(option.placeholder)
+                .num_args(0..=1)
+                .require_equals(true),
+        }
+    })
 }
 
 fn usage() -> String {

@@ -2,11 +2,11 @@
 //!
 //! Exit statuses: 0, or with `--check` 0 all is well, 1 warnings, 2 errors; 1 bad options; 3 nobody answers; 4 no such instance.
 
-use super::output::{stderr, stdout};
+use super::output::{parse, stderr, stdout};
 use crate::control::client;
 use crate::control::{Status, text, why};
 use crate::proto::Severity;
-use clap::Parser;
+use clap::{Command, CommandFactory, Parser};
 use std::path::PathBuf;
 
 const NO_DAEMON: u8 = 3;
@@ -50,20 +50,6 @@ struct WhyOptions {
     /// The control socket.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
-}
-
-fn parse<T: Parser>(name: &str, words: &[String]) -> Result<T, u8> {
-    let argv = std::iter::once(name.to_owned()).chain(words.iter().cloned());
-    T::try_parse_from(argv).map_err(|error| {
-        let help = !error.use_stderr();
-        let text = error.render().to_string();
-        if help {
-            stdout(&text)
-        } else {
-            stderr(&text)
-        }
-        u8::from(!help)
-    })
 }
 
 fn ask(control: Option<PathBuf>, name: Option<&str>) -> Result<Vec<Status>, u8> {
@@ -142,4 +128,12 @@ pub(super) fn why(words: &[String]) -> u8 {
             .for_each(|instance| stdout(&why::story(instance)));
     }
     0
+}
+
+pub(super) fn status_command() -> Command {
+    StatusOptions::command()
+}
+
+pub(super) fn why_command() -> Command {
+    WhyOptions::command()
 }
