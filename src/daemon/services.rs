@@ -199,7 +199,12 @@ impl Desk {
     fn take_all(&mut self) {
         while let Some(slow) = self.inbox.pop() {
             match slow {
-                Slow::Line(event) => self.log.write(wording::severity(&event), &wording::words(&event)),
+                Slow::Line(event) => {
+                    let severity = wording::severity(&event);
+                    for line in wording::words(&event).lines() {
+                        self.log.write(severity, line);
+                    }
+                }
                 Slow::Text(severity, text) => self.log.write(severity, &text),
                 Slow::Taken(taken) => self.answer(*taken),
                 Slow::Dump(order) => {

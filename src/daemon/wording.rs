@@ -4,16 +4,20 @@
     reason = "the long match is split over two functions; a test sees that no line is left without words"
 )]
 
-use crate::model::Family;
-use crate::proto::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, ScriptLine};
+use crate::model::{Family, IfName};
+use crate::proto::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
 use crate::system::logsink::Severity;
 use std::io;
+use std::net::IpAddr;
 
 /// How important a line is.
 pub(super) const fn severity(event: &LogEvent) -> Severity {
     match event {
         LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => Severity::Warning,
-        LogEvent::Instance { .. } | LogEvent::Script { .. } | LogEvent::Interface { .. } => Severity::Info,
+        LogEvent::Instance { .. }
+        | LogEvent::Script { .. }
+        | LogEvent::Interface { .. }
+        | LogEvent::Announcing { .. } => Severity::Info,
     }
 }
 
@@ -25,7 +29,6 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
             InstanceLine::ReceiveTimeout
                 | InstanceLine::SettingVips { .. }
                 | InstanceLine::RemovingVips { .. }
-                | InstanceLine::SendingAnnouncements { .. }
                 | InstanceLine::SentPriorityZero
                 | InstanceLine::MasterSet { .. }
                 | InstanceLine::MasterChanged { .. }
@@ -36,11 +39,12 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
                 | InstanceLine::IntervalLearned { .. }
         ),
         LogEvent::Interface { line, .. } => !matches!(line, InterfaceLine::Up | InterfaceLine::Down),
+        LogEvent::Announcing { .. } => true,
         LogEvent::Script { .. } | LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => false,
     }
 }
 
-/// The line.
+/// The line; for a burst of announcements several of them.
 pub(super) fn words(event: &LogEvent) -> String {
     match event {
         LogEvent::Instance { name, line } => instance(name, line),
@@ -55,11 +59,38 @@ pub(super) fn words(event: &LogEvent) -> String {
                 format!("Deassigned address {address} from interface {name}")
             }
         },
+        LogEvent::Announcing {
+            name,
+            addresses,
+            rounds,
+        } => announcing(name, addresses, *rounds),
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
             format!("({name}) {lines} lines like the next one were left out within {within} s")
         }
     }
+}
+
+/// Every frame has its line, in the order in which they leave: all addresses, as often as there are rounds.
+fn announcing(name: &str, addresses: &[(IfName, IpAddr, Pace)], rounds: u32) -> String {
+    let mut lines = Vec::new();
+    for round in 0..rounds {
+        for (interface, address, pace) in addresses {
+            let (burst, frame) = match address {
+                IpAddr::V4(_) => ("gratuitous ARPs", "gratuitous ARP"),
+                IpAddr::V6(_) => ("Unsolicited Neighbour Adverts", "unsolicited Neighbour Advert"),
+            };
+            if round == 0 {
+                lines.push(format!(
+                    "({name}) Sending/queueing {burst} on {interface} for {address}"
+                ));
+            }
+            if *pace == Pace::Direct {
+                lines.push(format!("Sending {frame} on {interface} for {address}"));
+            }
+        }
+    }
+    lines.join("\n")
 }
 
 fn script(name: &str, line: &ScriptLine) -> String {
@@ -108,12 +139,6 @@ fn instance(name: &str, line: &InstanceLine) -> String {
         }
         InstanceLine::SettingVips { excluded } => format!("({name}) setting {}VIPs.", e_prefix(*excluded)),
         InstanceLine::RemovingVips { excluded } => format!("({name}) removing {}VIPs.", e_prefix(*excluded)),
-        InstanceLine::SendingAnnouncements { interface, address } if address.is_ipv4() => {
-            format!("({name}) Sending/queueing gratuitous ARPs on {interface} for {address}")
-        }
-        InstanceLine::SendingAnnouncements { interface, address } => {
-            format!("({name}) Sending/queueing Unsolicited Neighbour Adverts on {interface} for {address}")
-        }
         InstanceLine::SentPriorityZero => format!("({name}) sent 0 priority"),
         InstanceLine::PreemptDelayStart { delay } => format!("({name}) start preempt delay ({delay})"),
         InstanceLine::PreemptDelayStop => format!("({name}) stop preempt delay"),
@@ -352,5 +377,26 @@ mod tests {
         ] {
             assert_eq!(words(&event), text);
         }
+    }
+
+    #[test]
+    fn every_announcement_has_its_line_in_the_order_of_the_frames() {
+        let eth0: IfName = "eth0".parse().unwrap();
+        let event = LogEvent::Announcing {
+            name: "VI_1".into(),
+            addresses: vec![
+                (eth0.clone(), "192.0.2.1".parse().unwrap(), Pace::Direct),
+                (eth0, "2001:db8::1".parse().unwrap(), Pace::Direct),
+            ],
+            rounds: 2,
+        };
+        let lines = "(VI_1) Sending/queueing gratuitous ARPs on eth0 for 192.0.2.1
+Sending gratuitous ARP on eth0 for 192.0.2.1
+(VI_1) Sending/queueing Unsolicited Neighbour Adverts on eth0 for 2001:db8::1
+Sending unsolicited Neighbour Advert on eth0 for 2001:db8::1
+Sending gratuitous ARP on eth0 for 192.0.2.1
+Sending unsolicited Neighbour Advert on eth0 for 2001:db8::1";
+        assert_eq!(words(&event), lines);
+        assert!(is_detail(&event));
     }
 }

@@ -30,6 +30,15 @@ pub enum LogEvent {
         /// What.
         line: InterfaceLine,
     },
+    /// With `-D`: A burst of announcements begins, one line a frame.
+    Announcing {
+        /// The instance's name.
+        name: Arc<str>,
+        /// Where and what; whether it goes at once or waits for its turn (`garp_interval`, `gna_interval`).
+        addresses: Vec<(IfName, IpAddr, Pace)>,
+        /// How often each address is announced.
+        rounds: u32,
+    },
     /// The process did not run for this long.
     TimerLate {
         /// How long.
@@ -44,6 +53,15 @@ pub enum LogEvent {
         /// Since when.
         within: Micros,
     },
+}
+
+/// When an announcement leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pace {
+    /// At once.
+    Direct,
+    /// When it is its turn.
+    Queued,
 }
 
 /// What a line says of an instance.
@@ -95,13 +113,6 @@ pub enum InstanceLine {
     RemovingVips {
         /// Whether the excluded ones.
         excluded: bool,
-    },
-    /// With `-D`: A burst begins for this address.
-    SendingAnnouncements {
-        /// Where.
-        interface: IfName,
-        /// What.
-        address: IpAddr,
     },
     /// With `-D`: A priority 0 advert was sent.
     SentPriorityZero,

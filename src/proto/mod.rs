@@ -30,7 +30,7 @@ mod world;
 pub use action::{Action, AddressWish, Announce, KillSignal, Receive, SocketSpec, StateChange, StateName, Transmit};
 pub use counters::{Counters, DropReason};
 pub use event::{Culprit, Datagram, Event, Link, LinkAddress, Packet, RunOutcome};
-pub use log_event::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, ScriptLine};
+pub use log_event::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
 pub use mutant::Mutant;
 pub use reason::{Reason, TrackerKind, Transition};
 pub use snapshot::{

@@ -3,7 +3,7 @@
 use super::{Context, Instance, State};
 use crate::model::{Family, IfName, Micros};
 use crate::proto::action::{Action, Announce};
-use crate::proto::log_event::InstanceLine;
+use crate::proto::log_event::{LogEvent, Pace};
 use crate::proto::mutant::Mutant;
 use std::net::IpAddr;
 
@@ -105,20 +105,20 @@ impl Instance {
         if addresses.is_empty() {
             return;
         }
-        for (address, interface) in &addresses {
-            self.log(
-                InstanceLine::SendingAnnouncements {
-                    interface: interface.clone(),
-                    address: *address,
-                },
-                ctx.out,
-            );
-        }
         let pacing = ctx.pacing;
         let distance = |address: IpAddr| match Family::of(address) {
             Family::Ipv4 => pacing.arp,
             Family::Ipv6 => pacing.na,
         };
+        let line = |(address, interface): &(IpAddr, IfName)| match distance(*address) {
+            Micros::ZERO => (interface.clone(), *address, Pace::Direct),
+            _ => (interface.clone(), *address, Pace::Queued),
+        };
+        ctx.out.push_back(Action::Log(LogEvent::Announcing {
+            name: self.config.name.clone(),
+            addresses: addresses.iter().map(line).collect(),
+            rounds,
+        }));
         let (paced, direct): (Vec<_>, Vec<_>) = addresses
             .into_iter()
             .partition(|(address, _)| distance(*address) > Micros::ZERO);
