@@ -387,7 +387,8 @@ fn warn_of_programs(brief: &Brief) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What the supervisor works with for the rest of its life. Programs that run as root get the full set back at `execve`.
+/// What the supervisor works with for the rest of its life. Programs that run as root get the full set back at `execve`,
+/// and must be permitted no more than we are: else they would outlive a killed supervisor.
 fn drop_rights() {
     if !nix::unistd::geteuid().is_root() {
         // The capabilities of an ordinary user are inherited by programs only as they are.
@@ -404,7 +405,7 @@ fn drop_rights() {
         Capability::SetUid,
         Capability::SysNice,
     ];
-    if let Err(error) = sys::keep_capabilities(&kept) {
+    if let Err(error) = sys::use_capabilities(&kept) {
         tracing::warn!("cannot give capabilities up: {error}");
     }
 }

@@ -95,6 +95,24 @@ pub fn keep_capabilities(wanted: &[Capability]) -> io::Result<()> {
     )?)
 }
 
+/// Uses no capability but these from now on; the others stay permitted. For a thread that starts programs as root: the
+/// kernel forgets a program's parent-death signal when `execve` gives it more than its parent's thread was permitted.
+///
+/// # Errors
+/// None that a thread can cause by using less than it has.
+pub fn use_capabilities(wanted: &[Capability]) -> io::Result<()> {
+    let wanted = wanted.iter().fold(CapabilitySet::empty(), |set, one| set | one.set());
+    let permitted = capabilities(None)?.permitted;
+    Ok(set_capabilities(
+        None,
+        CapabilitySets {
+            effective: permitted & wanted,
+            permitted,
+            inheritable: CapabilitySet::empty(),
+        },
+    )?)
+}
+
 /// Makes `execve` and `execveat` fail with `EPERM` for this thread and all that it will start, for ever. Other system call
 /// tables of the same machine (32 bit, x32), which would offer a way round, are closed.
 ///

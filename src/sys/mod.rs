@@ -16,7 +16,7 @@ mod seqpacket;
 mod signal;
 mod spawn;
 
-pub use confine::{Capability, forbid_exec, has_capability, keep_capabilities};
+pub use confine::{Capability, forbid_exec, has_capability, keep_capabilities, use_capabilities};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fork::{default_signals, fork};
