@@ -1,0 +1,164 @@
+//! Adverts that nobody may believe, built by hand and sent by a stranger on the LAN; and an ear that hears one node only.
+
+use pnet_packet::ip::IpNextHeaderProtocol;
+use pnet_packet::util::{checksum, ipv4_checksum};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use vrrpd::model::{Instant, Micros};
+use vrrpd::system::clock;
+
+pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+pub(crate) const VRID: u8 = 51;
+const VIP: [u8; 4] = [192, 0, 2, 100];
+
+/// What is wrong with an advert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    Checksum,
+    Ttl,
+    Version,
+    Kind,
+    Length,
+    Password,
+    AuthType,
+    Interval,
+}
+
+impl Wrong {
+    /// What can be wrong in either version, then what only version 2 has.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Checksum,
+        Self::Ttl,
+        Self::Version,
+        Self::Kind,
+        Self::Length,
+        Self::Password,
+        Self::AuthType,
+        Self::Interval,
+    ];
+    pub(crate) const OF_BOTH: usize = 5;
+
+    /// The counter of `vrrpd status --json` that has to move.
+    pub(crate) fn counter(self) -> &'static str {
+        match self {
+            Self::Checksum => "checksum",
+            Self::Ttl => "ttl",
+            Self::Version => "version",
+            Self::Kind => "type",
+            Self::Length => "length",
+            Self::Password => "auth",
+            Self::AuthType => "auth_mismatch",
+            Self::Interval => "interval",
+        }
+    }
+}
+
+/// An IPv4 packet with an advert of priority 200, right but for one thing. Version 2 has the password `1111`.
+fn packet(version: u8, source: Ipv4Addr, wrong: Wrong) -> Vec<u8> {
+    let version = if wrong == Wrong::Version { 5 - version } else { version };
+    let kind = if wrong == Wrong::Kind { 2 } else { 1 };
+    let mut message = vec![version << 4 | kind, VRID, 200, 1];
+    match version {
+        2 => message.extend([
+            u8::from(wrong != Wrong::AuthType),
+            if wrong == Wrong::Interval { 7 } else { 1 },
+        ]),
+        _ => message.extend([0, 50]),
+    }
+    message.extend([0, 0]);
+    message.extend(VIP);
+    if version == 2 {
+        message.extend(if wrong == Wrong::Password { b"2222" } else { b"1111" });
+        message.extend([0; 4]);
+    }
+    if wrong == Wrong::Length {
+        message.truncate(10);
+    }
+    let sum = match version {
+        2 => checksum(&message, 3),
+        _ => ipv4_checksum(&message, 3, &[], &source, &GROUP, IpNextHeaderProtocol(112)),
+    };
+    let sum = if wrong == Wrong::Checksum { sum ^ 0x0101 } else { sum };
+    message[6..8].copy_from_slice(&sum.to_be_bytes());
+    let length = u16::try_from(20 + message.len()).unwrap().to_be_bytes();
+    let ttl = if wrong == Wrong::Ttl { 64 } else { 255 };
+    // The kernel fills in identification and checksum.
+    let mut packet = vec![0x45, 0xc0, length[0], length[1], 0, 0, 0, 0, ttl, 112, 0, 0];
+    packet.extend(source.octets());
+    packet.extend(GROUP.octets());
+    packet.extend(message);
+    packet
+}
+
+/// Sends one after the other of them at this rate for this time, and prints how many.
+pub(crate) fn send(version: u8, source: Ipv4Addr, wrongs: &[Wrong], a_second: u64, time: Micros) -> u8 {
+    match try_send(version, source, wrongs, a_second, time) {
+        Ok(sent) => {
+            println!("sent {sent}");
+            0
+        }
+        Err(error) => {
+            println!("{error}");
+            1
+        }
+    }
+}
+
+fn try_send(version: u8, source: Ipv4Addr, wrongs: &[Wrong], a_second: u64, time: Micros) -> io::Result<u64> {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
+    socket.set_multicast_if_v4(&source)?;
+    let to = SocketAddrV4::new(GROUP, 0).into();
+    let packets: Vec<Vec<u8>> = wrongs.iter().map(|wrong| packet(version, source, *wrong)).collect();
+    let start = clock::now();
+    let mut sent = 0;
+    for packet in packets.iter().cycle() {
+        let gone = clock::now().since(start);
+        if gone >= time {
+            return Ok(sent);
+        }
+        let due = gone.0 * a_second / 1_000_000;
+        if sent <= due {
+            socket.send_to(packet, &to)?;
+            sent += 1;
+        } else {
+            nix::poll::poll(&mut [], nix::poll::PollTimeout::from(1_u8))?;
+        }
+    }
+    Ok(sent)
+}
+
+/// Prints the time of every advert of this source, whatever else is on the LAN.
+pub(crate) fn hear(own: Ipv4Addr, source: Ipv4Addr) -> u8 {
+    match try_hear(own, source) {
+        Ok(()) => 0,
+        Err(error) => {
+            println!("{error}");
+            1
+        }
+    }
+}
+
+fn try_hear(own: Ipv4Addr, source: Ipv4Addr) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112)))?;
+    // Load the source address of the IP header, compare, take all or nothing.
+    socket.attach_filter(&[
+        SockFilter::new(0x20, 0, 0, 12),
+        SockFilter::new(0x15, 0, 1, u32::from(source)),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+        SockFilter::new(0x06, 0, 0, 0),
+    ])?;
+    socket.join_multicast_v4(&GROUP, &own)?;
+    println!("listens");
+    let mut buffer = [MaybeUninit::uninit(); 256];
+    loop {
+        socket.recv(&mut buffer)?;
+        println!("{}", clock::now().0);
+    }
+}
+
+/// A time that [`hear`] printed.
+pub(crate) fn heard(line: &str) -> Option<Instant> {
+    line.parse().ok().map(Instant)
+}
