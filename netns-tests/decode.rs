@@ -34,13 +34,6 @@ pub(crate) fn fields(frame: &[u8]) -> Vec<Field> {
     all
 }
 
-/// One field of a frame.
-pub(crate) fn field(frame: &[u8], name: &str) -> Option<String> {
-    fields(frame)
-        .into_iter()
-        .find_map(|(known, value)| (known == name).then_some(value))
-}
-
 fn arp(bytes: &[u8], all: &mut Vec<Field>) {
     let packet = ArpPacket::new(bytes).unwrap();
     all.extend([

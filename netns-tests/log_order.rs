@@ -96,7 +96,7 @@ fn first_missing<'a>(expected: &[&'a str], log: &[&str]) -> Option<&'a str> {
 }
 
 /// A node's lines without those that one of the two alone writes.
-fn log<'a>(outcome: &'a Outcome, node: usize) -> Vec<&'a str> {
+fn log(outcome: &Outcome, node: usize) -> Vec<&str> {
     let pair = outcome.job.split(' ').nth(2).unwrap_or_default();
     let ours = pair.chars().nth(node) == Some('v');
     let known = differences::of(&["log"]);

@@ -207,7 +207,7 @@ impl Seed {
         let mut well = true;
         for (at, text) in attempts.filter(|(at, _)| *at >= since) {
             let now = succeeded(text);
-            if now && !well || !now {
+            if !(now && well) {
                 end = at;
             }
             well = now;
