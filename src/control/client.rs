@@ -71,16 +71,25 @@ fn is_control(path: &Path) -> bool {
     name.starts_with("control") && name.ends_with(".sock")
 }
 
+/// The line that asks for the status. Whoever cannot wait sends it over a connection of their own.
+pub const STATUS_REQUEST: &[u8] = b"{\"get\":\"status\"}\n";
+
+/// Understands the line that answers [`STATUS_REQUEST`]; `None` when it is no status.
+#[must_use]
+pub fn understand(line: &str) -> Option<Status> {
+    serde_json::from_str(line).ok()
+}
+
 fn ask(path: &Path) -> Result<Status, AskError> {
     let line = converse(path).map_err(|_| AskError::NoDaemon(vec![path.to_owned()]))?;
-    serde_json::from_str(&line).map_err(|_| AskError::Answer(path.to_owned(), line.trim().to_owned()))
+    understand(&line).ok_or_else(|| AskError::Answer(path.to_owned(), line.trim().to_owned()))
 }
 
 fn converse(path: &Path) -> io::Result<String> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(b"{\"get\":\"status\"}\n")?;
+    stream.write_all(STATUS_REQUEST)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     Ok(line)

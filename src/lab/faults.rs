@@ -1,7 +1,8 @@
 //! What can go wrong: processes killed, stopped, paused; cables cut, one way or both.
 
-use super::node::NodeId;
+use super::node::{Link, NodeId};
 use super::programs::{self, ProgramId};
+use super::rtnl::Rtnl;
 use super::topology::Lab;
 use netlink_packet_route::link::InfoBridgePort;
 use nix::sys::signal::Signal;
@@ -67,68 +68,104 @@ impl Lab {
             .map_or_else(|| Ok(Vec::new()), |node| programs::of_node(node.init))
     }
 
-    /// Cuts a node's cable.
+    /// Cuts all cables of a node.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn cut(&mut self, id: NodeId, cut: Cut) -> io::Result<()> {
-        match cut {
-            // A port that has left the bridge keeps its carrier.
-            Cut::Both => self.set_bridge(id, 0),
-            Cut::Inbound => self.set_port(id, flood(false)),
-            // A locked port takes frames of known stations only, and it learns none.
-            Cut::Outbound => {
-                let settings = vec![
-                    InfoBridgePort::Learning(false),
-                    InfoBridgePort::Locked(true),
-                    InfoBridgePort::Flush,
-                ];
-                self.set_port(id, settings)
-            }
-        }
+        self.cut_link(id, None, cut)
     }
 
-    /// Mends a node's cable.
+    /// Mends all cables of a node.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn heal(&mut self, id: NodeId) -> io::Result<()> {
-        self.set_bridge(id, self.bridge)?;
-        let mut settings = flood(true);
-        settings.extend([InfoBridgePort::Locked(false), InfoBridgePort::Learning(true)]);
-        self.set_port(id, settings)
+        self.heal_link(id, None)
     }
 
-    fn set_bridge(&mut self, id: NodeId, bridge: u32) -> io::Result<()> {
-        match self.nodes.get(id.0).and_then(|node| node.port) {
-            Some(port) => self.rtnl.enslave(port, bridge),
-            None => Ok(()),
-        }
+    /// Cuts the cable of one interface; cuts add up. `None` = of all.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or there is no such interface.
+    pub fn cut_link(&mut self, id: NodeId, interface: Option<&str>, cut: Cut) -> io::Result<()> {
+        self.each_link(id, interface, |rtnl, link| {
+            link.deaf |= cut != Cut::Outbound;
+            link.mute |= cut != Cut::Inbound;
+            apply(rtnl, link)
+        })
     }
 
-    /// Pulls the plug of a node, or puts it in again: its link goes down.
+    /// Mends the cable of one interface. `None` = of all.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or there is no such interface.
+    pub fn heal_link(&mut self, id: NodeId, interface: Option<&str>) -> io::Result<()> {
+        self.each_link(id, interface, |rtnl, link| {
+            (link.deaf, link.mute) = (false, false);
+            apply(rtnl, link)
+        })
+    }
+
+    /// Pulls the plugs of a node, or puts them in again: its links go down.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn set_carrier(&mut self, id: NodeId, up: bool) -> io::Result<()> {
-        match self.nodes.get(id.0).and_then(|node| node.port) {
-            Some(port) => self.rtnl.set_up(port, up),
-            None => Ok(()),
-        }
+        self.set_link_carrier(id, None, up)
     }
 
-    fn set_port(&mut self, id: NodeId, settings: Vec<InfoBridgePort>) -> io::Result<()> {
-        match self.nodes.get(id.0).and_then(|node| node.port) {
-            Some(port) => self.rtnl.set_port(port, settings),
-            None => Ok(()),
+    /// Pulls the plug of one interface, or puts it in again. `None` = of all.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or there is no such interface.
+    pub fn set_link_carrier(&mut self, id: NodeId, interface: Option<&str>, up: bool) -> io::Result<()> {
+        self.each_link(id, interface, |rtnl, link| rtnl.set_up(link.port, up))
+    }
+
+    fn each_link(
+        &mut self,
+        id: NodeId,
+        interface: Option<&str>,
+        mut act: impl FnMut(&mut Rtnl, &mut Link) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let links = self.nodes.get_mut(id.0).map(|node| &mut node.links);
+        let chosen = links.into_iter().flatten();
+        let mut count = 0;
+        for link in chosen.filter(|link| interface.is_none_or(|name| name == link.name)) {
+            act(&mut self.rtnl, link)?;
+            count += 1;
+        }
+        match (count, interface) {
+            (0, Some(name)) => Err(io::Error::other(format!("there is no interface {name}"))),
+            _ => Ok(()),
         }
     }
 }
 
-fn flood(on: bool) -> Vec<InfoBridgePort> {
-    vec![
-        InfoBridgePort::UnicastFlood(on),
-        InfoBridgePort::MulticastFlood(on),
-        InfoBridgePort::BroadcastFlood(on),
-    ]
+/// Makes a port as its link is to be.
+fn apply(rtnl: &mut Rtnl, link: &Link) -> io::Result<()> {
+    if link.deaf && link.mute {
+        // A port that has left the bridge keeps its carrier.
+        return rtnl.enslave(link.port, 0);
+    }
+    rtnl.enslave(link.port, link.bridge)?;
+    // A bridge that does not know where a station is floods: nothing that is learned may lead to a deaf one. A locked port
+    // takes frames of known stations only, and knows none.
+    let settings = vec![
+        InfoBridgePort::UnicastFlood(!link.deaf),
+        InfoBridgePort::MulticastFlood(!link.deaf),
+        InfoBridgePort::BroadcastFlood(!link.deaf),
+        InfoBridgePort::Learning(!link.deaf && !link.mute),
+        InfoBridgePort::Locked(link.mute),
+        InfoBridgePort::Flush,
+    ];
+    rtnl.set_port(link.port, settings)?;
+    // An older kernel passes over what it does not know.
+    if link.mute && !rtnl.is_locked(link.port)? {
+        return Err(io::Error::other(
+            "this kernel cannot silence a node that goes on hearing (it needs Linux 5.16 or later)",
+        ));
+    }
+    Ok(())
 }

@@ -6,19 +6,33 @@
 //! Who is master is decided by looking, never by asking the daemon: the kernel's addresses in each node (netlink) and the
 //! packets that each node sends (a packet socket on the bridge's ports).
 
+mod ask;
+mod chronicle;
+mod cluster;
+mod command;
+mod editor;
 mod faults;
+mod files;
+mod input;
 mod node;
 mod observer;
+mod plan;
 mod programs;
 mod rtnl;
 mod sandbox;
+mod screen;
 mod seed;
+mod session;
+mod table;
 mod topology;
 
+pub use command::{HELP, HOW_CHECKS_FAIL, duration};
 pub use faults::Cut;
-pub use node::{Node, NodeId, NodeSpec};
+pub use input::Input;
+pub use node::{HostFiles, Node, NodeId, NodeSpec};
 pub use observer::{AdvertSeen, AnnounceKind, Frame, Seen};
 pub use programs::{Process, ProgramId};
 pub use sandbox::{Outcome, enter};
 pub use seed::{SEED, SeedFile, play_seed};
-pub use topology::{Happening, Lab, Moment};
+pub use session::{Cast, Manner, cast, play_files};
+pub use topology::{BridgeId, Happening, Lab, Moment};

@@ -30,6 +30,21 @@ pub struct NodeSpec {
     pub plugged: bool,
 }
 
+/// A cable between an interface of a node and a bridge.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The interface's name in the node.
+    pub(super) name: String,
+    /// The bridge's number in the bridges' namespace.
+    pub(super) bridge: u32,
+    /// The bridge's port, in the same namespace.
+    pub(super) port: u32,
+    /// Whether the node hears nothing.
+    pub(super) deaf: bool,
+    /// Whether the node is not heard.
+    pub(super) mute: bool,
+}
+
 /// A node.
 #[derive(Debug)]
 pub struct Node {
@@ -39,15 +54,21 @@ pub struct Node {
     pub(super) init: Pid,
     pub(super) rtnl: Rtnl,
     pub(super) monitor: Monitor,
-    /// The bridge's port, in the bridge's namespace.
-    pub(super) port: Option<u32>,
-    /// The node's `eth0`, in its own namespace.
-    pub(super) eth0: Option<u32>,
+    /// Its cables.
+    pub(super) links: Vec<Link>,
+    /// How many files of the lab's own were shown in it.
+    pub(super) shown: u32,
     /// Addresses that the kernel holds now.
     pub(super) present: BTreeSet<OnLink>,
 }
 
 impl Node {
+    /// Where the daemon's control socket is seen from the lab.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.run().join("vrrpd/control.sock")
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -64,6 +85,21 @@ impl Node {
     #[must_use]
     pub fn run(&self) -> PathBuf {
         directory(&self.spec.name).join("run")
+    }
+
+    /// The names of its interfaces on bridges.
+    pub fn links(&self) -> impl Iterator<Item = &str> + '_ {
+        self.links.iter().map(|link| link.name.as_str())
+    }
+
+    /// Of each interface: whether it hears nothing, and whether it is not heard.
+    pub(super) fn cuts(&self) -> Vec<(bool, bool)> {
+        self.links.iter().map(|link| (link.deaf, link.mute)).collect()
+    }
+
+    /// The bridge of a port, when it is one of this node's.
+    pub(super) fn bridge_behind(&self, port: u32) -> Option<u32> {
+        self.links.iter().find(|link| link.port == port).map(|link| link.bridge)
     }
 
     /// Whether the kernel has this address on any link of the node.
@@ -128,15 +164,27 @@ impl Namespaces {
     }
 }
 
+/// What a node sees of the machine's files. `/run` and `/tmp` are its own.
+#[derive(Debug, Clone, Default)]
+pub struct HostFiles {
+    /// Programs that do not lie in a system directory: shown in `/run/.programs`.
+    pub programs: Vec<PathBuf>,
+    /// Directories below `/tmp` that are shown nevertheless.
+    pub below_tmp: Vec<PathBuf>,
+    /// Whether nobody in the node may change any of them. Otherwise rights alone decide.
+    pub read_only: bool,
+}
+
 /// Where a program that does not lie in a system directory is shown inside every node.
 pub(super) const PROGRAMS: &str = "/run/.programs";
 
 /// Makes the namespaces of a node and its process 1.
-pub(super) fn create(spec: NodeSpec, lab: &Namespaces, programs: &[PathBuf]) -> io::Result<Node> {
+pub(super) fn create(spec: NodeSpec, lab: &Namespaces, files: &HostFiles) -> io::Result<Node> {
     let (run, tmp) = (directory(&spec.name).join("run"), directory(&spec.name).join("tmp"));
     fs::create_dir_all(run.join(".programs"))?;
     fs::create_dir_all(&tmp)?;
     fs::set_permissions(&tmp, Permissions::from_mode(0o1777))?;
+    fs::set_permissions(&run, Permissions::from_mode(0o755))?;
     let (ready, tell) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     let name = spec.name.clone();
     sys::fork(|| {
@@ -144,7 +192,7 @@ pub(super) fn create(spec: NodeSpec, lab: &Namespaces, programs: &[PathBuf]) -> 
             CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID,
         )
         .map_err(|error| context("make a node's namespaces", error))
-        .and_then(|()| sys::fork(|| be_process_one(&name, &run, &tmp, programs, &tell)));
+        .and_then(|()| sys::fork(|| be_process_one(&name, &run, &tmp, files, &tell)));
         answer(&tell, &made.map(|pid| format!("{pid}\n")));
         0
     })?;
@@ -165,8 +213,8 @@ pub(super) fn create(spec: NodeSpec, lab: &Namespaces, programs: &[PathBuf]) -> 
         init: Pid::from_raw(init),
         rtnl,
         monitor,
-        port: None,
-        eth0: None,
+        links: Vec::new(),
+        shown: 0,
         present: BTreeSet::new(),
     })
 }
@@ -202,9 +250,9 @@ fn answer(tell: &OwnedFd, result: &io::Result<String>) {
 }
 
 /// Prepares the node's files, says so, and then only buries the dead.
-fn be_process_one(name: &str, run: &Path, tmp: &Path, programs: &[PathBuf], tell: &OwnedFd) -> u8 {
+fn be_process_one(name: &str, run: &Path, tmp: &Path, files: &HostFiles, tell: &OwnedFd) -> u8 {
     let children = SigSet::from(Signal::SIGCHLD);
-    let prepared = node_files(name, run, tmp, programs).and_then(|()| Ok(children.thread_block()?));
+    let prepared = node_files(name, run, tmp, files).and_then(|()| Ok(children.thread_block()?));
     answer(
         tell,
         &prepared
@@ -228,10 +276,15 @@ fn be_process_one(name: &str, run: &Path, tmp: &Path, programs: &[PathBuf], tell
     }
 }
 
-fn node_files(name: &str, run: &Path, tmp: &Path, programs: &[PathBuf]) -> io::Result<()> {
+fn node_files(name: &str, run: &Path, tmp: &Path, files: &HostFiles) -> io::Result<()> {
     mount_private()?;
     sethostname(name)?;
-    for program in programs {
+    for directory in &files.below_tmp {
+        let at = tmp.join(directory.strip_prefix("/tmp").unwrap_or(directory));
+        fs::create_dir_all(&at)?;
+        mount_bind(directory, &at)?;
+    }
+    for program in &files.programs {
         let file = program
             .file_name()
             .ok_or_else(|| io::Error::other("a program without a name"))?;
@@ -241,5 +294,13 @@ fn node_files(name: &str, run: &Path, tmp: &Path, programs: &[PathBuf]) -> io::R
     }
     mount_bind(tmp, Path::new("/tmp"))?;
     mount_bind(run, Path::new("/run"))?;
+    if files.read_only {
+        let protect = || {
+            sys::make_read_only(Path::new("/"))?;
+            sys::make_writable(Path::new("/tmp"))?;
+            sys::make_writable(Path::new("/run"))
+        };
+        protect().map_err(|error| context("make the machine's files read-only", error))?;
+    }
     mount_fs("proc", "/proc")
 }

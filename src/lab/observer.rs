@@ -5,6 +5,7 @@
 )]
 
 use super::sandbox::context;
+use super::topology::BridgeId;
 use crate::model::{Family, Instant, Micros};
 use crate::system::clock;
 use crate::wire::arp::ArpPacket;
@@ -28,6 +29,8 @@ pub(super) struct Observer(OwnedFd);
 pub struct Frame {
     /// What it says.
     pub seen: Seen,
+    /// The bridge that it was sent to.
+    pub bridge: BridgeId,
     /// All its bytes, from the Ethernet header on.
     pub bytes: Vec<u8>,
 }
@@ -125,6 +128,8 @@ impl Observer {
                     at: clock::now().before(age),
                     frame: Frame {
                         seen,
+                        // The socket knows the port; the lab knows the bridge.
+                        bridge: BridgeId(0),
                         bytes: bytes.to_vec(),
                     },
                 }));

@@ -5,11 +5,12 @@ use super::sandbox::context;
 use crate::sys;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, execve, pipe2, setsid};
 use std::collections::BTreeSet;
 use std::ffi::{CString, NulError};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 
 /// A program's place in its [`super::Lab`].
@@ -75,6 +76,27 @@ pub(super) fn start(node: &Namespaces, lab: &Namespaces, work: &Work<'_>) -> io:
     });
     lab.give_birth_here()?;
     Ok((born?, output))
+}
+
+/// Does something in the node's network, files and name, in a process of its own, and waits for it.
+pub(super) fn inside(node: &Namespaces, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let (answer, tell) = pipe2(OFlag::O_CLOEXEC)?;
+    let child = sys::fork(|| match node.enter().and_then(|()| work()) {
+        Ok(()) => 0,
+        Err(error) => {
+            // Whoever waits for the answer has died if this fails.
+            nix::unistd::write(&tell, error.to_string().as_bytes()).unwrap_or_default();
+            1
+        }
+    })?;
+    drop(tell);
+    let mut text = String::new();
+    File::from(answer).read_to_string(&mut text)?;
+    if waitpid(child, None)? == WaitStatus::Exited(child, 0) {
+        Ok(())
+    } else {
+        Err(io::Error::other(text))
+    }
 }
 
 fn prepare(node: &Namespaces, output: &OwnedFd) -> io::Result<()> {

@@ -130,7 +130,6 @@ impl Rtnl {
         )
     }
 
-    /// Removes a link; of a cable both ends.
     /// Makes `port` a port of the bridge.
     pub(super) fn enslave(&mut self, port: u32, bridge: u32) -> io::Result<()> {
         let mut link = LinkMessage::default();
@@ -159,6 +158,24 @@ impl Rtnl {
             LinkInfo::PortData(InfoPortData::BridgePort(settings)),
         ])];
         self.change("change a bridge port", RouteNetlinkMessage::NewLink(link), 0)
+    }
+
+    /// Whether a bridge port is locked.
+    pub(super) fn is_locked(&mut self, port: u32) -> io::Result<bool> {
+        let mut link = LinkMessage::default();
+        link.header.index = port;
+        let links = self.transact(RouteNetlinkMessage::GetLink(link), NLM_F_ACK)?;
+        let locked = |info: &LinkInfo| match info {
+            LinkInfo::PortData(InfoPortData::BridgePort(settings)) => settings.contains(&InfoBridgePort::Locked(true)),
+            _ => false,
+        };
+        Ok(links.iter().any(|message| match message {
+            RouteNetlinkMessage::NewLink(link) => link.attributes.iter().any(|attribute| match attribute {
+                LinkAttribute::LinkInfo(infos) => infos.iter().any(locked),
+                _ => false,
+            }),
+            _ => false,
+        }))
     }
 
     /// Gives a link an address.

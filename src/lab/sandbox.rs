@@ -9,9 +9,9 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, pipe2};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -22,6 +22,8 @@ use std::path::Path;
 pub enum Outcome {
     /// The work returned this status.
     Exited(u8),
+    /// SIGINT, SIGTERM, SIGHUP or SIGQUIT ended it: this one. Everything was gone before the caller got to know.
+    Interrupted(i32),
     /// A signal ended it, or the namespaces could not be made; the text was written to stderr.
     Failed,
 }
@@ -31,12 +33,36 @@ pub(super) const ROOT: &str = "/run/vrrpd-lab";
 
 /// Runs `work` in namespaces of its own and waits for it. Call it before the process has a second thread.
 ///
+/// A signal that asks this process to end, or the terminal's interrupt key, ends everything first; SIGTSTP is not obeyed, for
+/// a lab whose clock stands still would measure nonsense.
+///
 /// Real root keeps its rights; anybody else, and a root that may not make namespaces, becomes root of a user namespace.
 ///
 /// # Errors
 /// When there is more than one thread or no process can be made. What fails inside is [`Outcome::Failed`] with the reason
 /// on stderr.
 pub fn enter(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
+    let before = SigSet::thread_get_mask()?;
+    let outcome = enter_with_signals_held(work);
+    before.thread_set_mask()?;
+    outcome
+}
+
+/// What ends a lab, and what would only stop its clock (SIGTSTP).
+const HELD: [i32; 6] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGTSTP,
+    libc::SIGCHLD,
+];
+
+fn enter_with_signals_held(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
+    sys::block_signals(&HELD)?;
+    let signals = sys::SignalFd::new(&HELD)?;
+    // The worker falls to this process when the keeper is killed, so that its end can be waited for.
+    set_child_subreaper(true)?;
     let (alive, hold) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     let mine = hold.as_raw_fd();
     let keeper = sys::fork(|| {
@@ -44,12 +70,35 @@ pub fn enter(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
         complain("make the lab's namespaces", keep(&alive, work))
     })?;
     drop(alive);
-    let ended = wait_for(keeper);
+    let ended = wait_or_end(keeper, &signals);
     drop(hold);
-    ended.map(|status| match status {
-        Some(FAILED) | None => Outcome::Failed,
-        Some(status) => Outcome::Exited(status),
-    })
+    set_child_subreaper(false)?;
+    ended
+}
+
+/// Waits for the keeper; a signal ends it and everything else first.
+fn wait_or_end(keeper: Pid, signals: &sys::SignalFd) -> io::Result<Outcome> {
+    loop {
+        if let Some(ended) = has_ended(keeper)? {
+            return Ok(match ended {
+                Some(FAILED) | None => Outcome::Failed,
+                Some(status) => Outcome::Exited(status),
+            });
+        }
+        let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        while let Some(info) = signals.read()? {
+            if !matches!(info.signal, libc::SIGCHLD | libc::SIGTSTP) {
+                kill(keeper, Signal::SIGKILL)?;
+                // The worker's end comes after that of everything in its process namespace.
+                while waitpid(None, None) != Err(Errno::ECHILD) {}
+                return Ok(Outcome::Interrupted(info.signal));
+            }
+        }
+    }
 }
 
 /// The child's copy of the end that only its parent may hold: while somebody has it open, the parent lives.
@@ -146,12 +195,23 @@ pub(super) fn mount_bind(from: &Path, to: &Path) -> io::Result<()> {
 /// Waits for a child; its status, or `None` when a signal ended it.
 fn wait_for(child: Pid) -> io::Result<Option<u8>> {
     loop {
-        match waitpid(child, None) {
-            Ok(WaitStatus::Exited(_, status)) => return Ok(u8::try_from(status).ok()),
-            Ok(WaitStatus::Signaled(..)) => return Ok(None),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(ended) = ended(waitpid(child, None))? {
+            return Ok(ended);
         }
+    }
+}
+
+/// The same of a child that has ended already.
+fn has_ended(child: Pid) -> io::Result<Option<Option<u8>>> {
+    ended(waitpid(child, Some(WaitPidFlag::WNOHANG)))
+}
+
+fn ended(waited: nix::Result<WaitStatus>) -> io::Result<Option<Option<u8>>> {
+    match waited {
+        Ok(WaitStatus::Exited(_, status)) => Ok(Some(u8::try_from(status).ok())),
+        Ok(WaitStatus::Signaled(..)) => Ok(Some(None)),
+        Ok(_) | Err(Errno::EINTR) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

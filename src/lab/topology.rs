@@ -1,18 +1,20 @@
 //! The bridge, the nodes on it, the programs in them, and everything that is seen to happen.
 
-use super::node::{self, Namespaces, Node, NodeId, NodeSpec};
+use super::node::{self, HostFiles, Link, Namespaces, Node, NodeId, NodeSpec};
 use super::observer::{Frame, Observer};
 use super::programs::{self, Program, ProgramId, Work};
 use super::rtnl::{Change, OnLink, Rtnl};
-use super::sandbox::context;
+use super::sandbox::{context, mount_bind};
 use crate::model::{Instant, Micros};
 use crate::system::clock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use std::fs::{self, File};
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 /// Something that was seen, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +40,17 @@ pub enum Happening {
     Ended(NodeId, String, Option<i32>),
 }
 
-/// A bridge with nodes.
+/// A bridge's place in its [`Lab`]; the first one is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BridgeId(pub usize);
+
+/// Bridges with nodes.
 #[derive(Debug)]
 pub struct Lab {
     pub(super) namespaces: Namespaces,
     pub(super) rtnl: Rtnl,
     observer: Observer,
-    pub(super) bridge: u32,
+    bridges: Vec<u32>,
     pub(super) nodes: Vec<Node>,
     pub(super) programs: Vec<Program>,
     /// Everything seen so far.
@@ -59,26 +65,36 @@ impl Lab {
     /// # Errors
     /// What the kernel refuses.
     pub fn new(specs: Vec<NodeSpec>, programs: &[PathBuf]) -> io::Result<Self> {
+        Self::with_files(
+            specs,
+            &HostFiles {
+                programs: programs.to_vec(),
+                ..HostFiles::default()
+            },
+        )
+    }
+
+    /// Makes the bridge and the nodes, with this view of the machine's files.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn with_files(specs: Vec<NodeSpec>, files: &HostFiles) -> io::Result<Self> {
         let namespaces = Namespaces::of("self")?;
         let mut rtnl = Rtnl::open()?;
         rtnl.set_up(1, true)?;
-        rtnl.add_bridge("lab")?;
-        let bridge = rtnl
-            .index_of("lab")?
-            .ok_or_else(|| io::Error::other("the bridge is not there"))?;
-        rtnl.set_up(bridge, true)?;
         let mut lab = Self {
             namespaces,
             rtnl,
             observer: Observer::open()?,
-            bridge,
+            bridges: Vec::new(),
             nodes: Vec::new(),
             programs: Vec::new(),
             moments: Vec::new(),
             started: clock::now(),
         };
+        lab.add_bridge()?;
         for spec in specs {
-            let node = node::create(spec, &lab.namespaces, programs)?;
+            let node = node::create(spec, &lab.namespaces, files)?;
             let id = NodeId(lab.nodes.len());
             let plugged = node.spec.plugged;
             lab.nodes.push(node);
@@ -89,43 +105,77 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Gives a node its `eth0`, on the bridge, with its addresses.
+    /// Makes another bridge.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn add_bridge(&mut self) -> io::Result<BridgeId> {
+        let id = BridgeId(self.bridges.len());
+        let name = format!("lab{}", id.0);
+        self.rtnl.add_bridge(&name)?;
+        let bridge = self
+            .rtnl
+            .index_of(&name)?
+            .ok_or_else(|| io::Error::other("the bridge is not there"))?;
+        self.rtnl.set_up(bridge, true)?;
+        self.bridges.push(bridge);
+        Ok(id)
+    }
+
+    /// Gives a node its `eth0`, on the first bridge, with its addresses.
     ///
     /// # Errors
     /// What the kernel refuses.
     pub fn plug(&mut self, id: NodeId) -> io::Result<()> {
+        let addresses = self.nodes.get(id.0).map(|node| node.spec.addresses.clone());
+        self.plug_into(id, BridgeId(0), "eth0", &addresses.unwrap_or_default())
+    }
+
+    /// Gives a node an interface on a bridge, with addresses.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn plug_into(
+        &mut self,
+        id: NodeId,
+        bridge: BridgeId,
+        interface: &str,
+        addresses: &[(IpAddr, u8)],
+    ) -> io::Result<()> {
         let number = u8::try_from(id.0 + 1).map_err(|_| io::Error::other("too many nodes"))?;
-        let port_name = format!("port{number}");
-        let (rtnl, bridge) = (&mut self.rtnl, self.bridge);
-        let node = self
-            .nodes
-            .get_mut(id.0)
-            .ok_or_else(|| io::Error::other("no such node"))?;
-        rtnl.add_veth(
-            &port_name,
-            "eth0",
-            [2, 0, 0x5e, 0x10, 0, number],
-            node.namespaces.net.as_raw_fd(),
-        )?;
+        let rtnl = &mut self.rtnl;
+        let node = self.nodes.get_mut(id.0);
+        let (Some(node), Some(bridge)) = (node, self.bridges.get(bridge.0)) else {
+            return Err(io::Error::other("no such node or bridge"));
+        };
+        let cable = u8::try_from(node.links.len()).map_err(|_| io::Error::other("too many interfaces"))?;
+        let port_name = format!("port{number}-{cable}");
+        let mac = [2, 0, 0x5e, 0x10, cable, number];
+        rtnl.add_veth(&port_name, interface, mac, node.namespaces.net.as_raw_fd())?;
         let port = rtnl
             .index_of(&port_name)?
             .ok_or_else(|| io::Error::other("the port is not there"))?;
-        rtnl.enslave(port, bridge)?;
+        rtnl.enslave(port, *bridge)?;
         rtnl.set_up(port, true)?;
-        let eth0 = node
+        let index = node
             .rtnl
-            .index_of("eth0")?
-            .ok_or_else(|| io::Error::other("eth0 is not there"))?;
-        node.rtnl.set_up(eth0, true)?;
-        for (address, prefix_len) in node.spec.addresses.clone() {
+            .index_of(interface)?
+            .ok_or_else(|| io::Error::other(format!("{interface} is not there")))?;
+        node.rtnl.set_up(index, true)?;
+        for (address, prefix_len) in addresses.iter().copied() {
             node.rtnl.add_address(OnLink {
-                index: eth0,
+                index,
                 address,
                 prefix_len,
             })?;
         }
-        node.port = Some(port);
-        node.eth0 = Some(eth0);
+        node.links.push(Link {
+            name: interface.to_owned(),
+            bridge: *bridge,
+            port,
+            deaf: false,
+            mute: false,
+        });
         Ok(())
     }
 
@@ -192,6 +242,31 @@ impl Lab {
         Ok(ProgramId(self.programs.len() - 1))
     }
 
+    /// Shows a file of the lab's own in a node at `path`, in the place of the one that is there.
+    ///
+    /// # Errors
+    /// When it cannot be written or shown. Below `/run` and `/tmp` it is made; elsewhere it has to exist.
+    pub fn show_file(&mut self, id: NodeId, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        let node = self
+            .nodes
+            .get_mut(id.0)
+            .ok_or_else(|| io::Error::other("no such node"))?;
+        node.shown += 1;
+        let name = format!(".lab/shown.{}", node.shown);
+        let file = node.run().join(&name);
+        fs::create_dir_all(node.run().join(".lab"))?;
+        fs::write(&file, content)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
+        let from = Path::new("/run").join(&name);
+        programs::inside(&node.namespaces, || {
+            if !path.exists() {
+                fs::create_dir_all(path.parent().unwrap_or(path))?;
+                File::create_new(path)?;
+            }
+            mount_bind(&from, path)
+        })
+    }
+
     /// Whether a program still runs.
     #[must_use]
     pub fn runs(&self, id: ProgramId) -> bool {
@@ -213,14 +288,24 @@ impl Lab {
             if left == Micros::ZERO {
                 return Ok(false);
             }
-            self.pause(left)?;
+            self.pause(left, &[])?;
         }
     }
 
+    /// Waits until something can be seen or one of `others` can be read, at most `limit`, and takes in what has happened.
+    ///
+    /// # Errors
+    /// When something that is watched fails.
+    pub fn wait(&mut self, limit: Micros, others: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.pause(limit, others)?;
+        self.look()
+    }
+
     /// Waits until something can be seen, at most this long.
-    fn pause(&self, limit: Micros) -> io::Result<()> {
+    fn pause(&self, limit: Micros, others: &[BorrowedFd<'_>]) -> io::Result<()> {
         use std::os::fd::AsFd;
         let mut fds = vec![PollFd::new(self.observer.as_fd(), PollFlags::POLLIN)];
+        fds.extend(others.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
         fds.extend(
             self.nodes
                 .iter()
@@ -240,11 +325,19 @@ impl Lab {
     /// Takes in everything that has happened.
     fn look(&mut self) -> io::Result<()> {
         while let Some(caught) = self.observer.next()? {
-            let from = self.nodes.iter().position(|node| node.port == Some(caught.port));
-            if let Some(from) = from {
+            let nodes = self.nodes.iter().enumerate();
+            let sender = nodes
+                .filter_map(|(at, node)| Some((at, node.bridge_behind(caught.port)?)))
+                .next();
+            if let Some((from, bridge)) = sender {
+                let bridge = self.bridges.iter().position(|index| *index == bridge).unwrap_or(0);
+                let frame = Frame {
+                    bridge: BridgeId(bridge),
+                    ..caught.frame
+                };
                 self.moments.push(Moment {
                     at: caught.at,
-                    what: Happening::Sent(NodeId(from), caught.frame),
+                    what: Happening::Sent(NodeId(from), frame),
                 });
             }
         }

@@ -1,0 +1,379 @@
+//! What happened, told in lines with measured times. Judged by what the kernels' addresses and the frames on the wire say;
+//! what the daemons say of themselves is quoted as such.
+//!
+//! Times are of two kinds: since the lab began, and since the last cause, which is what a person did.
+
+use super::cluster::RUN;
+use super::node::NodeId;
+use super::observer::{AdvertSeen, AnnounceKind, Seen};
+use super::plan::Router;
+use super::topology::{BridgeId, Happening, Moment};
+use crate::model::{Family, Instant, Micros};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// The story so far.
+#[derive(Debug)]
+pub(super) struct Chronicle {
+    names: Vec<String>,
+    routers: Vec<Router>,
+    started: Instant,
+    cause: Option<Cause>,
+    last_change: Instant,
+    /// The last advert of each node for each router.
+    senders: BTreeMap<(usize, NodeId), Sender>,
+    /// Who has which virtual address.
+    holders: BTreeMap<IpAddr, BTreeSet<NodeId>>,
+    /// Announcements since the address vanished there last.
+    announced: BTreeMap<(NodeId, IpAddr), u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sender {
+    at: Instant,
+    priority: u8,
+}
+
+/// What a person did, and what has followed.
+#[derive(Debug)]
+struct Cause {
+    at: Instant,
+    /// Who had which address before.
+    before: BTreeMap<IpAddr, BTreeSet<NodeId>>,
+    /// How many nodes had the address from when on.
+    counts: BTreeMap<IpAddr, Vec<(Instant, usize)>>,
+    announcements: BTreeMap<NodeId, u32>,
+    anything: bool,
+}
+
+/// Something to tell, before equal things are put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Entry {
+    Has(IpAddr),
+    Lost(IpAddr),
+    Announces(IpAddr, AnnounceKind),
+    Text(String),
+}
+
+/// More addresses than this at once are told in one line.
+const SINGLY: usize = 3;
+
+impl Chronicle {
+    pub(super) fn new(names: Vec<String>, routers: Vec<Router>, now: Instant) -> Self {
+        let addresses = routers.iter().flat_map(Router::addresses);
+        Self {
+            names,
+            holders: addresses.map(|address| (address, BTreeSet::new())).collect(),
+            routers,
+            started: now,
+            cause: None,
+            last_change: now,
+            senders: BTreeMap::new(),
+            announced: BTreeMap::new(),
+        }
+    }
+
+    /// From now on times are told since this.
+    pub(super) fn begin_cause(&mut self, at: Instant) {
+        self.last_change = at;
+        self.cause = Some(Cause {
+            at,
+            before: self.holders.clone(),
+            counts: self
+                .holders
+                .iter()
+                .map(|(vip, nodes)| (*vip, vec![(at, nodes.len())]))
+                .collect(),
+            announcements: BTreeMap::new(),
+            anything: false,
+        });
+    }
+
+    /// A line of the lab itself.
+    pub(super) fn line(&self, at: Instant, text: &str) -> String {
+        format!("{:>9}            {text}\n", seconds(at.since(self.started)))
+    }
+
+    /// How long ago the last change was.
+    pub(super) fn quiet(&self, now: Instant) -> Micros {
+        now.since(self.last_change)
+    }
+
+    /// Takes in what happened, in the order of time; the lines to tell.
+    pub(super) fn take(&mut self, moments: &[Moment]) -> Vec<String> {
+        let mut entries: Vec<(Instant, NodeId, Entry)> = Vec::new();
+        for moment in moments {
+            let at = moment.at;
+            let told = match &moment.what {
+                Happening::Appeared(node, address) => self.moved(at, *node, *address, true),
+                Happening::Vanished(node, address) => self.moved(at, *node, *address, false),
+                Happening::Sent(node, frame) => match &frame.seen {
+                    Seen::Advert(advert) => self.advert(at, *node, frame.bridge, advert),
+                    Seen::Announce { address, kind } => self.announce(*node, *address, *kind),
+                },
+                Happening::Line(node, program, text) => Some((*node, quote(program, text))),
+                Happening::Ended(node, program, status) => {
+                    if program == RUN && *status == Some(0) {
+                        continue;
+                    }
+                    let how = status.map_or_else(|| "by a signal".into(), |status| format!("with status {status}"));
+                    Some((*node, Some(Entry::Text(format!("{program} ended {how}")))))
+                }
+            };
+            let Some((node, Some(entry))) = told else { continue };
+            self.last_change = self.last_change.max(at);
+            if let Some(cause) = &mut self.cause {
+                cause.anything = true;
+            }
+            entries.push((at, node, entry));
+        }
+        self.tell(&entries)
+    }
+
+    fn moved(&mut self, at: Instant, node: NodeId, address: IpAddr, here: bool) -> Option<(NodeId, Option<Entry>)> {
+        let holders = self.holders.get_mut(&address)?;
+        if here {
+            holders.insert(node);
+        } else {
+            holders.remove(&node);
+            self.announced.remove(&(node, address));
+        }
+        let count = holders.len();
+        let counts = self.cause.as_mut().and_then(|cause| cause.counts.get_mut(&address));
+        counts.into_iter().for_each(|counts| counts.push((at, count)));
+        let entry = if here {
+            Entry::Has(address)
+        } else {
+            Entry::Lost(address)
+        };
+        Some((node, Some(entry)))
+    }
+
+    fn announce(&mut self, node: NodeId, address: IpAddr, kind: AnnounceKind) -> Option<(NodeId, Option<Entry>)> {
+        self.holders.get(&address)?;
+        if let Some(cause) = &mut self.cause {
+            *cause.announcements.entry(node).or_default() += 1;
+        }
+        let count = self.announced.entry((node, address)).or_default();
+        *count += 1;
+        // The rest of the burst, and later ones, are counted only.
+        Some((node, (*count == 1).then_some(Entry::Announces(address, kind))))
+    }
+
+    fn advert(
+        &mut self,
+        at: Instant,
+        node: NodeId,
+        bridge: BridgeId,
+        advert: &AdvertSeen,
+    ) -> Option<(NodeId, Option<Entry>)> {
+        let key = (bridge.0, Family::of(advert.source), advert.vrid);
+        let index = self
+            .routers
+            .iter()
+            .position(|router| (router.bridge, router.family, router.vrid) == key)?;
+        let before = self.sending(index, node, at);
+        let name = self.routers.get(index)?.name.clone();
+        let priority = advert.priority;
+        let text = match (before, priority) {
+            (Some(known), _) if known == priority => None,
+            (None, 0) => None,
+            (Some(_), 0) => Some(format!("gives {name} up (priority 0)")),
+            (Some(known), _) => Some(format!("advertises {name} with priority {priority}, was {known}")),
+            (None, _) => {
+                let others = self
+                    .senders
+                    .iter()
+                    .filter(|((router, other), _)| *router == index && *other != node);
+                let last = others.max_by_key(|(_, sender)| sender.at);
+                let after = last.map(|((_, other), sender)| {
+                    let silence = seconds(at.since(sender.at));
+                    format!(", {silence} s after the last one of {}", self.name(*other))
+                });
+                Some(format!(
+                    "advertises {name} with priority {priority}{}",
+                    after.unwrap_or_default()
+                ))
+            }
+        };
+        self.senders.insert((index, node), Sender { at, priority });
+        Some((node, text.map(Entry::Text)))
+    }
+
+    /// The priority with which a node sends adverts, if it has done so lately.
+    fn sending(&self, router: usize, node: NodeId, now: Instant) -> Option<u8> {
+        let interval = self.routers.get(router)?.interval;
+        let sender = self.senders.get(&(router, node))?;
+        // One late advert is no silence; a backup waits longer still before it takes over.
+        let lately = now.since(sender.at) <= interval.times(3);
+        (lately && sender.priority > 0).then_some(sender.priority)
+    }
+
+    /// Who sends adverts for a router and has all its addresses.
+    pub(super) fn masters(&self, router: usize, now: Instant) -> Vec<NodeId> {
+        let nodes = self.routers.get(router).into_iter().flat_map(|router| &router.vips);
+        let has = |node: NodeId, vip: &IpAddr| self.holders.get(vip).is_some_and(|nodes| nodes.contains(&node));
+        nodes
+            .map(|(node, vips)| (NodeId(*node), vips))
+            .filter(|(node, vips)| vips.iter().all(|vip| has(*node, vip)))
+            .map(|(node, _)| node)
+            .filter(|node| self.sending(router, *node, now).is_some())
+            .collect()
+    }
+
+    /// The addresses of a router that a node has.
+    pub(super) fn held(&self, router: &Router, node: NodeId) -> Vec<IpAddr> {
+        let vips = router.addresses().into_iter();
+        vips.filter(|vip| self.holders.get(vip).is_some_and(|nodes| nodes.contains(&node)))
+            .collect()
+    }
+
+    /// What came of the last cause, when there is one; there is none after that.
+    pub(super) fn conclude(&mut self) -> Option<String> {
+        let cause = self.cause.take()?;
+        if !cause.anything {
+            return Some("nothing followed".into());
+        }
+        let mut parts = Vec::new();
+        for router in &self.routers {
+            let Some(vip) = router.addresses().into_iter().next() else {
+                continue;
+            };
+            let list = |holders: &BTreeMap<IpAddr, BTreeSet<NodeId>>| {
+                let nodes = holders.get(&vip).into_iter().flatten();
+                let names: Vec<&str> = nodes.map(|node| self.name(*node)).collect();
+                if names.is_empty() {
+                    "nowhere".to_owned()
+                } else {
+                    names.join(" and ")
+                }
+            };
+            let (from, to) = (list(&cause.before), list(&self.holders));
+            let moved = if from == to {
+                format!("on {to} as before")
+            } else {
+                format!("{from} → {to}")
+            };
+            let mut part = format!("{} {moved}", router.name);
+            let measured = |wanted: fn(usize) -> bool| {
+                let times = router
+                    .addresses()
+                    .into_iter()
+                    .filter_map(|vip| Some(time_with(cause.counts.get(&vip)?, wanted)));
+                times.max().filter(|time| *time >= Micros::from_millis(1))
+            };
+            if let Some(time) = measured(|count| count == 0).filter(|_| from != "nowhere") {
+                part.push_str(&format!(", nowhere for {} s", seconds(time)));
+            }
+            if let Some(time) = measured(|count| count > 1) {
+                part.push_str(&format!(", on two nodes for {} s", seconds(time)));
+            }
+            parts.push(part);
+        }
+        let announced = cause
+            .announcements
+            .iter()
+            .map(|(node, count)| format!("{} announced {count} times", self.name(*node)));
+        parts.extend(announced);
+        let took = seconds(self.last_change.since(cause.at));
+        Some(format!("calm, last change after {took} s: {}", parts.join("; ")))
+    }
+
+    fn name(&self, node: NodeId) -> &str {
+        self.names.get(node.0).map_or("?", String::as_str)
+    }
+
+    /// Lines; many addresses of one node at once become one.
+    fn tell(&self, entries: &[(Instant, NodeId, Entry)]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for group in entries.chunk_by(|(_, a, one), (_, b, other)| a == b && alike(one, other)) {
+            let (Some((at, node, first)), Some((end, ..))) = (group.first(), group.last()) else {
+                continue;
+            };
+            if group.len() > SINGLY {
+                let more = format!(
+                    "{} and {} more, the last {} s later",
+                    words(first),
+                    group.len() - 1,
+                    seconds(end.since(*at))
+                );
+                lines.push(self.told(*at, *node, &more));
+            } else {
+                lines.extend(
+                    group
+                        .iter()
+                        .map(|(at, node, entry)| self.told(*at, *node, &words(entry))),
+                );
+            }
+        }
+        lines
+    }
+
+    fn told(&self, at: Instant, node: NodeId, text: &str) -> String {
+        let width = self.names.iter().map(String::len).max().unwrap_or(0);
+        let since = self
+            .cause
+            .as_ref()
+            .map(|cause| format!("+{}", seconds(at.since(cause.at))));
+        let (elapsed, since) = (seconds(at.since(self.started)), since.unwrap_or_default());
+        format!("{elapsed:>9} {since:>9}  {:<width$}  {text}\n", self.name(node))
+    }
+}
+
+fn alike(one: &Entry, other: &Entry) -> bool {
+    !matches!(one, Entry::Text(_)) && std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+fn words(entry: &Entry) -> String {
+    match entry {
+        Entry::Has(address) => format!("has {address}"),
+        Entry::Lost(address) => format!("no longer has {address}"),
+        Entry::Announces(address, AnnounceKind::Arp) => format!("announces {address} (gratuitous ARP)"),
+        Entry::Announces(address, AnnounceKind::NeighbourAdvert) => {
+            format!("announces {address} (neighbour advertisement)")
+        }
+        Entry::Text(text) => text.clone(),
+    }
+}
+
+/// What of a program's output belongs into the story.
+fn quote(program: &str, text: &str) -> Option<Entry> {
+    if program == RUN {
+        return Some(Entry::Text(text.to_owned()));
+    }
+    let text = message(text);
+    let important = [
+        "VRRP_Script",
+        "priority from",
+        "Entering",
+        "higher",
+        "left in",
+        "Respawning",
+        "FAULT",
+    ];
+    important
+        .iter()
+        .any(|word| text.contains(word))
+        .then(|| Entry::Text(format!("says: {text}")))
+}
+
+/// A log line without its time.
+pub(super) fn message(line: &str) -> &str {
+    line.get(26..)
+        .filter(|_| line.get(24..26) == Some(": "))
+        .unwrap_or(line)
+}
+
+/// How long a count was as wanted, until the last change.
+fn time_with(counts: &[(Instant, usize)], wanted: fn(usize) -> bool) -> Micros {
+    let spans = counts.windows(2).filter_map(|pair| match pair {
+        [(from, count), (to, _)] if wanted(*count) => Some(to.since(*from)),
+        _ => None,
+    });
+    spans.fold(Micros::ZERO, |sum, span| sum + span)
+}
+
+/// Seconds with three decimals.
+pub(super) fn seconds(time: Micros) -> String {
+    format!("{}.{:03}", time.0 / 1_000_000, time.0 / 1_000 % 1_000)
+}

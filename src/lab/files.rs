@@ -1,0 +1,481 @@
+//! The configurations that a lab is given: read, named after their nodes, and changed so that their checks can be made to
+//! fail. The change is verified: the changed text has to mean the same but for the gates.
+
+use crate::config::{
+    Diagnostic, FileFacts, FileKind, Host, InterfaceFacts, LoadOptions, Loaded, ReadError, Source, load,
+};
+use crate::model::{IfName, Model, ProgramUser};
+use crate::system::host::{RealHost, RealSource};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The program that stands before every check, as nodes see it.
+pub(super) const GATE: &str = "/run/.lab/gate";
+
+/// What the gate is. While `closed.N` exists the check N fails; else the gate becomes the check.
+pub(super) const GATE_SCRIPT: &str = "#!/bin/sh\n[ -e \"/run/.lab/closed.$1\" ] && exit 1\nshift\nexec \"$@\"\n";
+
+/// A configuration, ready for its node.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The node's name.
+    pub(super) name: String,
+    /// The file, absolute.
+    pub(super) path: PathBuf,
+    /// What it means, as written.
+    pub(super) model: Model,
+    /// Problems that it has, each with its place.
+    pub(super) problems: Vec<Diagnostic>,
+    /// Every file that was read, as the node is to see it.
+    pub(super) texts: Vec<(PathBuf, Vec<u8>)>,
+    /// Names of the scripts → number of the gate.
+    pub(super) gates: BTreeMap<String, usize>,
+    /// What a person should know, one sentence each.
+    pub(super) notes: Vec<String>,
+}
+
+/// Names nodes after their files: `NAME=FILE`, else the file's name, else its directory's, else a number.
+///
+/// # Errors
+/// When a name is given twice.
+pub(super) fn name_nodes(words: &[String]) -> Result<Vec<(String, String)>, String> {
+    let given: Vec<(Option<String>, &str)> = words.iter().map(|word| split_name(word)).collect();
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let directory = |path: &Path| stem(path.canonicalize().ok()?.parent()?);
+    let by = |of: &dyn Fn(&Path) -> Option<String>| -> Option<Vec<String>> {
+        let names = given
+            .iter()
+            .map(|(name, path)| name.clone().or_else(|| clean(&of(Path::new(path))?)));
+        let names: Vec<String> = names.collect::<Option<_>>()?;
+        let different: BTreeSet<&String> = names.iter().collect();
+        (different.len() == names.len()).then_some(names)
+    };
+    let numbered = || {
+        let names = given.iter().zip(1..);
+        names
+            .map(|((name, _), at)| name.clone().unwrap_or_else(|| format!("n{at}")))
+            .collect::<Vec<_>>()
+    };
+    let names = by(&stem).or_else(|| by(&directory)).unwrap_or_else(numbered);
+    for (at, name) in names.iter().enumerate() {
+        if names.iter().take(at).any(|other| other == name) {
+            return Err(format!("two nodes are called {name}"));
+        }
+    }
+    Ok(names
+        .into_iter()
+        .zip(given.iter().map(|(_, path)| (*path).to_owned()))
+        .collect())
+}
+
+fn split_name(word: &str) -> (Option<String>, &str) {
+    match word.split_once('=') {
+        Some((name, path)) if clean(name).as_deref() == Some(name) => (Some(name.to_owned()), path),
+        _ => (None, word),
+    }
+}
+
+/// A host name: letters, digits and `-`.
+fn clean(name: &str) -> Option<String> {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = name.chars().map(letter).take(40).collect();
+    let name = name.trim_matches('-').to_owned();
+    (!name.is_empty() && name != "all").then_some(name)
+}
+
+/// Reads a configuration and puts gates before its checks. As an ordinary user every script runs as that user.
+///
+/// # Errors
+/// Every problem of a configuration that cannot run, one line each.
+pub(super) fn prepare(name: &str, path: &str, ordinary: bool) -> Result<Prepared, Vec<String>> {
+    let absolute = fs::canonicalize(path).map_err(|error| vec![format!("{path}: {error}")])?;
+    if absolute.starts_with("/run") || absolute.starts_with("/dev") {
+        return Err(vec![format!(
+            "{path}: the nodes have a /run and a /dev of their own and cannot see it; copy it elsewhere"
+        )]);
+    }
+    let main = absolute.to_string_lossy().into_owned();
+    let host = LabHost(name.to_owned());
+    let read = |changed: &BTreeMap<String, Vec<u8>>| {
+        let source = Recorder::new(changed);
+        let loaded = load(&main, &source, &host, &LoadOptions::default());
+        (loaded, source.read.into_inner())
+    };
+    let (loaded, texts) = read(&BTreeMap::new());
+    let Some(model) = loaded.model else {
+        let problems = loaded.diagnostics.iter().map(Diagnostic::to_string);
+        let general = loaded
+            .diagnostics
+            .is_empty()
+            .then(|| format!("{path}: it cannot be read"));
+        return Err(problems.chain(general).collect());
+    };
+    let mut prepared = Prepared {
+        name: name.to_owned(),
+        path: absolute.clone(),
+        model,
+        problems: loaded.diagnostics,
+        texts: Vec::new(),
+        gates: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    let changed = change(&mut prepared, &texts, &main, ordinary, &|changed| read(changed).0);
+    for (path, text) in texts {
+        let text = changed.get(&path).unwrap_or(&text).clone();
+        let path = fs::canonicalize(&path).unwrap_or_else(|_| PathBuf::from(&path));
+        prepared.texts.push((path, text));
+    }
+    Ok(prepared)
+}
+
+type Texts = BTreeMap<String, Vec<u8>>;
+
+/// The changed files; what could not be changed is noted.
+fn change(
+    prepared: &mut Prepared,
+    texts: &Texts,
+    main: &str,
+    ordinary: bool,
+    read: &dyn Fn(&Texts) -> Loaded,
+) -> Texts {
+    let mut base = texts.clone();
+    let mut wanted = prepared.model.clone();
+    if ordinary && needs_rights(&wanted) {
+        base = as_one_user(texts, main);
+        let own = ProgramUser { uid: 0, gid: 0 };
+        wanted.global.script_user = Some(own);
+        wanted.global.script_security = false;
+        wanted.scripts.iter_mut().for_each(|script| script.user = Some(own));
+        prepared.notes.push(if read(&base).model.as_ref() == Some(&wanted) {
+            "an ordinary user's lab cannot change users: all scripts run as you".into()
+        } else {
+            base.clone_from(texts);
+            wanted = prepared.model.clone();
+            "an ordinary user's lab cannot change users: scripts with users of their own will fail".into()
+        });
+    }
+    let count = base.values().map(|text| gated(text, 0, &|_| false).1).sum::<usize>();
+    // Each alone first: one command line that cannot be changed must not hinder the others.
+    let good: BTreeSet<usize> = (0..count)
+        .filter(|at| gates(&wanted, read(&put_gates(&base, &|number| number == *at)).model.as_ref()).is_some())
+        .collect();
+    let all = put_gates(&base, &|number| good.contains(&number));
+    let changed = match gates(&wanted, read(&all).model.as_ref()) {
+        Some(gates) => {
+            prepared.gates = gates;
+            all
+        }
+        None => base,
+    };
+    for script in &prepared.model.scripts {
+        if !prepared.gates.contains_key(script.name.as_ref()) {
+            let name = &script.name;
+            prepared.notes.push(format!(
+                "{name} cannot be made to fail by the lab: its command line is built in a way that a gate does not fit into"
+            ));
+        }
+    }
+    changed
+}
+
+/// Whether the configuration wants what an ordinary user's lab cannot do.
+fn needs_rights(model: &Model) -> bool {
+    let other = |user: &ProgramUser| (user.uid, user.gid) != (0, 0);
+    model.global.script_security
+        || model
+            .scripts
+            .iter()
+            .any(|script| script.user.as_ref().is_some_and(other))
+}
+
+/// The same with every script run as root of the lab.
+fn as_one_user(texts: &Texts, main: &str) -> Texts {
+    let line = |line: &str| match keyword(line) {
+        Some(("script_user" | "enable_script_security", _)) => String::new(),
+        Some(("user", at)) => format!("{}user root", line.get(..at).unwrap_or_default()),
+        _ => line.to_owned(),
+    };
+    let mut changed: Texts = texts
+        .iter()
+        .map(|(path, text)| (path.clone(), map_lines(text, line).into_bytes()))
+        .collect();
+    if let Some(text) = changed.get_mut(main) {
+        text.splice(0..0, *b"global_defs {\nscript_user root\n}\n");
+    }
+    changed
+}
+
+/// All texts, with gates before the commands whose numbers are chosen.
+fn put_gates(texts: &Texts, chosen: &dyn Fn(usize) -> bool) -> Texts {
+    let mut number = 0;
+    let mut changed = Texts::new();
+    for (path, text) in texts {
+        let (text, count) = gated(text, number, chosen);
+        number += count;
+        changed.insert(path.clone(), text.into_bytes());
+    }
+    changed
+}
+
+/// The text with gates, and how many commands it has. The first one has the number `first`.
+fn gated(text: &[u8], first: usize, chosen: &dyn Fn(usize) -> bool) -> (String, usize) {
+    let mut count = 0;
+    let text = map_lines(text, |line| {
+        let Some(("script", at)) = keyword(line) else {
+            return line.to_owned();
+        };
+        let number = first + count;
+        count += 1;
+        let changed = chosen(number).then(|| gate_line(line, at, number)).flatten();
+        changed.unwrap_or_else(|| line.to_owned())
+    });
+    (text, count)
+}
+
+fn map_lines(text: &[u8], mut change: impl FnMut(&str) -> String) -> String {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<String> = text.split('\n').map(&mut change).collect();
+    lines.join("\n")
+}
+
+/// The first word of a line and where it begins; a condition (`@node`) before it is passed over.
+fn keyword(line: &str) -> Option<(&str, usize)> {
+    let blank = |c: char| c == ' ' || c == '\t';
+    let mut at = line.len() - line.trim_start_matches(blank).len();
+    loop {
+        let rest = line.get(at..)?;
+        let word = rest.split(blank).next()?;
+        if !word.starts_with('@') {
+            return Some((word.trim_end_matches('\r'), at));
+        }
+        let behind = rest.get(word.len()..)?;
+        at += word.len() + (behind.len() - behind.trim_start_matches(blank).len());
+    }
+}
+
+/// A `script` line whose command is run by the gate; `None` when it begins in a way that the gate does not fit into.
+fn gate_line(line: &str, keyword_at: usize, number: usize) -> Option<String> {
+    let blank = |c: char| c == ' ' || c == '\t';
+    let (front, rest) = line.split_at_checked(keyword_at + "script".len())?;
+    let command = rest.trim_start_matches(blank);
+    if let Some(quote) = command.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        return Some(format!("{front} {quote}{GATE} {number} {}", command.get(1..)?));
+    }
+    let word = command.split(|c: char| blank(c) || c == '\r').next()?;
+    let plain = !word.is_empty() && !word.contains(['"', '\'', '\\', '$', '#', '!']);
+    plain.then(|| {
+        format!(
+            "{front} \"{GATE} {number} {word}\"{}",
+            command.get(word.len()..).unwrap_or_default()
+        )
+    })
+}
+
+/// Which scripts have which gate, if the model is `wanted` but for gates.
+fn gates(wanted: &Model, model: Option<&Model>) -> Option<BTreeMap<String, usize>> {
+    let mut model = model?.clone();
+    let mut gates = BTreeMap::new();
+    for (script, original) in model.scripts.iter_mut().zip(&wanted.scripts) {
+        if let [gate, number, command @ ..] = script.argv.as_slice()
+            && gate == GATE
+        {
+            gates.insert(script.name.to_string(), number.parse().ok()?);
+            script.argv = command.to_vec();
+            script.path.clone_from(&original.path);
+        }
+    }
+    (model == *wanted).then_some(gates)
+}
+
+/// The real files, some of them changed; remembers what was read.
+struct Recorder<'a> {
+    changed: &'a Texts,
+    read: RefCell<Texts>,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(changed: &'a Texts) -> Self {
+        Self {
+            changed,
+            read: RefCell::default(),
+        }
+    }
+}
+
+impl Source for Recorder<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let text = match self.changed.get(path) {
+            Some(text) => text.clone(),
+            None => RealSource.read(path)?,
+        };
+        self.read.borrow_mut().insert(path.to_owned(), text.clone());
+        Ok(text)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        RealSource.glob(pattern)
+    }
+
+    fn absolute(&self, directory: &str) -> String {
+        RealSource.absolute(directory)
+    }
+}
+
+/// This machine with another name, and with every interface that is asked for.
+struct LabHost(String);
+
+impl Host for LabHost {
+    fn node_name(&self) -> String {
+        self.0.clone()
+    }
+
+    fn interface(&self, name: &IfName) -> Option<InterfaceFacts> {
+        Some(InterfaceFacts {
+            mtu: 1500,
+            loopback: name.as_str() == "lo",
+        })
+    }
+
+    fn user(&self, name: &str) -> Option<ProgramUser> {
+        RealHost.user(name)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        RealHost.group(name)
+    }
+
+    fn file(&self, path: &str) -> Result<FileFacts, String> {
+        let ours = |kind| {
+            Ok(FileFacts {
+                kind,
+                mode: 0o755,
+                uid: 0,
+                gid: 0,
+            })
+        };
+        match path {
+            GATE => ours(FileKind::File),
+            "/run" | "/run/.lab" => ours(FileKind::Directory),
+            _ => RealHost.file(path),
+        }
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        RealHost.link(path)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        RealHost.variable(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(words: &[&str]) -> Result<Vec<String>, String> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let named = name_nodes(&words)?;
+        Ok(named.into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn nodes_are_called_as_their_files_or_as_they_are_told_to_be() {
+        assert_eq!(names(&["a/node1.conf", "node_2.conf"]).unwrap(), ["node1", "node-2"]);
+        assert_eq!(names(&["x=ha.conf", "y=ha.conf"]).unwrap(), ["x", "y"]);
+        assert_eq!(names(&["ha.conf", "y=ha.conf", "ha.conf"]).unwrap(), ["n1", "y", "n3"]);
+        assert_eq!(
+            names(&["conf/seed/node1.conf", "src/main.rs"]).unwrap(),
+            ["node1", "main"]
+        );
+        assert!(names(&["x=a.conf", "x=b.conf"]).is_err());
+        let same = [concat!(env!("CARGO_MANIFEST_DIR"), "/src/lab/mod.rs"), "src/sys/mod.rs"];
+        assert_eq!(names(&same).unwrap(), ["lab", "sys"]);
+    }
+
+    #[test]
+    fn a_gate_stands_before_every_command_that_it_fits_into() {
+        for (line, gated) in [
+            ("  script \"/bin/a 'b c'\"", Some("  script \"GATE 7 /bin/a 'b c'\"")),
+            ("script '/bin/a b' user", Some("script 'GATE 7 /bin/a b' user")),
+            (
+                "\tscript /bin/a nobody # x",
+                Some("\tscript \"GATE 7 /bin/a\" nobody # x"),
+            ),
+            ("@n1 script /bin/a\r", Some("@n1 script \"GATE 7 /bin/a\"\r")),
+            ("script $CHECK", None),
+            ("script /bin/a\\ b", None),
+        ] {
+            let (word, at) = keyword(line).unwrap();
+            assert_eq!(word, "script", "{line}");
+            let wanted = gated.map(|line| line.replace("GATE", GATE));
+            assert_eq!(gate_line(line, at, 7), wanted, "{line}");
+        }
+        assert_eq!(keyword("  track_script {").unwrap().0, "track_script");
+    }
+
+    fn file(text: &str) -> PathBuf {
+        let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tmp");
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join(format!("files-{}-{}.conf", std::process::id(), text.len()));
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    const TEXT: &str = "$C=\"/bin/false x\"\nglobal_defs {\n script_user daemon\n}\nvrrp_script a {\n script \"/bin/sh -c 'exit 0'\"\n user nobody\n}\nvrrp_script b {\n script $C\n}\nvrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.2.1\n }\n track_script {\n a\n b\n }\n}\n";
+
+    #[test]
+    fn the_changed_text_means_the_same_but_for_the_gates() {
+        let path = file(TEXT);
+        let prepared = prepare("n1", path.to_str().unwrap(), false).unwrap();
+        fs::remove_file(path).unwrap();
+        assert_eq!(prepared.gates, BTreeMap::from([("a".to_owned(), 0)]));
+        assert_eq!(prepared.notes.len(), 1);
+        assert!(
+            prepared.notes[0].starts_with("b cannot be made to fail"),
+            "{:?}",
+            prepared.notes
+        );
+        let text = String::from_utf8(prepared.texts[0].1.clone()).unwrap();
+        assert_eq!(text, TEXT.replace("\"/bin/sh", "\"/run/.lab/gate 0 /bin/sh"));
+    }
+
+    #[test]
+    fn an_ordinary_users_scripts_run_as_that_user() {
+        let path = file(&format!("{TEXT}# ordinary\n"));
+        let prepared = prepare("n1", path.to_str().unwrap(), true).unwrap();
+        fs::remove_file(path).unwrap();
+        let text = String::from_utf8(prepared.texts[0].1.clone()).unwrap();
+        assert!(
+            text.contains("user root") && !text.contains("nobody") && !text.contains("daemon"),
+            "{text}"
+        );
+        assert!(
+            prepared.notes[0].contains("all scripts run as you"),
+            "{:?}",
+            prepared.notes
+        );
+        assert_eq!(prepared.gates.len(), 1);
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_run_says_every_problem() {
+        let path = file("vrrp_instance V {\n nonsense\n}\n");
+        let problems = prepare("n1", path.to_str().unwrap(), false).unwrap_err();
+        fs::remove_file(path).unwrap();
+        assert!(!problems.is_empty());
+        assert!(prepare("n1", "/nowhere.conf", false).unwrap_err()[0].contains("/nowhere.conf"));
+    }
+
+    #[test]
+    fn a_gate_that_changes_the_meaning_is_noticed() {
+        let wanted = crate::config::load_text(TEXT, &LabHost("n1".into())).model.unwrap();
+        assert_eq!(gates(&wanted, Some(&wanted)), Some(BTreeMap::new()));
+        let mut other = wanted.clone();
+        other.scripts[0].argv.push("more".into());
+        assert_eq!(gates(&wanted, Some(&other)), None);
+        assert_eq!(gates(&wanted, None), None);
+    }
+}
