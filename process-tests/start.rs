@@ -1,11 +1,11 @@
 //! From the command line to a running daemon: background, pid files, names, rights, exit statuses.
 
 use crate::rig::{
-    CONF, Daemon, VIP, VRRPD, ask, called, exists, has, ip, pid_in, read_syslog, signal_to, state, status, syslog,
-    text_of, until,
+    CONF, Daemon, VIP, VRRPD, Wire, ask, called, exists, has, ip, pid_in, read_syslog, signal_to, state, status,
+    syslog, text_of, until,
 };
 use crate::{Case, Needs};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
@@ -21,6 +21,11 @@ pub(crate) fn cases() -> Vec<Case> {
             Needs::Nothing,
         ),
         case("start::statuses_of_starts_that_fail", failures, Needs::Nothing),
+        case("start::by_the_unit_file", unit_file, Needs::Nothing),
+        case("start::by_debian_s_init_script", init_script, Needs::Keepalived),
+        case("start::what_d_a_and_upper_v_do", showing, Needs::Nothing),
+        case("start::two_daemons_on_one_host", two, Needs::Nothing),
+        case("start::in_a_named_namespace", namespace, Needs::Root),
         case("start::a_missing_right_is_named", rights, Needs::Root),
         case(
             "start::as_an_ordinary_user_with_two_capabilities",
@@ -177,6 +182,158 @@ fn failures() {
     daemon.signal(libc::SIGHUP);
     until("the address is set", || has(VIP));
     assert_eq!(daemon.stop(), 0);
+}
+
+fn unit_file() {
+    let text = text_of(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/vrrpd.service"));
+    let unit = text.replace("/usr/sbin/vrrpd", VRRPD);
+    fs::write("/tmp/vrrpd.service", &unit).unwrap();
+    if let Ok(verified) = Command::new("systemd-analyze")
+        .args(["verify", "/tmp/vrrpd.service"])
+        .output()
+    {
+        assert!(verified.status.success() && verified.stderr.is_empty(), "{verified:?}");
+    }
+    // As systemd runs it: the variables of the environment files, split at blanks.
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    fs::write("/tmp/conf", CONF).unwrap();
+    let daemon = Daemon::run("sh", "/tmp/node", &["-c", &format!("exec {line}")], |command| {
+        command.envs([
+            ("DAEMON_ARGS", "-D -G"),
+            ("KEEPALIVED_OPTIONS", "-l"),
+            ("VRRPD_OPTIONS", "-f /tmp/conf"),
+        ]);
+    });
+    until("the address is set", || has(VIP));
+    let reload = unit.lines().find_map(|line| line.strip_prefix("ExecReload=")).unwrap();
+    let reloaded = Command::new("sh")
+        .args(["-c", reload])
+        .env("MAINPID", daemon.pid().to_string())
+        .status();
+    assert!(reloaded.unwrap().success());
+    daemon.says("Reload complete");
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// Debian's own script, with our program in keepalived's place.
+fn init_script() {
+    crate::rig::mount_tmpfs("/etc/keepalived");
+    fs::write("/etc/keepalived/keepalived.conf", CONF).unwrap();
+    fs::write(
+        "/tmp/init",
+        text_of("/etc/init.d/keepalived").replace("/lib/lsb/init-functions", "/tmp/functions"),
+    )
+    .unwrap();
+    // Without lsb's functions, which would hand everything to systemd.
+    fs::write(
+        "/tmp/functions",
+        "log_daemon_msg() { :; }\nlog_end_msg() { return $1; }\n",
+    )
+    .unwrap();
+    File::create("/tmp/keepalived").unwrap();
+    crate::rig::bind(VRRPD, "/usr/sbin/keepalived");
+    let run = |verb: &str| Command::new("sh").args(["/tmp/init", verb]).output().unwrap();
+    let started = run("start");
+    assert!(started.status.success(), "{started:?}");
+    until("the address is set", || has(VIP));
+    let pid = pid_in("/run/keepalived.pid").unwrap();
+    assert!(run("reload").status.success());
+    assert!(run("stop").status.success());
+    until("the address is gone", || !has(VIP));
+    until("the daemon ends", || !crate::rig::alive(pid));
+}
+
+fn showing() {
+    fs::write("/tmp/conf", CONF).unwrap();
+    let options = ["-n", "-l", "-G", "-D", "-d", "-a", "-V", "-f", "/tmp/conf"];
+    let daemon = Daemon::run(VRRPD, "/tmp/node", &options, |_| {});
+    until("the address is set", || has(VIP));
+    for text in [
+        "------< Global definitions >------",
+        " VRRP Instance = VI_1",
+        "   Virtual Router ID = 51",
+        "     192.0.2.99 dev eth0 scope global",
+        "Netlink reflector reports IP 192.0.2.1 added to eth0",
+        "Netlink reflector reports IP 192.0.2.99 added to eth0",
+    ] {
+        daemon.says(text);
+    }
+    assert!(!daemon.log().contains("State = "), "the state is no configuration");
+    ip("addr add 192.0.2.77/32 dev far0");
+    ip("addr del 192.0.2.77/32 dev far0");
+    daemon.says("Netlink reflector reports IP 192.0.2.77 removed from far0");
+    // -V: everything stays, and nobody is told that we leave.
+    let wire = Wire::new();
+    assert_eq!(daemon.stop(), 0);
+    let seen = wire.adverts(std::time::Duration::from_millis(200));
+    assert!(
+        has(VIP) && seen.iter().all(|(_, priority)| *priority == 150),
+        "{seen:?}"
+    );
+}
+
+fn two() {
+    let first = Daemon::master();
+    let conf = CONF.replace("VI_1", "VI_2").replace("51", "52").replace(".99", ".98");
+    fs::write("/tmp/conf2", conf).unwrap();
+    let options = [
+        "-n",
+        "-l",
+        "-G",
+        "-f",
+        "/tmp/conf2",
+        "-p",
+        "/run/k2.pid",
+        "-r",
+        "/run/v2.pid",
+    ];
+    let second = Daemon::run(VRRPD, "/tmp/second", &options, |_| {});
+    until("both addresses are set", || has(VIP) && has("192.0.2.98"));
+    let socket = format!("/run/vrrpd/control.{}.sock", pid_in("/run/v2.pid").unwrap());
+    second.says(&socket);
+    assert_eq!(status()["instances"][0]["name"], "VI_1");
+    let (code, text, _) = ask(&format!("status --json --control {socket}"));
+    assert!(code == 0 && text.contains("VI_2"), "{text}");
+    assert_eq!(first.stop(), 0);
+    // Without the first one, whoever is there answers.
+    let (code, text, _) = ask("status");
+    assert!(code == 0 && text.contains("VI_2"), "{text}");
+    let (code, _, error) = ask("status VI_1");
+    assert_eq!((code, error.as_str()), (4, "vrrpd: there is no instance VI_1\n"));
+    assert_eq!(second.stop(), 0);
+}
+
+fn namespace() {
+    ip("netns add inner");
+    ip("link add in0 type veth peer name out0");
+    ip("link set in0 netns inner name eth0");
+    for command in [
+        "link set out0 up",
+        "-n inner link set eth0 up",
+        "-n inner addr add 192.0.2.1/24 dev eth0",
+    ] {
+        ip(command);
+    }
+    fs::write("/tmp/conf", CONF).unwrap();
+    let syslog = syslog();
+    let daemon = Daemon::run(
+        VRRPD,
+        "/tmp/node",
+        &["-n", "-D", "-s", "inner", "-f", "/tmp/conf"],
+        called("keepalived"),
+    );
+    until("the address is set inside", || {
+        ip("-n inner -o addr show").contains(VIP)
+    });
+    assert!(!has(VIP));
+    let lines = read_syslog(&syslog, "Entering MASTER STATE");
+    assert!(lines.last().unwrap().contains(" Keepalived_vrrp_inner["), "{lines:?}");
+    assert_eq!(
+        text_of("/run/keepalived/inner/keepalived.pid"),
+        format!("{}\n", daemon.pid())
+    );
+    assert_eq!(daemon.stop(), 0);
+    assert!(!exists("/run/keepalived") && !ip("-n inner -o addr show").contains(VIP));
 }
 
 fn rights() {

@@ -23,7 +23,25 @@ pub(super) enum Kind {
     StatsAndClear,
     /// SIGRTMIN+2: `keepalived.json`.
     Json,
+    /// `--dump-conf`: what does not change of `keepalived.data`, into the log.
+    Log,
 }
+
+/// Lines of `keepalived.data` that tell the state, not the configuration.
+const STATE: [&str; 12] = [
+    "State",
+    "Master router",
+    "Master priority",
+    "Master advert interval",
+    "Number of tracker faults",
+    "Number of track scripts init",
+    "Last transition",
+    "Read timeout",
+    "Master down timer",
+    "Effective priority",
+    "Total priority",
+    "Status",
+];
 
 impl Kind {
     pub(super) fn of_signal(signal: i32) -> Option<Self> {
@@ -42,15 +60,18 @@ impl Kind {
             Self::Stats => 2,
             Self::StatsAndClear => 4,
             Self::Json => 8,
+            Self::Log => 16,
         }
     }
 
-    const fn announcement(self) -> &'static str {
+    /// What the log says first.
+    const fn announcement(self) -> Option<&'static str> {
         match self {
-            Self::Data => "Printing VRRP data",
-            Self::Stats => "Printing VRRP stats",
-            Self::StatsAndClear => "Printing and clearing VRRP stats",
-            Self::Json => "Printing VRRP as json",
+            Self::Data => Some("Printing VRRP data"),
+            Self::Stats => Some("Printing VRRP stats"),
+            Self::StatsAndClear => Some("Printing and clearing VRRP stats"),
+            Self::Json => Some("Printing VRRP as json"),
+            Self::Log => None,
         }
     }
 }
@@ -83,12 +104,10 @@ pub(super) struct Order {
 impl Order {
     /// Writes it. Runs where waiting is allowed.
     pub(super) fn carry_out(&self, log: &Log) {
-        let said = format!(
-            "{} for process({}) on signal",
-            self.kind.announcement(),
-            std::process::id()
-        );
-        log.write(Severity::Info, &said);
+        if let Some(what) = self.kind.announcement() {
+            let said = format!("{what} for process({}) on signal", std::process::id());
+            log.write(Severity::Info, &said);
+        }
         let global = &self.model.global;
         let namespace = self.namespace.as_deref().or(global.net_namespace.as_deref());
         let paths = Paths::new(global, namespace, &Paths::temporary());
@@ -106,6 +125,18 @@ impl Order {
             Kind::Data => (&paths.data, Some(data(&source))),
             Kind::Stats | Kind::StatsAndClear => (&paths.stats, Some(stats(&self.snapshot))),
             Kind::Json => (&paths.json, json(&source)),
+            Kind::Log => {
+                let text = data(&source);
+                let told = |line: &&str| {
+                    !STATE
+                        .iter()
+                        .any(|key| line.trim_start().starts_with(&format!("{key} =")))
+                };
+                text.lines()
+                    .filter(told)
+                    .for_each(|line| log.write(Severity::Info, line));
+                return;
+            }
         };
         if let Some(text) = text
             && let Err(error) = replace(path, text.as_bytes())

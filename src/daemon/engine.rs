@@ -97,6 +97,9 @@ impl Engine {
         self.core.handle(Event::Start, clock::now());
         self.release();
         self.tell_supervisor(&ToSupervisor::Ready);
+        if self.start.options.dump_config {
+            self.order_dump(dump::Kind::Log);
+        }
         let mut events = Events::with_capacity(64);
         while !self.stopped {
             self.start.heartbeat.beat();
@@ -241,10 +244,19 @@ impl Engine {
                 libc::SIGHUP => self.tell_supervisor(&ToSupervisor::ReloadRequested),
                 libc::SIGTERM | libc::SIGINT => {
                     self.tell_supervisor(&ToSupervisor::StopRequested);
-                    self.core.handle(Event::Shutdown, clock::now());
+                    self.shut_down();
                 }
                 other => self.dump(other),
             }
+        }
+    }
+
+    /// Stops in order; with `-V` everything stays as it is and nobody is told.
+    fn shut_down(&mut self) {
+        if self.start.options.keep_addresses {
+            self.stopped = true;
+        } else {
+            self.core.handle(Event::Shutdown, clock::now());
         }
     }
 
@@ -253,6 +265,13 @@ impl Engine {
         let Some(kind) = dump::Kind::of_signal(signal) else {
             return;
         };
+        self.order_dump(kind);
+        if kind == dump::Kind::StatsAndClear {
+            self.core.handle(Event::ClearCounters, clock::now());
+        }
+    }
+
+    fn order_dump(&mut self, kind: dump::Kind) {
         if self.services.begin_dump(kind) {
             let order = dump::Order {
                 kind,
@@ -264,9 +283,6 @@ impl Engine {
                 self.services.end_dump(kind);
             }
         }
-        if kind == dump::Kind::StatsAndClear {
-            self.core.handle(Event::ClearCounters, clock::now());
-        }
     }
 
     fn read_supervisor(&mut self) {
@@ -276,7 +292,7 @@ impl Engine {
                 Ok(Received::Nothing) => return,
                 Ok(Received::Closed) => {
                     // The supervisor is dead: stop in order, nobody else will clean up.
-                    self.core.handle(Event::Shutdown, clock::now());
+                    self.shut_down();
                     if let Err(error) = self.epoll.remove(&self.start.channel) {
                         tracing::warn!("cannot stop watching the supervisor: {error}");
                     }
@@ -316,7 +332,7 @@ impl Engine {
                 }
             }
             ToDaemon::ReloadRefused { problems } => self.refused = problems,
-            ToDaemon::Stop => self.core.handle(Event::Shutdown, clock::now()),
+            ToDaemon::Stop => self.shut_down(),
         }
     }
 

@@ -63,11 +63,13 @@ struct Kernel {
     /// What did not fit into the ring: nothing may be lost.
     backlog: VecDeque<Told>,
     guard: Sender<ToSupervisor>,
+    /// `--address-monitoring`.
+    tell_addresses: bool,
     waiting: Vec<SocketSpec>,
 }
 
 /// Starts the thread and lists what there is.
-pub(super) fn start(guard: Sender<ToSupervisor>) -> io::Result<Wires> {
+pub(super) fn start(guard: Sender<ToSupervisor>, tell_addresses: bool) -> io::Result<Wires> {
     let (commands, told) = (Ring::new(COMMANDS)?, Ring::new(EVENTS)?);
     // The monitor is opened before the list is read, so that nothing falls between.
     let monitor = Monitor::new()?;
@@ -86,6 +88,7 @@ pub(super) fn start(guard: Sender<ToSupervisor>) -> io::Result<Wires> {
         told: told.clone(),
         backlog: VecDeque::new(),
         guard,
+        tell_addresses,
         waiting: Vec::new(),
     };
     for news in Monitor::list(&mut kernel.command)? {
@@ -396,14 +399,24 @@ impl Kernel {
                 self.tell(Told::Event(Event::LinkGone(index)));
             }
             News::AddressAdded(a) => {
+                self.say_address(&a, "added to");
                 self.addresses.insert((a.index, a.address, a.prefix_len));
                 self.tell(Told::Event(Event::AddressAdded(a)));
             }
             News::AddressGone(a, port) => {
+                self.say_address(&a, "removed from");
                 self.addresses.remove(&(a.index, a.address, a.prefix_len));
                 self.address_gone(a, port);
             }
             News::Overrun => {}
+        }
+    }
+
+    /// `--address-monitoring`: every change, whoever made it.
+    fn say_address(&self, change: &LinkAddress, what: &str) {
+        if self.tell_addresses {
+            let name = self.links.get(&change.index).map_or("?", |link| link.name.as_str());
+            tracing::info!("Netlink reflector reports IP {} {what} {name}", change.address);
         }
     }
 

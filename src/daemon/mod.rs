@@ -38,7 +38,7 @@ pub fn daemon_main(start: DaemonStart) -> i32 {
             return exit::MISSING_PERMISSION;
         }
     };
-    let wires = match kernel::start(start.channel.sender.clone()) {
+    let wires = match kernel::start(start.channel.sender.clone(), start.options.address_monitoring) {
         Ok(wires) => wires,
         Err(error) => {
             tracing::error!("cannot watch the network configuration: {error}. It needs CAP_NET_ADMIN and CAP_NET_RAW");

@@ -79,6 +79,8 @@ impl Core {
                     if tracker.script != *script {
                         tracker.adopt(script.clone(), &mut self.actions);
                         tracker.start(now);
+                    } else {
+                        tracker.tell_carried_over(&mut self.actions);
                     }
                     tracker
                 }

@@ -108,6 +108,16 @@ impl ScriptTracker {
         mine.name == other.name && mine.argv == other.argv && mine.path == other.path && mine.user == other.user
     }
 
+    /// Says that its condition survives a reload, if there is one.
+    pub(in crate::proto) fn tell_carried_over(&self, out: &mut VecDeque<Action>) {
+        let up = match self.status {
+            TrackerStatus::Up => true,
+            TrackerStatus::Down => false,
+            TrackerStatus::Pending => return,
+        };
+        out.push_back(log(&self.script, ScriptLine::CarriedOver { up }));
+    }
+
     /// Takes new settings of the same program over.
     pub(in crate::proto) fn adopt(&mut self, script: Script, out: &mut VecDeque<Action>) {
         if self.status != TrackerStatus::Pending {
