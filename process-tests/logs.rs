@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case("logs::a_reader_that_does_not_read_delays_nothing", blocked),
         case("logs::a_full_disk_delays_nothing", full_disk),
+        case("logs::a_start_and_a_stop_read_as_keepalived_s", wording),
         case("logs::hostile_packets_are_one_line_a_cause", hostile),
     ]
 }
@@ -131,4 +132,92 @@ fn ip_far() {
     ] {
         fs::write(format!("/proc/sys/net/ipv4/conf/{name}"), value).unwrap();
     }
+}
+
+/// Lines of keepalived 2.4.3 that have no counterpart here (docs/operations.md says why), and those that name versions and
+/// paths. The security warning comes from the process that reads the configuration, earlier than keepalived's.
+const LEFT_OUT: [&str; 15] = [
+    "Starting Keepalived v",
+    "Running on Linux",
+    "Command line: ",
+    "              '",
+    "Opening file ",
+    "Configuration file ",
+    "NOTICE: setting config option max_auto_priority",
+    "Registering ",
+    "Script user 'keepalived_script' does not exist",
+    "SECURITY VIOLATION",
+    "Assigned address ",
+    "VRRP sockpool: ",
+    "Sending gratuitous ARP on ",
+    "Stopped ",
+    "CPU usage ",
+];
+
+fn counts(line: &&str) -> bool {
+    !LEFT_OUT.iter().any(|start| line.starts_with(start))
+}
+
+/// What keepalived wrote in the seed's cluster, alone on its network, when its check fails, and when it is stopped.
+fn wording() {
+    let samples = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../shared/spec/samples/a2-seed-usr-bin-bash"
+    );
+    let conf = text_of(&format!("{samples}/node1.keepalived.conf"));
+    let command = conf
+        .lines()
+        .find(|line| line.trim_start().starts_with("script \""))
+        .unwrap();
+    let conf = conf
+        .replace(command, "    script \"/tmp/check.sh\"")
+        .replace("interval 2", "interval 1");
+    crate::rig::script("/tmp/check.sh", "#!/bin/sh\n[ ! -e /tmp/broken ]\n");
+    fs::write("/tmp/conf", conf).unwrap();
+    let options = ["-n", "-l", "-G", "-D", "-f", "/tmp/conf"];
+    let daemon = Daemon::run(VRRPD, "/tmp/node", &options, crate::rig::called("/usr/sbin/keepalived"));
+    daemon.says("Sending/queueing gratuitous ARPs");
+    fs::write("/tmp/broken", "").unwrap();
+    daemon.says("Changing effective priority from 111 to 100");
+    daemon.signal(libc::SIGTERM);
+    daemon.says("Stopped Keepalived");
+    let log = daemon.log();
+    // `Wed Nov 25 13:36:14 2026: TEXT`
+    let normal = |line: &str| match line.split_once("pid=") {
+        Some((before, _)) => format!("{before}pid=N"),
+        None => line.to_owned(),
+    };
+    let ours: Vec<String> = log.lines().map(|line| &line[26..]).filter(counts).map(normal).collect();
+
+    let sample = text_of(&format!("{samples}/keepalived-2.4.3/node1-syslog.log"));
+    let section = |title: &str| -> Vec<String> {
+        let begin = sample.find(title).unwrap_or_else(|| panic!("no {title}"));
+        let lines = sample[begin..]
+            .lines()
+            .skip(1)
+            .take_while(|line| !line.starts_with("####"));
+        lines
+            .map(|line| line.split_once("]: ").unwrap().1)
+            .filter(counts)
+            .map(normal)
+            .collect()
+    };
+    let mut expected = section("#### start node1");
+    // keepalived removes leftovers twice, and says "Startup complete" between.
+    let twice = expected
+        .iter()
+        .position(|line| line == "(VI_1) removing VIPs.")
+        .unwrap();
+    expected.remove(twice);
+    let complete = expected.iter().position(|line| line == "Startup complete").unwrap();
+    let complete = expected.remove(complete);
+    let mut ours = ours;
+    let position = ours
+        .iter()
+        .position(|line| *line == complete)
+        .expect("Startup complete");
+    ours.remove(position);
+    expected.extend(section("#### listener on node1 stopped").into_iter().take(3));
+    expected.extend(section("#### SIGTERM to node1"));
+    assert_eq!(ours, expected);
 }

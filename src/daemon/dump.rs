@@ -70,8 +70,8 @@ impl Kind {
             Self::Data => Some("Printing VRRP data"),
             Self::Stats => Some("Printing VRRP stats"),
             Self::StatsAndClear => Some("Printing and clearing VRRP stats"),
-            Self::Json => Some("Printing VRRP as json"),
-            Self::Log => None,
+            // keepalived 2.4 writes it silently; 2.2 does not.
+            Self::Json | Self::Log => None,
         }
     }
 }
