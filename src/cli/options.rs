@@ -456,7 +456,8 @@ fn signal_number(name: &str) -> Option<i32> {
     })
 }
 
-/// The text of `--version`. Monitoring tools read the second word, from its second character on.
+/// The text of `--version`. Monitoring tools read the second word, from its second character on, and look for `--enable-json`
+/// before they ask for `keepalived.json`.
 fn version(called_as: CalledAs) -> String {
     let system = nix::sys::utsname::uname().map_or_else(
         |_| "Linux".to_owned(),
@@ -466,7 +467,7 @@ fn version(called_as: CalledAs) -> String {
         },
     );
     format!(
-        "{}\n\nvrrpd: {}\n\nRunning on {system}\n\nConfig options:  VRRP VRRP_AUTH\n",
+        "{}\n\nvrrpd: {}\n\nRunning on {system}\n\nconfigure options: --enable-json\n\nConfig options:  VRRP VRRP_AUTH JSON\n",
         called_as.banner(),
         env!("CARGO_PKG_DESCRIPTION"),
     )
@@ -619,7 +620,7 @@ mod tests {
         let second = request.stderr.lines().next().unwrap().split(' ').nth(1).unwrap();
         let number: Vec<u32> = second[1..].split('.').map(|part| part.parse().unwrap()).collect();
         assert_eq!(number.len(), 3, "{second}");
-        assert!(request.stderr.lines().count() >= 2);
+        assert!(request.stderr.lines().count() >= 2 && request.stderr.contains("--enable-json"));
     }
 
     #[test]
