@@ -24,6 +24,9 @@ const LONGEST_WAIT: Micros = Micros::from_millis(250);
 /// Later than this is told to the core, which knows how long the others wait.
 const LATE: Micros = Micros::from_millis(25);
 
+/// How far the time of day may be from what the core believes.
+const CLOCK_TOLERANCE: Micros = Micros::MILLISECOND;
+
 const TOKEN_TOLD: u64 = 0;
 const TOKEN_SIGNALS: u64 = 1;
 const TOKEN_SUPERVISOR: u64 = 2;
@@ -57,6 +60,8 @@ pub(super) struct Engine {
     refused: Vec<String>,
     /// The generation of a reload whose actions are not released yet.
     reloaded: Option<u32>,
+    /// The time of day that the core knows, and when it was told.
+    wall: (Instant, Micros),
     stopped: bool,
 }
 
@@ -86,11 +91,13 @@ impl Engine {
             suspended: clock::suspended(),
             refused: Vec::new(),
             reloaded: None,
+            wall: (now, Micros::ZERO),
             stopped: false,
         })
     }
 
     pub(super) fn run(&mut self) -> i32 {
+        self.notice_clock(clock::now());
         for event in std::mem::take(&mut self.wires.initial) {
             self.core.handle(event, clock::now());
         }
@@ -128,6 +135,7 @@ impl Engine {
     fn round(&mut self, events: &Events) {
         let now = clock::now();
         let stalled = self.notice_stall(now);
+        self.notice_clock(now);
         self.drain_told();
         let mut packets = 0;
         for ready in events.iter() {
@@ -160,6 +168,17 @@ impl Engine {
             self.core.handle(Event::Stalled { gap }, now);
         }
         gap > LATE
+    }
+
+    /// The core is told the time of day when it has moved against the monotonic clock.
+    fn notice_clock(&mut self, now: Instant) {
+        let wall = clock::wall();
+        let (told_at, told) = self.wall;
+        let expected = told + now.since(told_at);
+        if wall.0.abs_diff(expected.0) > CLOCK_TOLERANCE.0 {
+            self.wall = (now, wall);
+            self.core.handle(Event::WallClock(wall), now);
+        }
     }
 
     /// After a stall every socket is read empty before anything is sent, also those that epoll had no room for.
@@ -202,7 +221,10 @@ impl Engine {
     /// The kernel thread would be the place to close it, but by then the link has been left already or the daemon ends.
     fn drop_socket(&mut self, spec: &SocketSpec) {
         let same = |open: &SocketSpec| {
-            open.interface == spec.interface && open.family == spec.family && open.receive == spec.receive
+            open.interface == spec.interface
+                && open.family == spec.family
+                && open.ah == spec.ah
+                && open.receive == spec.receive
         };
         let tokens: Vec<_> = self
             .receivers

@@ -285,6 +285,17 @@ fn dropped(from: &str, why: &DropDetail) -> String {
         DropDetail::UnexpectedAh => format!("Received AH header but auth type not AH from {from}"),
         DropDetail::MissingAh => format!("No AH header but auth type is AH from {from}"),
         DropDetail::Password => format!("received an invalid passwd from {from}!"),
+        DropDetail::AhLength { .. }
+        | DropDetail::AhNextHeader { .. }
+        | DropDetail::AhSum
+        | DropDetail::AhSpi { .. }
+        | DropDetail::AhSequence { .. }
+        | DropDetail::TrailerMissing
+        | DropDetail::TrailerMalformed
+        | DropDetail::Stale { .. }
+        | DropDetail::UnknownKey { .. }
+        | DropDetail::Hmac
+        | DropDetail::Replayed => unauthenticated(from, why),
         DropDetail::Interval { ours_s, theirs_s } => {
             format!("advertisement interval mismatch with {from} mine={ours_s} sec rcv'd={theirs_s} sec")
         }
@@ -302,11 +313,39 @@ fn dropped(from: &str, why: &DropDetail) -> String {
     }
 }
 
+fn unauthenticated(from: &str, why: &DropDetail) -> String {
+    match why {
+        DropDetail::AhLength { received } => format!("IPSEC AH : header length {received} from {from}, expect 4"),
+        DropDetail::AhNextHeader { received } => format!("IPSEC AH : next header {received} from {from}, expect 112"),
+        DropDetail::AhSum => {
+            "IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !".to_owned()
+        }
+        DropDetail::AhSpi { received, expected } => {
+            format!("IPSEC AH : invalid IPSEC SPI value. {received} and expect {expected}")
+        }
+        DropDetail::AhSequence { received, last } => {
+            format!("IPSEC-AH : sequence number {received} already processed. Packet dropped. Local({last})")
+        }
+        DropDetail::TrailerMissing => format!("missing authentication trailer from {from}"),
+        DropDetail::TrailerMalformed => format!("malformed authentication trailer from {from}"),
+        DropDetail::Stale { skew_s, window_s } => {
+            format!("stale authentication trailer from {from}, clock skew {skew_s} sec exceeds window {window_s} sec")
+        }
+        DropDetail::UnknownKey { id } => format!("unknown authentication key id {id} from {from}"),
+        DropDetail::Hmac => format!("invalid authentication HMAC from {from}"),
+        DropDetail::Replayed => format!("replayed authentication trailer from {from}"),
+        other => format!("{other:?} from {from}"),
+    }
+}
+
 fn differs(from: &str, what: &Difference) -> String {
     match what {
         Difference::AddressCount { ours, theirs } => format!("expected {ours} VIPs but received {theirs}"),
         Difference::AddressMissing { vrid, address } => {
             format!("ip address associated with VRID {vrid} not present in advert from {from}: {address}")
+        }
+        Difference::ClockSkew { skew_s, window_s } => {
+            format!("authentication clock skew {skew_s} sec from {from} approaching window {window_s} sec")
         }
         Difference::Interval { ours_cs, theirs_cs } => {
             format!("advertisement interval mismatch ours = {ours_cs} centi-sec rcv'd={theirs_cs} centi-sec")

@@ -35,7 +35,7 @@ pub enum Authentication {
     None,
     /// Type 1, `auth_type PASS`.
     Pass(Password),
-    /// Type 2, `auth_type AH`. Configured and shown; sending and receiving it is not built yet, see `docs/limits.md`.
+    /// Type 2, `auth_type AH`: version 2 over IPv4 only.
     Ah(Password),
 }
 

@@ -70,7 +70,9 @@ pub struct Transmit {
     pub ip_id: u16,
     /// Priority inside, for those who only want to know.
     pub priority: Priority,
-    /// The VRRP message, checksum included (for IPv6 as well).
+    /// Protocol number: 112, or 51 with AH.
+    pub protocol: u8,
+    /// What follows the IP header: the VRRP message, checksum included (for IPv6 as well), with whatever authenticates it.
     pub message: Arc<[u8]>,
 }
 
@@ -81,6 +83,8 @@ pub struct SocketSpec {
     pub interface: Option<IfIndex>,
     /// Family.
     pub family: Family,
+    /// Whether the adverts are inside AH (protocol 51 instead of 112).
+    pub ah: bool,
     /// What is received.
     pub receive: Receive,
     /// VRIDs that are wanted from them, ascending; everything else may be dropped in the kernel.

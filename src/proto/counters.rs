@@ -22,8 +22,20 @@ pub enum DropReason {
     AuthType,
     /// Authentication type (or AH header) other than configured.
     AuthMismatch,
-    /// Wrong password.
+    /// Wrong password, or an AH header with a wrong sum, SPI or sequence.
     AuthFailure,
+    /// No `auth_hmac` trailer although one is enforced.
+    AuthMissing,
+    /// A trailer of an unknown type or with reserved bits.
+    AuthMalformed,
+    /// A trailer whose time is outside the window.
+    AuthStale,
+    /// A trailer of a key that is not configured.
+    AuthUnknownKey,
+    /// A trailer with a wrong sum.
+    AuthHmac,
+    /// A trailer that is not newer than the sender's last one.
+    AuthReplay,
     /// Version 2 with another interval than ours, or an interval of 0.
     Interval,
     /// Multicast advert for a unicast instance or the reverse.
@@ -40,7 +52,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of the counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::Length,
         Self::TotalLength,
         Self::Ttl,
@@ -50,6 +62,12 @@ impl DropReason {
         Self::AuthType,
         Self::AuthMismatch,
         Self::AuthFailure,
+        Self::AuthMissing,
+        Self::AuthMalformed,
+        Self::AuthStale,
+        Self::AuthUnknownKey,
+        Self::AuthHmac,
+        Self::AuthReplay,
         Self::Interval,
         Self::Destination,
         Self::Source,
@@ -71,6 +89,12 @@ impl DropReason {
             Self::AuthType => "auth_type",
             Self::AuthMismatch => "auth_mismatch",
             Self::AuthFailure => "auth",
+            Self::AuthMissing => "auth_missing",
+            Self::AuthMalformed => "auth_malformed",
+            Self::AuthStale => "auth_stale",
+            Self::AuthUnknownKey => "auth_unknown_key",
+            Self::AuthHmac => "auth_hmac",
+            Self::AuthReplay => "auth_replay",
             Self::Interval => "interval",
             Self::Destination => "destination",
             Self::Source => "source",
@@ -92,6 +116,12 @@ impl DropReason {
             Self::AuthType => Some("invalid_authtype"),
             Self::AuthMismatch => Some("authtype_mismatch"),
             Self::AuthFailure => Some("auth_failure"),
+            Self::AuthMissing => Some("auth_ext_missing"),
+            Self::AuthMalformed => Some("auth_ext_malformed"),
+            Self::AuthStale => Some("auth_ext_stale"),
+            Self::AuthUnknownKey => Some("auth_ext_unknown_key"),
+            Self::AuthHmac => Some("auth_ext_invalid_hmac"),
+            Self::AuthReplay => Some("auth_ext_replay"),
             Self::Interval => Some("advert_interval_err"),
             Self::Destination => Some("addr_list_err"),
             Self::Source | Self::NotAPeer | Self::OwnerIgnores | Self::OwnAdvert => None,
@@ -118,6 +148,8 @@ pub struct Counters {
     pub address_list_mismatches: u64,
     /// Version 3 adverts whose interval differs from ours (accepted all the same).
     pub interval_mismatches: u64,
+    /// Signed adverts whose clock differs from ours by more than half the window (accepted all the same).
+    pub clock_skews: u64,
     /// Times that a master was silent for more than two intervals and was then heard again.
     pub near_failovers: u64,
     /// ARP packets and neighbour advertisements of other nodes that claimed an address of ours while we held it.

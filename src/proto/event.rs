@@ -116,6 +116,9 @@ pub enum Event<'a> {
     },
     /// Somebody wants the counters to begin anew (SIGRTMAX-1).
     ClearCounters,
+    /// The time of day, in microseconds since 1970. Told at the start and when it no longer goes with the monotonic clock;
+    /// only `auth_hmac` looks at it.
+    WallClock(Micros),
     /// A new configuration, already checked.
     Reload(Box<Model>),
     /// Stop in order: release mastership, remove addresses, then [`super::Action::Stopped`].

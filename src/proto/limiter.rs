@@ -22,6 +22,8 @@ pub(super) enum Cause {
     AddressMissing,
     /// The interval differs.
     Interval,
+    /// The clocks differ.
+    ClockSkew,
     /// Another node has our address and priority.
     OwnAddress,
     /// Two address owners.

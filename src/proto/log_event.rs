@@ -342,6 +342,52 @@ pub enum DropDetail {
     MissingAh,
     /// Wrong password.
     Password,
+    /// An AH header of another length than 24 bytes.
+    AhLength {
+        /// Its length field.
+        received: u8,
+    },
+    /// An AH header before something else than VRRP.
+    AhNextHeader {
+        /// Its protocol field.
+        received: u8,
+    },
+    /// Wrong sum of an AH header.
+    AhSum,
+    /// The SPI of an AH header is not the source address.
+    AhSpi {
+        /// What arrived.
+        received: u32,
+        /// The source address.
+        expected: u32,
+    },
+    /// An AH header that is not newer than one heard before.
+    AhSequence {
+        /// What arrived.
+        received: u32,
+        /// The highest one heard or sent.
+        last: u32,
+    },
+    /// No `auth_hmac` trailer.
+    TrailerMissing,
+    /// A trailer of another type, or with reserved bits.
+    TrailerMalformed,
+    /// A trailer whose time is outside the window.
+    Stale {
+        /// Our clock minus its, in seconds.
+        skew_s: i64,
+        /// The window, in seconds.
+        window_s: u64,
+    },
+    /// A trailer made with a key that we do not have.
+    UnknownKey {
+        /// Its id.
+        id: u8,
+    },
+    /// Wrong sum of a trailer.
+    Hmac,
+    /// A trailer that is not newer than one heard before from the same sender.
+    Replayed,
     /// Version 2 interval.
     Interval {
         /// Ours, in seconds.
@@ -379,7 +425,16 @@ impl DropDetail {
             Self::Checksum { .. } => DropReason::Checksum,
             Self::AuthType { .. } => DropReason::AuthType,
             Self::AuthMismatch { .. } | Self::UnexpectedAh | Self::MissingAh => DropReason::AuthMismatch,
-            Self::Password => DropReason::AuthFailure,
+            Self::Password | Self::AhNextHeader { .. } | Self::AhSum | Self::AhSpi { .. } | Self::AhSequence { .. } => {
+                DropReason::AuthFailure
+            }
+            Self::AhLength { .. } => DropReason::Length,
+            Self::TrailerMissing => DropReason::AuthMissing,
+            Self::TrailerMalformed => DropReason::AuthMalformed,
+            Self::Stale { .. } => DropReason::AuthStale,
+            Self::UnknownKey { .. } => DropReason::AuthUnknownKey,
+            Self::Hmac => DropReason::AuthHmac,
+            Self::Replayed => DropReason::AuthReplay,
             Self::Interval { .. } | Self::ZeroInterval => DropReason::Interval,
             Self::Destination { .. } => DropReason::Destination,
             Self::Source => DropReason::Source,
@@ -406,6 +461,13 @@ pub enum Difference {
         vrid: u8,
         /// The first one missing.
         address: IpAddr,
+    },
+    /// The clock of a signed advert is near the edge of the window.
+    ClockSkew {
+        /// Our clock minus its, in seconds.
+        skew_s: i64,
+        /// The window, in seconds.
+        window_s: u64,
     },
     /// Version 3 interval.
     Interval {

@@ -76,6 +76,8 @@ pub struct Core {
     unknown_vrids: u64,
     life: Life,
     stop_deadline: Option<Instant>,
+    /// The time of day, and when it was told.
+    wall: Option<(Instant, Micros)>,
     mutation: Mutation,
     /// Old masters that leave with a reload, until their addresses are gone.
     leaving: Vec<Instance>,
@@ -118,6 +120,7 @@ impl Core {
             unknown_vrids: 0,
             life: Life::New,
             stop_deadline: None,
+            wall: None,
             mutation: Mutation::default(),
             leaving: Vec::new(),
             model,
@@ -223,6 +226,7 @@ impl Core {
                 self.each(now, |instance, ctx| instance.on_stalled(gap, ctx));
             }
             Event::ClearCounters => self.instances.iter_mut().for_each(Instance::clear_counters),
+            Event::WallClock(wall) => self.wall = Some((now, wall)),
             Event::Reload(model) => self.reload(*model, now),
             Event::Shutdown => self.shutdown(now),
         }
@@ -374,6 +378,7 @@ impl Core {
                 na: self.model.global.gna_interval,
             },
             next_ticket: &mut self.next_ticket,
+            wall: self.wall.map(|(told, wall)| wall + now.since(told)),
             mutation: self.mutation,
         };
         handle(instance, &mut ctx);

@@ -67,11 +67,33 @@ pub enum Mutant {
     ListenLeftOut,
     /// A late packet counts from the time at which it was read.
     AgeIgnored,
+    /// The sum of an AH header is not looked at.
+    AhSumUnchecked,
+    /// An AH header may be older than one heard before.
+    AhReplayTaken,
+    /// Two masters with the same AH number do not hear each other.
+    AhTieRefused,
+    /// A backup does not go on with the master's AH numbers.
+    AhCounterNotFollowed,
+    /// The sum of a trailer is not looked at.
+    HmacUnchecked,
+    /// A missing trailer is accepted although one is enforced.
+    MissingTrailerTaken,
+    /// A trailer may be as old as it likes.
+    StaleTaken,
+    /// A trailer may come twice.
+    ReplayTaken,
+    /// A sender's mark outlives a step of its clock.
+    MarkKeptForEver,
+    /// After a step of the clock our own numbers go back.
+    SequenceGoesBack,
+    /// Adverts are not signed.
+    UnsignedSent,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 43] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -104,6 +126,17 @@ impl Mutant {
         Self::PutBackLeftOut,
         Self::ListenLeftOut,
         Self::AgeIgnored,
+        Self::AhSumUnchecked,
+        Self::AhReplayTaken,
+        Self::AhTieRefused,
+        Self::AhCounterNotFollowed,
+        Self::HmacUnchecked,
+        Self::MissingTrailerTaken,
+        Self::StaleTaken,
+        Self::ReplayTaken,
+        Self::MarkKeptForEver,
+        Self::SequenceGoesBack,
+        Self::UnsignedSent,
     ];
 }
 

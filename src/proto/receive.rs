@@ -4,9 +4,10 @@ use super::Core;
 use super::action::SocketSpec;
 use super::counters::DropReason;
 use super::event::{Datagram, Packet};
-use super::instance::Arrived;
+use super::instance::{Ah, Arrived};
+use super::sockets::Key;
 use crate::model::{Family, IfIndex, Instant, Transport, Vrid};
-use crate::proto::action::Receive;
+use crate::wire::auth::{AH_LEN, AhHeader};
 use crate::wire::ip::{Ipv4Header, PROTO_AH, PROTO_VRRP};
 use crate::wire::vrrp::AdvertView;
 use std::collections::BTreeMap;
@@ -16,18 +17,21 @@ use std::net::IpAddr;
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
     by_vrid: BTreeMap<(Option<IfIndex>, Family, u8), Vec<usize>>,
-    by_socket: BTreeMap<(Option<IfIndex>, Family, Receive), Vec<usize>>,
+    by_socket: BTreeMap<Key, Vec<usize>>,
 }
 
 impl Lookup {
-    pub(super) fn insert(&mut self, key: (Option<IfIndex>, Family, Receive), vrid: Vrid, index: usize) {
-        self.by_vrid.entry((key.0, key.1, vrid.get())).or_default().push(index);
+    pub(super) fn insert(&mut self, key: Key, vrid: Vrid, index: usize) {
+        self.by_vrid
+            .entry((key.interface, key.family, vrid.get()))
+            .or_default()
+            .push(index);
         self.by_socket.entry(key).or_default().push(index);
     }
 
     /// Who listens on this socket.
     pub(super) fn users(&self, socket: &SocketSpec) -> Vec<usize> {
-        let key = (socket.interface, socket.family, socket.receive);
+        let key = Key::of(socket);
         self.by_socket.get(&key).cloned().unwrap_or_default()
     }
 
@@ -74,7 +78,7 @@ impl Core {
                 ttl: *hop_limit,
                 stated_len: None,
                 header_len: 0,
-                is_ah: false,
+                ah: None,
                 view,
             }),
         };
@@ -107,27 +111,23 @@ impl Core {
 
 fn open_ipv4(bytes: &[u8]) -> Option<Arrived<'_>> {
     let (header, payload) = Ipv4Header::parse(bytes).ok()?;
-    let is_ah = header.protocol == PROTO_AH;
-    if !is_ah && header.protocol != PROTO_VRRP {
-        return None;
-    }
-    // The AH header is 24 bytes long in everything that speaks it with VRRP (wire §6).
-    let message = if is_ah { payload.get(24..)? } else { payload };
-    let view = AdvertView::new(Family::Ipv4, message).ok()?;
+    let (ah, message) = match header.protocol {
+        PROTO_AH => {
+            let (ah, message) = AhHeader::parse(payload).ok()?;
+            let ip_header = bytes.get(..header.header_len)?;
+            (Some(Ah { header: ah, ip_header }), message)
+        }
+        PROTO_VRRP => (None, payload),
+        _ => return None,
+    };
+    let extra = if ah.is_some() { AH_LEN } else { 0 };
     Some(Arrived {
         source: IpAddr::V4(header.source),
         destination: IpAddr::V4(header.destination),
         ttl: Some(header.ttl),
-        stated_len: Some(
-            usize::from(header.total_len)
-                - if is_ah {
-                    24.min(usize::from(header.total_len))
-                } else {
-                    0
-                },
-        ),
+        stated_len: Some(usize::from(header.total_len).saturating_sub(extra)),
         header_len: header.header_len,
-        is_ah,
-        view,
+        ah,
+        view: AdvertView::new(Family::Ipv4, message).ok()?,
     })
 }

@@ -3,10 +3,28 @@
 use super::action::{Action, Receive, SocketSpec};
 use super::world::World;
 use super::{Core, receive::Lookup};
-use crate::model::{Family, IfIndex, Instance, Transport};
+use crate::model::{Authentication, Family, IfIndex, Instance, Transport};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-type Key = (Option<IfIndex>, Family, Receive);
+/// What distinguishes sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) interface: Option<IfIndex>,
+    pub(super) family: Family,
+    pub(super) ah: bool,
+    pub(super) receive: Receive,
+}
+
+impl Key {
+    pub(super) const fn of(spec: &SocketSpec) -> Self {
+        Self {
+            interface: spec.interface,
+            family: spec.family,
+            ah: spec.ah,
+            receive: spec.receive,
+        }
+    }
+}
 
 /// What is open now.
 #[derive(Debug, Default)]
@@ -32,14 +50,20 @@ pub(super) fn key_of(instance: &Instance, world: &World) -> Option<Key> {
         Transport::Multicast { group } => Receive::Group(*group),
         Transport::Unicast { .. } => Receive::Unicast(world.source_of(instance)?),
     };
-    Some((interface, instance.family, receive))
+    Some(Key {
+        interface,
+        family: instance.family,
+        ah: matches!(instance.authentication, Authentication::Ah(_)),
+        receive,
+    })
 }
 
-const fn spec((interface, family, receive): Key, vrids: Vec<u8>) -> SocketSpec {
+const fn spec(key: Key, vrids: Vec<u8>) -> SocketSpec {
     SocketSpec {
-        interface,
-        family,
-        receive,
+        interface: key.interface,
+        family: key.family,
+        ah: key.ah,
+        receive: key.receive,
         vrids,
     }
 }

@@ -3,7 +3,7 @@
 use super::random::Random;
 use crate::model::{IfIndex, Instant, Micros};
 use crate::proto::{Datagram, Transmit};
-use crate::wire::ip::{Ipv4Header, PROTO_VRRP, TOS_CS6};
+use crate::wire::ip::{Ipv4Header, TOS_CS6};
 use std::net::IpAddr;
 
 /// Latest arrival on a healthy wire.
@@ -136,7 +136,7 @@ pub(super) fn datagram(transmit: &Transmit) -> Option<Datagram<'static>> {
                 id: transmit.ip_id,
                 fragment: 0,
                 ttl: transmit.ttl?,
-                protocol: PROTO_VRRP,
+                protocol: transmit.protocol,
                 source,
                 destination,
                 header_len: 20,

@@ -3,7 +3,7 @@
 use super::Planted;
 use super::network::LINK;
 use crate::model::{Instance, Instant, MacAddr, Micros, Model, Priority, Ticket, Weight};
-use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, State, StateName};
+use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, State, StateName, Transmit};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -47,6 +47,8 @@ pub(super) struct Seen {
     pub(super) advert_at: Option<Instant>,
     pub(super) advertised: Option<Priority>,
     pub(super) releases: u64,
+    /// The last advert sent that is no release.
+    pub(super) sent: Option<Transmit>,
     /// The newest wish for addresses.
     pub(super) wish: Option<AddressWish>,
     pub(super) vips_without_master: Option<Instant>,
@@ -109,6 +111,7 @@ impl Node {
             None => Core::new(self.model.clone(), 0, now),
         };
         let mut core = planted.into(core);
+        core.handle(Event::WallClock(self.wall(world)), now);
         core.handle(self.link(), now);
         let address = LinkAddress {
             index: LINK,

@@ -4,10 +4,10 @@ use super::check;
 use super::network::Effects;
 use super::node::Node;
 use super::random::Random;
-use super::scenario::{forgeries, instance, node};
+use super::scenario::{forgeries, hmac, instance, node};
 use super::world::World;
 use super::{Planted, Violation};
-use crate::model::{AdvertInterval, Family, MacAddr, Micros, Version};
+use crate::model::{AdvertInterval, Authentication, Family, MacAddr, Micros, Password, Version};
 use std::collections::BTreeMap;
 
 /// What a run has gone through.
@@ -106,6 +106,7 @@ fn cluster(random: &mut Random) -> Vec<Node> {
         3 => Some((-20, 2, 2)),
         _ => Some((0, 2, 3)),
     };
+    let (ah, signed) = (random.one_in(3), random.one_in(3));
     let mut nodes = Vec::new();
     for number in 1..=count {
         let priority = if equal { 100 } else { random.between(60, 220) };
@@ -113,10 +114,14 @@ fn cluster(random: &mut Random) -> Vec<Node> {
         config.preempt = !random.one_in(4);
         if v3 {
             config.version = Version::V3;
-            config.authentication = crate::model::Authentication::None;
+            config.authentication = Authentication::None;
+            config.hmac = signed.then(|| Box::new(hmac(u8::try_from(number % 2).unwrap_or(0) + 1)));
             let centiseconds = u16::try_from(random.between(30, 120)).unwrap_or(100);
             config.advert_interval = AdvertInterval::from_centiseconds(centiseconds).unwrap_or_default();
         } else {
+            if ah {
+                config.authentication = Authentication::Ah(Password::from_text("s3cr3tAH"));
+            }
             let centiseconds = u16::try_from(interval * 100).unwrap_or(100);
             config.advert_interval = AdvertInterval::from_centiseconds(centiseconds).unwrap_or_default();
         }
@@ -190,7 +195,13 @@ fn host_fault(world: &mut World, kind: &str, victim: usize, length: Micros, rand
             // A step while packets wait in the sockets is the worst one: their stamps are of another time.
             world.pause(victim, true);
             world.advance(Micros::from_millis(700));
-            let step = Micros::from_secs(random.between(1_699_000_000, 1_701_000_000));
+            // Signed adverts stand a few seconds; everything else does not look at the time of day.
+            let signed = world
+                .nodes
+                .iter()
+                .any(|n| n.config().is_some_and(|config| config.hmac.is_some()));
+            let reach = if signed { 2 } else { 1_000_000 };
+            let step = Micros::from_secs(random.between(1_700_000_000 - reach, 1_700_000_000 + reach));
             world.step_clock(victim, step);
             world.pause(victim, false);
             world.advance(length);

@@ -1,5 +1,6 @@
 //! Directed scenarios: one rule of the protocol each, with the exact time at which it has to show.
 
+mod auth;
 mod host;
 
 use super::check;
@@ -7,8 +8,8 @@ use super::node::{Node, interface, weight};
 use super::world::World;
 use super::{Planted, Violation};
 use crate::model::{
-    AdvertInterval, Authentication, Family, Instance, Instant, Micros, Model, Password, Priority, Script, ScriptId,
-    TrackInterface, TrackScript, Version, VirtualAddress, Vrid, Weight,
+    AdvertInterval, AntiReplay, Authentication, Family, HmacAuth, HmacKey, HmacMode, Instance, Instant, Micros, Model,
+    Password, Priority, Script, ScriptId, TrackInterface, TrackScript, Version, VirtualAddress, Vrid, Weight,
 };
 use crate::proto::{Datagram, Event, Link, StateName};
 use crate::wire::ip::{Ipv4Header, PROTO_VRRP, TOS_CS6};
@@ -62,6 +63,7 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("a stop releases mastership", stop_releases),
     ];
     all.extend(host::scenarios());
+    all.extend(auth::scenarios());
     all
 }
 
@@ -79,6 +81,21 @@ pub(super) fn instance(family: Family, priority: u8) -> Instance {
         instance.authentication = Authentication::Pass(Password::from_text("1111"));
     }
     instance
+}
+
+/// `auth_hmac` with two keys, of which this one signs.
+pub(super) fn hmac(active_key: u8) -> HmacAuth {
+    let key = |first: u8| HmacKey {
+        bytes: (first..first + 32).collect(),
+        file: None,
+    };
+    HmacAuth {
+        keys: [(1, key(0)), (2, key(100))].into(),
+        active_key,
+        time_window: Micros::from_secs(5),
+        anti_replay: AntiReplay::Time,
+        mode: HmacMode::Enforce,
+    }
 }
 
 /// A node with this address number and, if asked for, a script.

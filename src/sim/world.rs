@@ -168,6 +168,7 @@ impl World {
             node.resume(slept);
         }
         let inbox = std::mem::take(&mut node.inbox);
+        self.hand(index, Event::WallClock(wall));
         self.hand(index, Event::Stalled { gap: slept });
         // Packets that arrived before a deadline are handled before it, however late the process wakes.
         for (stamp, event) in inbox {
@@ -194,6 +195,10 @@ impl World {
     pub(super) fn step_clock(&mut self, index: usize, to: Micros) {
         if let Some(node) = self.nodes.get_mut(index) {
             node.stepped = to;
+            let event = Event::WallClock(node.wall(self.now));
+            if node.paused.is_none() {
+                self.tell(index, event);
+            }
         }
     }
 
@@ -355,6 +360,7 @@ impl World {
                 } else {
                     node.seen.advert_at = Some(now);
                     node.seen.advertised = Some(transmit.priority);
+                    node.seen.sent = Some(transmit.clone());
                 }
                 if !node.link_up {
                     return;

@@ -3,6 +3,7 @@
 //! Nothing here panics on any input, and nothing allocates by a length that a packet states before that length is checked.
 
 pub mod arp;
+pub mod auth;
 pub mod checksum;
 pub mod ip;
 pub mod ndp;
@@ -41,8 +42,6 @@ pub enum ParseError {
         /// Bytes that the header asks for.
         expected: usize,
     },
-    /// 28 more bytes that look like an auth_hmac trailer, which this build does not read yet.
-    HmacTrailer,
     /// The checksum is wrong in every form.
     Checksum,
 }
@@ -59,7 +58,6 @@ impl fmt::Display for ParseError {
             Self::Type(kind) => write!(f, "VRRP type {kind} is not ADVERTISEMENT (1)"),
             Self::ZeroVrid => f.write_str("VRID 0"),
             Self::Length { len, expected } => write!(f, "{len} bytes where the header asks for {expected}"),
-            Self::HmacTrailer => f.write_str("an auth_hmac trailer, which this build does not read yet"),
             Self::Checksum => f.write_str("wrong checksum"),
         }
     }

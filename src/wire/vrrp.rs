@@ -1,5 +1,6 @@
 //! VRRP versions 2 (RFC 3768, with RFC 2338 passwords) and 3 (RFC 9568), over IPv4 and IPv6.
 
+use super::auth::{TRAILER_LEN, Trailer};
 use super::checksum::{checksum, pseudo_v4, pseudo_v6};
 use super::ip::PROTO_VRRP;
 use super::{ParseError, bytes_at};
@@ -10,7 +11,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const HEADER_LEN: usize = 8;
 const AUTH_LEN: usize = 8;
-const HMAC_LEN: usize = 28;
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// A VRRP message as it lies in a buffer. Only that the 8 bytes of its header are there has been checked.
@@ -131,11 +131,16 @@ impl<'a> AdvertView<'a> {
         self.message
     }
 
-    /// Whether the bytes beyond the expected length look like an auth_hmac trailer.
+    /// The auth_hmac trailer, if exactly 28 bytes stand beyond the expected length.
     #[must_use]
-    pub fn has_hmac_trailer(&self) -> bool {
-        let expected = self.expected_len();
-        self.message.len() == expected + HMAC_LEN && self.message.get(expected) == Some(&1)
+    pub fn trailer(&self) -> Option<Trailer> {
+        Trailer::parse(self.message.get(self.expected_len()..)?).ok()
+    }
+
+    /// The message without what stands beyond its expected length.
+    #[must_use]
+    pub fn body(&self) -> &'a [u8] {
+        self.message.get(..self.expected_len()).unwrap_or(self.message)
     }
 }
 
@@ -212,6 +217,9 @@ pub struct Advert {
     pub addresses: Addresses,
     /// Version 2 over IPv4: the last 8 bytes.
     pub auth_data: Option<[u8; 8]>,
+    /// `auth_hmac`: the 28 bytes behind everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailer: Option<Trailer>,
 }
 
 /// Addresses of one family.
@@ -235,10 +243,9 @@ impl Advert {
             return Err(ParseError::Type(view.kind()));
         }
         let vrid = Vrid::new(view.vrid()).ok_or(ParseError::ZeroVrid)?;
-        if view.has_hmac_trailer() {
-            return Err(ParseError::HmacTrailer);
-        }
-        let (len, expected) = (message.len(), view.expected_len());
+        let trailer = view.trailer().filter(|trailer| trailer.kind == 1);
+        let surplus = trailer.map_or(0, |_| TRAILER_LEN);
+        let (len, expected) = (message.len(), view.expected_len() + surplus);
         if len != expected {
             return Err(ParseError::Length { len, expected });
         }
@@ -268,6 +275,7 @@ impl Advert {
                 Family::Ipv6 => Addresses::Ipv6(v6.collect()),
             },
             auth_data: view.auth_data(),
+            trailer,
         })
     }
 
@@ -288,6 +296,7 @@ impl Advert {
             Addresses::Ipv6(list) => bytes.extend(list.iter().flat_map(Ipv6Addr::octets)),
         }
         bytes.extend(self.auth_data.into_iter().flatten());
+        bytes.extend(self.trailer.iter().flat_map(Trailer::emit));
         bytes
     }
 
@@ -367,6 +376,7 @@ pub fn build(
             Family::Ipv6 => Addresses::Ipv6(v6.collect()),
         },
         auth_data: (version == Version::V2 && family == Family::Ipv4).then_some(auth_data),
+        trailer: None,
     };
     let bytes = advert.emit();
     advert.checksum = match (source, destination, form) {
@@ -385,6 +395,25 @@ pub fn build(
         _ => checksum(&[&bytes]),
     };
     advert.emit()
+}
+
+/// A built message with its trailer. Over IPv6 the checksum covers the trailer, over IPv4 it does not (wire §5).
+#[must_use]
+pub fn sign(message: &[u8], trailer: Trailer, key: &[u8], source: IpAddr, destination: IpAddr) -> Vec<u8> {
+    let tag = trailer.sum(key, source, message);
+    let mut bytes = message.to_vec();
+    bytes.extend(Trailer { tag, ..trailer }.emit());
+    if let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, destination) {
+        if let Some(field) = bytes.get_mut(6..8) {
+            field.fill(0);
+        }
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let sum = checksum(&[&pseudo_v6(source, destination, len, PROTO_VRRP), &bytes]);
+        if let Some(field) = bytes.get_mut(6..8) {
+            field.copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -528,10 +557,25 @@ mod tests {
     }
 
     #[test]
-    fn an_hmac_trailer_is_named() {
+    fn a_signed_message_is_read_and_written_back() {
         let trailer = "0101000068000000800000001b84bc4e8e43892dc6d98448f8ee2265";
         let bytes = unhex(&format!("3133c80100644402c0000264{trailer}"));
-        let refused = Advert::parse(Family::Ipv4, &bytes, ip("198.51.100.10"), Family::Ipv4.vrrp_group());
-        assert_eq!(refused, Err(ParseError::HmacTrailer));
+        let (source, group) = (ip("198.51.100.10"), Family::Ipv4.vrrp_group());
+        let advert = Advert::parse(Family::Ipv4, &bytes, source, group).unwrap();
+        let json = serde_json::to_string(&advert).unwrap();
+        let again: Advert = serde_json::from_str(&json).unwrap();
+        assert_eq!(again.emit(), bytes);
+        assert!(Advert::parse(Family::Ipv4, &bytes[..bytes.len() - 1], source, group).is_err());
+        // Signing what was built anew gives the same bytes, over IPv6 with a checksum that covers the trailer.
+        let unsigned = Trailer {
+            tag: [0; 16],
+            ..advert.trailer.unwrap()
+        };
+        let key: Vec<u8> = (0..32).collect();
+        assert_eq!(hex(&sign(&bytes[..12], unsigned, &key, source, group)), hex(&bytes));
+        let six = unhex("3133c8010064a2e9fe800000000000000000000000000100");
+        let signed = sign(&six, unsigned, &key, ip("fe80::10"), ip("fe80::20"));
+        let trailer = "010100006800000080000000c8c56146ebfd66ee10ec4d8186461b78";
+        assert_eq!(hex(&signed), format!("{}{trailer}", hex(&six)));
     }
 }

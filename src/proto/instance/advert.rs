@@ -1,12 +1,17 @@
 //! Is this advert valid for this instance? The checks of behaviour §3.2 in their order, with the choices of `docs/differences.md`.
 
+use super::auth::{Ah, Memory};
 use crate::model::{
-    Authentication, Family, Instance, OldUnicastChecksum, Priority, Transport, Version, is_ipv6_link_local,
+    Authentication, Family, Instance, Micros, OldUnicastChecksum, Priority, Transport, Version, is_ipv6_link_local,
 };
 use crate::proto::log_event::{Difference, DropDetail};
 use crate::proto::mutant::{Mutant, Mutation};
+use crate::wire::auth::{TRAILER_LEN, is_same};
 use crate::wire::vrrp::{AdvertView, ChecksumForm, checksum_forms};
 use std::net::IpAddr;
+
+/// An AH header of 24 bytes in words of four, less two (RFC 2402 section 2.2).
+const AH_WORDS: u8 = 4;
 
 /// A datagram whose headers have been read.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +23,7 @@ pub(in crate::proto) struct Arrived<'a> {
     pub(in crate::proto) stated_len: Option<usize>,
     /// IPv4: length of the IP header; 0 for IPv6.
     pub(in crate::proto) header_len: usize,
-    pub(in crate::proto) is_ah: bool,
+    pub(in crate::proto) ah: Option<Ah<'a>>,
     pub(in crate::proto) view: AdvertView<'a>,
 }
 
@@ -37,9 +42,11 @@ pub(in crate::proto) struct Heard {
 /// Judges an advert. `compare_addresses` is off for a known sender when `skip_check_adv_addr` is set.
 pub(in crate::proto) fn judge(
     instance: &Instance,
+    memory: &mut Memory,
     owner_ignores: bool,
     compare_addresses: bool,
     arrived: &Arrived<'_>,
+    wall: Option<Micros>,
     mutation: Mutation,
 ) -> Result<Heard, DropDetail> {
     let view = &arrived.view;
@@ -52,21 +59,26 @@ pub(in crate::proto) fn judge(
             expected: instance.version.number(),
         });
     }
-    check_length(arrived)?;
+    check_length(arrived, instance.hmac.is_some())?;
     if !instance.transport.is_unicast() && !mutation.is(Mutant::TtlUnchecked) {
         match arrived.ttl {
             Some(received) if received != 255 => return Err(DropDetail::Ttl { received }),
             Some(_) | None => {}
         }
     }
+    let skew = match &instance.hmac {
+        Some(hmac) => memory.check_hmac(hmac, instance, arrived, wall, mutation)?,
+        None => None,
+    };
     if instance.version == Version::V2 {
-        check_v2(instance, arrived, mutation)?;
+        check_v2(instance, memory, arrived, mutation)?;
     }
     if view.kind() != 1 {
         return Err(DropDetail::Type { received: view.kind() });
     }
     check_total_length(arrived)?;
     let (interval_cs, mut differences) = check_interval(instance, view)?;
+    differences.extend(skew);
     let form = check_checksum(instance, arrived, mutation)?;
     if is_multicast(arrived.destination) == instance.transport.is_unicast() {
         return Err(DropDetail::Destination {
@@ -107,7 +119,7 @@ fn check_source(instance: &Instance, arrived: &Arrived<'_>) -> Result<(), DropDe
 }
 
 fn check_ah(instance: &Instance, arrived: &Arrived<'_>) -> Result<(), DropDetail> {
-    match (arrived.is_ah, instance.authentication) {
+    match (arrived.ah.is_some(), instance.authentication) {
         (true, Authentication::None | Authentication::Pass(_)) => Err(DropDetail::UnexpectedAh),
         (false, Authentication::Ah(_)) => Err(DropDetail::MissingAh),
         (true, Authentication::Ah(_)) | (false, Authentication::None | Authentication::Pass(_)) => Ok(()),
@@ -115,10 +127,14 @@ fn check_ah(instance: &Instance, arrived: &Arrived<'_>) -> Result<(), DropDetail
 }
 
 /// keepalived also takes a surplus that looks like Ethernet padding; the kernel has cut real padding off already, so here it is an error.
-fn check_length(arrived: &Arrived<'_>) -> Result<(), DropDetail> {
+fn check_length(arrived: &Arrived<'_>, may_be_signed: bool) -> Result<(), DropDetail> {
     let received = arrived.header_len + arrived.view.message().len();
     let expected = arrived.header_len + arrived.view.expected_len();
-    if received == expected {
+    if let Some(ah) = arrived.ah.filter(|ah| ah.header.payload_len != AH_WORDS) {
+        let received = ah.header.payload_len;
+        return Err(DropDetail::AhLength { received });
+    }
+    if received == expected || may_be_signed && received == expected + TRAILER_LEN {
         Ok(())
     } else {
         Err(DropDetail::Length { received, expected })
@@ -133,7 +149,12 @@ fn check_total_length(arrived: &Arrived<'_>) -> Result<(), DropDetail> {
     }
 }
 
-fn check_v2(instance: &Instance, arrived: &Arrived<'_>, mutation: Mutation) -> Result<(), DropDetail> {
+fn check_v2(
+    instance: &Instance,
+    memory: &mut Memory,
+    arrived: &Arrived<'_>,
+    mutation: Mutation,
+) -> Result<(), DropDetail> {
     let view = &arrived.view;
     let (received, expected) = (view.auth_type(), auth_number(instance.authentication));
     if received > 2 {
@@ -141,6 +162,9 @@ fn check_v2(instance: &Instance, arrived: &Arrived<'_>, mutation: Mutation) -> R
     }
     if received != expected {
         return Err(DropDetail::AuthMismatch { received, expected });
+    }
+    if let (Authentication::Ah(password), Some(ah)) = (instance.authentication, &arrived.ah) {
+        memory.check_ah(ah, password, arrived, instance.transport.is_unicast(), mutation)?;
     }
     if let Authentication::Pass(password) = instance.authentication {
         let same = view.auth_data().is_some_and(|data| is_same(data, password.0));
@@ -153,11 +177,6 @@ fn check_v2(instance: &Instance, arrived: &Arrived<'_>, mutation: Mutation) -> R
         return Err(DropDetail::Interval { ours_s, theirs_s });
     }
     Ok(())
-}
-
-/// In constant time.
-fn is_same(a: [u8; 8], b: [u8; 8]) -> bool {
-    a.iter().zip(b).fold(0, |different, (x, y)| different | (x ^ y)) == 0
 }
 
 /// The number on the wire.

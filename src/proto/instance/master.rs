@@ -95,6 +95,9 @@ impl Instance {
             return;
         }
         let answered = !self.config.lower_prio_no_advert;
+        if answered {
+            self.memory.skip_ah();
+        }
         let (from, theirs, ours) = (heard.source, heard.priority, self.effective);
         self.log(
             InstanceLine::MasterHeardLower {

@@ -5,6 +5,7 @@
 
 mod advert;
 mod announce;
+mod auth;
 mod backup;
 mod claims;
 mod master;
@@ -14,6 +15,7 @@ mod transmit;
 mod view;
 
 pub(super) use advert::{Arrived, Heard, judge};
+pub(super) use auth::{Ah, Memory};
 pub(super) use state::State;
 
 use super::action::{Action, AddressWish, StateChange};
@@ -28,8 +30,8 @@ use super::timer::Timer;
 use super::tracking::ScriptTracker;
 use super::world::World;
 use crate::model::{
-    AdvertInterval, Authentication, IfName, Instance as Config, InstanceId, Instant, Micros, OldUnicastChecksum,
-    Priority, Ticket, Transport, Version, VirtualAddress,
+    AdvertInterval, IfName, Instance as Config, InstanceId, Instant, Micros, OldUnicastChecksum, Priority, Ticket,
+    Transport, Version, VirtualAddress,
 };
 use crate::wire::vrrp::ChecksumForm;
 use peers::Peers;
@@ -48,6 +50,8 @@ pub(super) struct Context<'a> {
     pub(super) pacer: &'a mut Pacer,
     pub(super) pacing: Pacing,
     pub(super) next_ticket: &'a mut u64,
+    /// The time of day, for `auth_hmac` only.
+    pub(super) wall: Option<Micros>,
     pub(super) mutation: Mutation,
 }
 
@@ -103,6 +107,7 @@ pub(super) struct Instance {
     ip_id: u16,
     old_checksum: bool,
     cache: Option<Cache>,
+    memory: Memory,
     /// How long it was asleep as master, the last time that this was too long. Shown until the next transition.
     stalled: Option<Micros>,
 }
@@ -135,6 +140,7 @@ impl Instance {
             ip_id: 0,
             old_checksum: false,
             cache: None,
+            memory: Memory::default(),
             stalled: None,
             config,
         }
@@ -232,10 +238,6 @@ impl Instance {
     /// Every cause that keeps the instance from taking part. No bookkeeping: the causes are looked up when something changed.
     fn find_faults(&self, ctx: &Context<'_>) -> Vec<Reason> {
         let mut faults = Vec::new();
-        if matches!(self.config.authentication, Authentication::Ah(_)) {
-            let detail = "this build does not speak AH authentication".into();
-            faults.push(Reason::ConfigurationFault { detail });
-        }
         let own = self
             .config
             .interface
@@ -398,7 +400,17 @@ impl Instance {
         let known_sender = self.last_master == Some(arrived.source);
         let compare = self.is_master() || !known_sender || !self.config.skip_check_adv_addr;
         let owner_ignores = self.config.owner_ignore_adverts && self.effective.is_owner();
-        match judge(&self.config, owner_ignores, compare, arrived, ctx.mutation) {
+        let wall = ctx.wall.map(|wall| wall.saturating_sub(ctx.now.since(at)));
+        let memory = &mut self.memory;
+        match judge(
+            &self.config,
+            memory,
+            owner_ignores,
+            compare,
+            arrived,
+            wall,
+            ctx.mutation,
+        ) {
             Ok(heard) => self.on_heard(&heard, at, ctx),
             Err(why) => self.on_dropped(why, arrived, at, ctx),
         }
@@ -474,6 +486,7 @@ impl Instance {
                     (Cause::AddressMissing, &mut self.counters.address_list_mismatches)
                 }
                 Difference::Interval { .. } => (Cause::Interval, &mut self.counters.interval_mismatches),
+                Difference::ClockSkew { .. } => (Cause::ClockSkew, &mut self.counters.clock_skews),
             };
             *counter += 1;
             if self.once.first(cause, heard.source) {
@@ -533,6 +546,7 @@ impl Instance {
     fn enter_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
         self.once.clear();
         self.lowered = false;
+        self.memory.begin();
         self.master_interval = self.config.advert_interval;
         if self.config.is_owner() {
             self.effective = Priority::OWNER;

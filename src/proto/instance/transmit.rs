@@ -56,7 +56,10 @@ impl Instance {
                 Family::Ipv6 => *ttl,
             },
         };
+        let sequence = self.number_cycle(ctx);
+        let seal = self.seal(sequence);
         for (destination, message) in self.cache.iter().flat_map(|cache| &cache.messages) {
+            let (protocol, message) = seal.close(message, source, *destination, ttl, self.ip_id);
             ctx.out.push_back(Action::Transmit(Transmit {
                 instance: self.id,
                 interface: link,
@@ -65,7 +68,8 @@ impl Instance {
                 ttl,
                 ip_id: self.ip_id,
                 priority: carried,
-                message: Arc::clone(message),
+                protocol,
+                message,
             }));
         }
     }

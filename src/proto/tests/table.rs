@@ -147,6 +147,7 @@ const TABLE: &[(&str, [&str; 6])] = &[
     ),
     ("old run ends", ["=", "=", "=", "=", "=", "="]),
     // Time and the operator.
+    ("time of day", ["=", "=", "=", "=", "=", "="]),
     ("stalled 1 s", ["=", "=", "=", "=", "=", "="]),
     ("stalled 60 s", ["=", "=", "=", "=", "=", "="]),
     ("clear counters", ["=", "=", "=", "=", "=", "="]),
@@ -208,6 +209,7 @@ const fn kind(event: &Event<'_>) -> &'static str {
         Event::ScriptEnded { .. } => "script",
         Event::Stalled { .. } => "stalled",
         Event::ClearCounters => "clear counters",
+        Event::WallClock(_) => "time of day",
         Event::Reload(_) => "reload",
         Event::Shutdown => "shutdown",
     }
@@ -253,6 +255,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
     let eth0_spec = SocketSpec {
         interface: Some(IfIndex(2)),
         family: Family::Ipv4,
+        ah: false,
         receive: Receive::Group(Family::Ipv4.vrrp_group()),
         vrids: vec![51],
     };
@@ -361,6 +364,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
             run: RunId(99),
             outcome: RunOutcome::Exited(1),
         },
+        "time of day" => Event::WallClock(Micros::from_secs(1_700_000_000)),
         "stalled 1 s" => Event::Stalled { gap: Micros::SECOND },
         "stalled 60 s" => Event::Stalled {
             gap: Micros::from_secs(60),
@@ -440,5 +444,5 @@ fn every_event_in_every_state_does_what_the_table_says() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), 20, "every kind of event is in the table: {seen:?}");
+    assert_eq!(seen.len(), 21, "every kind of event is in the table: {seen:?}");
 }

@@ -52,7 +52,7 @@ fn theft(planted: Planted) -> Result<(), Violation> {
 fn announcements(w: &mut World, length: Micros, every: Option<Micros>) -> usize {
     let before = w.nodes.first().map_or(0, |node| node.seen.announced.len());
     let end = w.now + length;
-    while w.now < end {
+    while w.now < end && w.violations.is_empty() {
         if let (Some(_), Some(address)) = (every, w.virtual_address()) {
             w.claim(0, address, MacAddr([2, 0, 0, 0, 9, 9]));
         }

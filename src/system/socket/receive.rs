@@ -7,7 +7,8 @@
 use crate::model::{Family, IfIndex, Micros};
 use crate::proto::{Datagram, Packet, Receive, SocketSpec};
 use crate::system::clock;
-use crate::wire::ip::PROTO_VRRP;
+use crate::wire::auth::AH_LEN;
+use crate::wire::ip::{PROTO_AH, PROTO_VRRP};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
 use std::io::{self, IoSliceMut};
@@ -50,7 +51,7 @@ impl ReceiveSocket {
         } else {
             Domain::IPV6
         };
-        let protocol = Protocol::from(i32::from(PROTO_VRRP));
+        let protocol = Protocol::from(i32::from(if spec.ah { PROTO_AH } else { PROTO_VRRP }));
         let socket =
             Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(protocol)).map_err(|e| ("socket", e))?;
         // Nothing is queued before the socket is bound to its link and has its filter.
@@ -74,7 +75,7 @@ impl ReceiveSocket {
             interface: spec.interface,
             family: spec.family,
         };
-        this.filter(&spec.vrids).map_err(|e| ("SO_ATTACH_FILTER", e))?;
+        this.filter(&spec.vrids, spec.ah).map_err(|e| ("SO_ATTACH_FILTER", e))?;
         Ok(this)
     }
 
@@ -82,8 +83,8 @@ impl ReceiveSocket {
     ///
     /// # Errors
     /// When the kernel refuses the filter.
-    pub fn filter(&self, vrids: &[u8]) -> io::Result<()> {
-        self.socket.attach_filter(&vrid_filter(self.family, vrids))
+    pub fn filter(&self, vrids: &[u8], ah: bool) -> io::Result<()> {
+        self.socket.attach_filter(&vrid_filter(self.family, vrids, ah))
     }
 
     /// The next datagram. `None` when there is none at present; `since_empty` is how long ago that was last so.
@@ -222,12 +223,13 @@ pub(super) const fn drop_all() -> SockFilter {
     SockFilter::new(RETURN, 0, 0, 0)
 }
 
-/// Byte 1 of the VRRP message is the VRID. Over IPv4 the message begins behind the IP header.
-fn vrid_filter(family: Family, vrids: &[u8]) -> Vec<SockFilter> {
+/// Byte 1 of the VRRP message is the VRID. Over IPv4 the message begins behind the IP header and, with AH, behind that.
+fn vrid_filter(family: Family, vrids: &[u8], ah: bool) -> Vec<SockFilter> {
+    let vrid_at = if ah { u32::try_from(AH_LEN + 1).unwrap_or(1) } else { 1 };
     let mut program = match family {
         Family::Ipv4 => vec![
             SockFilter::new(LOAD_INDEX_IP_HEADER, 0, 0, 0),
-            SockFilter::new(LOAD_BYTE_INDEXED, 0, 0, 1),
+            SockFilter::new(LOAD_BYTE_INDEXED, 0, 0, vrid_at),
         ],
         Family::Ipv6 => vec![SockFilter::new(LOAD_BYTE, 0, 0, 1)],
     };

@@ -62,7 +62,7 @@ impl SendSockets {
             id: transmit.ip_id,
             fragment: 0,
             ttl: transmit.ttl.unwrap_or(255),
-            protocol: PROTO_VRRP,
+            protocol: transmit.protocol,
             source,
             destination,
             header_len: 20,
