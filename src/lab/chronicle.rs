@@ -250,7 +250,7 @@ impl Chronicle {
             };
             let (from, to) = (list(&cause.before), list(&self.holders));
             let moved = if from == to {
-                format!("on {to} as before")
+                format!("is on {to} as before").replace("is on nowhere", "is nowhere")
             } else {
                 format!("{from} → {to}")
             };

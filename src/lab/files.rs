@@ -121,7 +121,7 @@ pub(super) fn prepare(name: &str, path: &str, ordinary: bool) -> Result<Prepared
         gates: BTreeMap::new(),
         notes: Vec::new(),
     };
-    let changed = change(&mut prepared, &texts, &main, ordinary, &|changed| read(changed).0);
+    let changed = change(&mut prepared, &texts, ordinary, &|changed| read(changed).0);
     for (path, text) in texts {
         let text = changed.get(&path).unwrap_or(&text).clone();
         let path = fs::canonicalize(&path).unwrap_or_else(|_| PathBuf::from(&path));
@@ -133,21 +133,14 @@ pub(super) fn prepare(name: &str, path: &str, ordinary: bool) -> Result<Prepared
 type Texts = BTreeMap<String, Vec<u8>>;
 
 /// The changed files; what could not be changed is noted.
-fn change(
-    prepared: &mut Prepared,
-    texts: &Texts,
-    main: &str,
-    ordinary: bool,
-    read: &dyn Fn(&Texts) -> Loaded,
-) -> Texts {
+fn change(prepared: &mut Prepared, texts: &Texts, ordinary: bool, read: &dyn Fn(&Texts) -> Loaded) -> Texts {
     let mut base = texts.clone();
     let mut wanted = prepared.model.clone();
     if ordinary && needs_rights(&wanted) {
-        base = as_one_user(texts, main);
-        let own = ProgramUser { uid: 0, gid: 0 };
-        wanted.global.script_user = Some(own);
+        base = as_one_user(texts);
+        wanted.global.script_user = None;
         wanted.global.script_security = false;
-        wanted.scripts.iter_mut().for_each(|script| script.user = Some(own));
+        wanted.scripts.iter_mut().for_each(|script| script.user = None);
         prepared.notes.push(if read(&base).model.as_ref() == Some(&wanted) {
             "an ordinary user's lab cannot change users: all scripts run as you".into()
         } else {
@@ -190,21 +183,16 @@ fn needs_rights(model: &Model) -> bool {
             .any(|script| script.user.as_ref().is_some_and(other))
 }
 
-/// The same with every script run as root of the lab.
-fn as_one_user(texts: &Texts, main: &str) -> Texts {
+/// The same without any other user. Naming the own one would not do: a lab of an ordinary user may not set groups either.
+fn as_one_user(texts: &Texts) -> Texts {
     let line = |line: &str| match keyword(line) {
-        Some(("script_user" | "enable_script_security", _)) => String::new(),
-        Some(("user", at)) => format!("{}user root", line.get(..at).unwrap_or_default()),
+        Some(("script_user" | "enable_script_security" | "user", _)) => String::new(),
         _ => line.to_owned(),
     };
-    let mut changed: Texts = texts
-        .iter()
-        .map(|(path, text)| (path.clone(), map_lines(text, line).into_bytes()))
-        .collect();
-    if let Some(text) = changed.get_mut(main) {
-        text.splice(0..0, *b"global_defs {\nscript_user root\n}\n");
-    }
+    let changed = texts.iter();
     changed
+        .map(|(path, text)| (path.clone(), map_lines(text, line).into_bytes()))
+        .collect()
 }
 
 /// All texts, with gates before the commands whose numbers are chosen.
@@ -449,7 +437,7 @@ mod tests {
         fs::remove_file(path).unwrap();
         let text = String::from_utf8(prepared.texts[0].1.clone()).unwrap();
         assert!(
-            text.contains("user root") && !text.contains("nobody") && !text.contains("daemon"),
+            !text.contains("user") && !text.contains("nobody") && !text.contains("daemon"),
             "{text}"
         );
         assert!(

@@ -143,13 +143,22 @@ fn make_namespaces() -> io::Result<()> {
     }
     unshare(flags | CloneFlags::CLONE_NEWUSER).map_err(|error| {
         context(
-            "make a user namespace (the kernel or a container may forbid it: see user.max_user_namespaces)",
+            "user namespaces are not to be had here (sysctls user.max_user_namespaces and kernel.unprivileged_userns_clone, \
+             or a container forbids them); allow them, or run the lab as root",
             error,
         )
     })?;
-    std::fs::write("/proc/self/setgroups", "deny")?;
-    std::fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
-    std::fs::write("/proc/self/gid_map", format!("0 {group} 1"))
+    let map = || {
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("0 {group} 1"))
+    };
+    map().map_err(|error| {
+        context(
+            "become root of a user namespace (the kernel may forbid it: for root without CAP_SETFCAP, or by AppArmor)",
+            error,
+        )
+    })
 }
 
 /// Asks the kernel for SIGKILL when the parent dies; says so if it has died already.

@@ -7,6 +7,8 @@ pub(super) struct Screen<'a> {
     write: &'a mut dyn FnMut(&str),
     /// Lines drawn above the one that the cursor is in.
     drawn: usize,
+    /// What was drawn last below the story.
+    below: String,
 }
 
 /// What stands below the story.
@@ -20,7 +22,11 @@ pub(super) struct Below<'a> {
 
 impl<'a> Screen<'a> {
     pub(super) fn new(write: &'a mut dyn FnMut(&str)) -> Self {
-        Self { write, drawn: 0 }
+        Self {
+            write,
+            drawn: 0,
+            below: String::new(),
+        }
     }
 
     /// Appends lines to the story.
@@ -30,16 +36,18 @@ impl<'a> Screen<'a> {
 
     /// Appends lines to the story and draws what stands below it anew, in one piece.
     pub(super) fn draw(&mut self, lines: &[String], below: &Below<'_>, width: usize) {
-        let mut text = self.erase();
-        text.extend(lines.iter().map(String::as_str));
-        for line in below.table {
-            text.push_str(line);
-            text.push('\n');
-        }
+        let mut drawn: String = below.table.iter().map(|line| format!("{line}\n")).collect();
         // A line that fills the terminal would move everything by one.
         let kept = below.prompt.chars().count().saturating_sub(width.saturating_sub(1));
-        text.extend(below.prompt.chars().skip(kept));
+        drawn.extend(below.prompt.chars().skip(kept));
+        if lines.is_empty() && drawn == self.below {
+            return;
+        }
+        let mut text = self.erase();
+        text.extend(lines.iter().map(|line| styled(line)));
+        text.push_str(&drawn);
         self.drawn = below.table.len();
+        self.below = drawn;
         (self.write)(&text);
     }
 
@@ -56,6 +64,18 @@ impl<'a> Screen<'a> {
             drawn => format!("\r\x1b[{drawn}A\x1b[J"),
         }
     }
+}
+
+/// What a person did stands out, what the daemons say steps back.
+fn styled(line: &str) -> String {
+    let text = line.trim_end_matches('\n');
+    let code = match text {
+        text if text.contains("  says: ") => "2",
+        text if text.contains("   > ") => "1",
+        text if text.contains("   ERROR: ") => "1;31",
+        _ => return line.to_owned(),
+    };
+    format!("\x1b[{code}m{text}\x1b[0m\n")
 }
 
 /// How wide and high the terminal on standard output is.
@@ -83,8 +103,10 @@ mod tests {
             prompt: "> kill n1",
         };
         screen.draw(&["story\n".to_owned()], &below, 80);
+        screen.draw(&[], &below, 80);
         screen.draw(&[], &below, 6);
         screen.clear();
+        // `\x1b[2A` goes up two lines, `\x1b[J` clears from there.
         let whole = "\r\x1b[Jstory\none\ntwo\n> kill n1\r\x1b[2A\x1b[Jone\ntwo\nll n1\r\x1b[2A\x1b[J";
         assert_eq!(written, whole);
     }

@@ -1,5 +1,6 @@
 //! The first user's cluster as a story: three nodes, the check that moves the address, and what else can happen at night.
 
+use super::chronicle::seconds;
 use super::node::{NodeId, NodeSpec};
 use super::programs::ProgramId;
 use super::topology::Lab;
@@ -22,6 +23,9 @@ pub const SEED: [SeedFile; 3] = [
     ("k8s-master-3", include_str!("../../conf/seed/node3.conf")),
 ];
 
+/// Its haproxy.cfg.
+const HAPROXY: &str = include_str!("../../conf/seed/haproxy.cfg");
+
 const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 16, 106, 187));
 /// The nodes' own addresses, as the seed's haproxy.cfg has them.
 const ADDRESSES: [Ipv4Addr; 3] = [
@@ -36,6 +40,8 @@ struct Story<'a> {
     lab: Lab,
     daemons: Vec<ProgramId>,
     haproxies: Vec<ProgramId>,
+    /// The real program, when it is installed.
+    haproxy: Option<String>,
     vrrpd: String,
     say: &'a mut dyn FnMut(&str),
     broken: u32,
@@ -66,6 +72,7 @@ pub fn play_seed(vrrpd: &Path, say: &mut dyn FnMut(&str)) -> io::Result<bool> {
         lab,
         daemons: Vec::new(),
         haproxies: Vec::new(),
+        haproxy: installed("haproxy"),
         vrrpd,
         say,
         broken: 0,
@@ -142,12 +149,22 @@ impl Story<'_> {
     }
 
     fn start_haproxy(&mut self, node: NodeId) -> io::Result<ProgramId> {
-        self.lab.start_function(node, "haproxy", &listen)
+        let Some(haproxy) = self.haproxy.clone() else {
+            return self.lab.start_function(node, "haproxy", &listen);
+        };
+        if let Some(place) = self.lab.node(node) {
+            fs::write(place.tmp().join("haproxy.cfg"), HAPROXY)?;
+        }
+        let words = [haproxy.as_str(), "-db", "-f", "/tmp/haproxy.cfg"].map(str::to_owned);
+        self.lab.start(node, "haproxy", &words)
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        self.tell("three nodes on a bridge; on each a listener on port 9443 in haproxy's place, then vrrpd on the seed's file");
-        if !Path::new("/usr/bin/netstat").exists() && !Path::new("/bin/netstat").exists() {
+        self.tell(&match &self.haproxy {
+            Some(path) => format!("three nodes on a bridge; on each {path} with the seed's haproxy.cfg, then vrrpd on the seed's file"),
+            None => "three nodes on a bridge; on each a listener on port 9443 in the place of haproxy, which is not installed, then vrrpd on the seed's file".into(),
+        });
+        if installed("netstat").is_none() {
             self.tell("netstat is not installed here, and the seed's check needs it: every check will fail (install net-tools)");
         }
         let nodes: Vec<NodeId> = self.lab.nodes().collect();
@@ -199,7 +216,7 @@ impl Story<'_> {
         self.tell(&format!("stop haproxy on {name}"));
         let since = clock::now();
         if let Some(haproxy) = self.haproxies.get(master.0) {
-            self.lab.signal(*haproxy, Signal::SIGKILL)?;
+            self.lab.signal_all(*haproxy, Signal::SIGKILL)?;
         }
         self.expect_master("the address moves", Some(master), since)?;
         self.tell(&format!("start haproxy on {name} again"));
@@ -290,9 +307,20 @@ impl Story<'_> {
     }
 }
 
-/// Seconds with three decimals.
-fn seconds(time: Micros) -> String {
-    format!("{}.{:03}", time.0 / 1_000_000, time.0 / 1_000 % 1_000)
+/// Where a program is installed.
+fn installed(name: &str) -> Option<String> {
+    let places = [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ];
+    places
+        .map(|place| format!("{place}/{name}"))
+        .into_iter()
+        .find(|path| Path::new(path).exists())
 }
 
 /// A listener on port 9443 that answers nobody.

@@ -168,6 +168,9 @@ struct Session<'a> {
 /// The table is drawn, and the daemons are asked, this often.
 const ROUND: Micros = Micros::from_millis(500);
 
+/// After something has happened they are asked this soon; a daemon answers ten times a second.
+const SOON: Micros = Micros::from_millis(120);
+
 /// A command in a node may take this long.
 const RUN_LIMIT: Micros = Micros::from_secs(60);
 
@@ -551,6 +554,10 @@ impl Session<'_> {
             return;
         }
         let now = clock::now();
+        if !story.is_empty() {
+            // What has changed in the kernels and on the wire is about to change in the daemons' answers.
+            self.next_round = self.next_round.min(now + SOON);
+        }
         if now >= self.next_round {
             self.ask();
             self.next_round = now + ROUND;
