@@ -108,6 +108,32 @@ impl Node {
         self.present.iter().any(|on| on.address == address)
     }
 
+    /// How many packets the kernel has sent by this link of the node.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read, or has no such link.
+    pub fn packets_sent(&self, link: &str) -> io::Result<u64> {
+        self.counter(link, 9)
+    }
+
+    /// How many packets the kernel has received by this link of the node.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read, or has no such link.
+    pub fn packets_received(&self, link: &str) -> io::Result<u64> {
+        self.counter(link, 1)
+    }
+
+    fn counter(&self, link: &str, column: usize) -> io::Result<u64> {
+        let path = format!("/proc/{}/net/dev", self.init);
+        let text = fs::read_to_string(&path).map_err(|error| context(&format!("read {path}"), error))?;
+        let line = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(link)?.strip_prefix(':'));
+        line.and_then(|line| line.split_ascii_whitespace().nth(column)?.parse().ok())
+            .ok_or_else(|| io::Error::other(format!("{path} has no counter of {link}")))
+    }
+
     /// Every address that the node has, with its prefix length.
     pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, u8)> + '_ {
         self.present.iter().map(|on| (on.address, on.prefix_len))

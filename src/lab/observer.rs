@@ -7,6 +7,7 @@
 use super::sandbox::context;
 use super::topology::BridgeId;
 use crate::model::{Family, Instant, Micros};
+use crate::sys::FrameSender;
 use crate::system::clock;
 use crate::wire::arp::ArpPacket;
 use crate::wire::ip::{Ipv4Header, PROTO_VRRP};
@@ -20,9 +21,15 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// The packet socket.
+/// Thousands of addresses are announced five times each within a second.
+const BUFFER: usize = 32 << 20;
+
+/// The packet sockets: one to look, one to send what no node has sent.
 #[derive(Debug)]
-pub(super) struct Observer(OwnedFd);
+pub(super) struct Observer {
+    fd: OwnedFd,
+    sender: FrameSender,
+}
 
 /// A frame of interest, as the node sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,10 +98,16 @@ impl Observer {
             .map_err(|error| context("open a packet socket", error))?;
         setsockopt(&fd, sockopt::ReceiveTimestampns, &true)?;
         // A user namespace may not exceed the system's limit; then the limit has to do.
-        if setsockopt(&fd, sockopt::RcvBufForce, &(4 << 20)).is_err() {
-            setsockopt(&fd, sockopt::RcvBuf, &(4 << 20))?;
+        if setsockopt(&fd, sockopt::RcvBufForce, &BUFFER).is_err() {
+            setsockopt(&fd, sockopt::RcvBuf, &BUFFER)?;
         }
-        Ok(Self(fd))
+        let sender = FrameSender::new().map_err(|error| context("open a packet socket", error))?;
+        Ok(Self { fd, sender })
+    }
+
+    /// Sends a frame out by a port, to the node behind it.
+    pub(super) fn send(&self, port: u32, frame: &[u8]) -> io::Result<()> {
+        self.sender.send(port, frame)
     }
 
     /// The next frame of interest, if one has come.
@@ -103,7 +116,7 @@ impl Observer {
             let mut buffer = [0; 2048];
             let mut slices = [IoSliceMut::new(&mut buffer)];
             let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
-            let fd = self.0.as_raw_fd();
+            let fd = self.fd.as_raw_fd();
             let message = match recvmsg::<LinkAddr>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT) {
                 Ok(message) => message,
                 Err(nix::errno::Errno::EAGAIN) => return Ok(None),
@@ -140,7 +153,7 @@ impl Observer {
 
 impl AsFd for Observer {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 

@@ -216,6 +216,8 @@ pub(super) enum Change {
     Link(u32, bool),
 }
 
+const MONITOR_BUFFER: usize = 16 << 20;
+
 /// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR.
 const GROUPS: [u32; 3] = [1, 5, 9];
 
@@ -226,6 +228,11 @@ impl Monitor {
         socket.bind_auto()?;
         for group in GROUPS {
             socket.add_membership(group)?;
+        }
+        // The default keeps 256 of 5,000 changes; a user namespace may not exceed the system's limit.
+        let force = nix::sys::socket::sockopt::RcvBufForce;
+        if nix::sys::socket::setsockopt(&socket.as_fd(), force, &MONITOR_BUFFER).is_err() {
+            socket.set_rx_buf_sz(MONITOR_BUFFER)?;
         }
         socket.set_non_blocking(true)?;
         Ok(Self(socket))

@@ -16,6 +16,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// Frames that are read before the nodes' kernels are looked at again.
+const FRAMES: usize = 32;
+
 /// Something that was seen, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
@@ -179,6 +182,49 @@ impl Lab {
         Ok(())
     }
 
+    /// Lays a cable between two nodes that is no part of the bridge, so nobody else hears what goes over it: `name` is the link
+    /// at either end, each with its address.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn connect(&mut self, ends: [(NodeId, &str, IpAddr); 2], prefix_len: u8) -> io::Result<()> {
+        let [(here, here_name, _), (there, there_name, _)] = ends;
+        let missing = || io::Error::other("no such node");
+        let far = self.nodes.get(there.0).ok_or_else(missing)?.namespaces.net.as_raw_fd();
+        let mac = [2, 0, 0x5e, 0x20, number(there), last_byte(there_name)];
+        let near = &mut self.nodes.get_mut(here.0).ok_or_else(missing)?.rtnl;
+        near.add_veth(here_name, there_name, mac, far)?;
+        for (id, name, address) in ends {
+            let rtnl = &mut self.nodes.get_mut(id.0).ok_or_else(missing)?.rtnl;
+            let index = rtnl
+                .index_of(name)?
+                .ok_or_else(|| io::Error::other(format!("{name} is not there")))?;
+            rtnl.set_up(index, true)?;
+            rtnl.add_address(OnLink {
+                index,
+                address,
+                prefix_len,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Sends a frame into a node, as if the bridge had passed it on.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn inject(&self, id: NodeId, frame: &[u8]) -> io::Result<()> {
+        let port = self
+            .nodes
+            .get(id.0)
+            .and_then(|node| node.links.first())
+            .map(|link| link.port);
+        self.observer.send(
+            port.ok_or_else(|| io::Error::other("the node is not plugged in"))?,
+            frame,
+        )
+    }
+
     /// The nodes.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len()).map(NodeId)
@@ -324,7 +370,24 @@ impl Lab {
 
     /// Takes in everything that has happened.
     fn look(&mut self) -> io::Result<()> {
-        while let Some(caught) = self.observer.next()? {
+        // Frames carry their time, changes of addresses do not: a flood of frames must not make those late.
+        while self.look_at_frames()? == FRAMES {
+            self.look_at_kernels()?;
+        }
+        self.look_at_kernels()?;
+        let now = clock::now();
+        for program in &mut self.programs {
+            read_lines(program, now, &mut self.moments);
+        }
+        self.bury(now)
+    }
+
+    /// At most [`FRAMES`] frames; how many there were.
+    fn look_at_frames(&mut self) -> io::Result<usize> {
+        for count in 0..FRAMES {
+            let Some(caught) = self.observer.next()? else {
+                return Ok(count);
+            };
             let nodes = self.nodes.iter().enumerate();
             let sender = nodes
                 .filter_map(|(at, node)| Some((at, node.bridge_behind(caught.port)?)))
@@ -341,6 +404,10 @@ impl Lab {
                 });
             }
         }
+        Ok(FRAMES)
+    }
+
+    fn look_at_kernels(&mut self) -> io::Result<()> {
         let now = clock::now();
         for (index, node) in self.nodes.iter_mut().enumerate() {
             for change in node.monitor.read()? {
@@ -365,10 +432,7 @@ impl Lab {
                 }
             }
         }
-        for program in &mut self.programs {
-            read_lines(program, now, &mut self.moments);
-        }
-        self.bury(now)
+        Ok(())
     }
 
     fn bury(&mut self, now: Instant) -> io::Result<()> {
@@ -387,6 +451,16 @@ impl Lab {
             }
         }
     }
+}
+
+/// One byte of a hardware address: the node's.
+fn number(id: NodeId) -> u8 {
+    u8::try_from(id.0 + 1).unwrap_or(u8::MAX)
+}
+
+/// One byte of a hardware address: the link's.
+fn last_byte(name: &str) -> u8 {
+    name.bytes().last().unwrap_or(0)
 }
 
 /// Whole lines of a program's output.
