@@ -91,68 +91,72 @@ fn packets(lab: &Lab, node: NodeId) -> io::Result<[u64; 2]> {
     Ok(sums)
 }
 
+/// What is measured, in the order of the rows: keepalived and vrrpd sending, hearing, with one instance, and the bare sender.
+type Measured = Vec<(NodeId, ProgramId)>;
+
 pub(crate) fn run(amount: Amount) -> io::Result<()> {
     let mut lab = lab(&NAMES, false)?;
+    lay_cables(&mut lab)?;
+    let measured = start(&mut lab, amount)?;
+    settle(&mut lab, amount)?;
+    let before = look(&lab, &measured)?;
+    lab.watch(Micros::from_secs(amount.seconds), |_| false)?;
+    let after = look(&lab, &measured)?;
+    let memory = measured.iter().map(|(_, program)| memory(&lab, *program));
+    let memory: Vec<u64> = memory.collect::<io::Result<_>>()?;
+    report(amount, &before, &after, &memory);
+    Ok(())
+}
+
+fn lay_cables(lab: &mut Lab) -> io::Result<()> {
     for (node, far) in CABLES {
         for link in 1..=LINKS {
             let (own, other) = addresses(node, link);
-            let ends = [
-                (node, format!("eth{link}"), own.into()),
-                (far, far_name(node, link), other.into()),
-            ];
-            lab.connect(
-                [(ends[0].0, &ends[0].1, ends[0].2), (ends[1].0, &ends[1].1, ends[1].2)],
-                24,
-            )?;
+            let (own_name, other_name) = (format!("eth{link}"), far_name(node, link));
+            lab.connect([(node, &own_name, own.into()), (far, &other_name, other.into())], 24)?;
         }
     }
-    let links = |nodes: &[NodeId]| -> Vec<(String, Ipv4Addr)> {
-        nodes
-            .iter()
-            .flat_map(|node| (1..=LINKS).map(|link| (far_name(*node, link), addresses(*node, link).1)))
-            .collect()
-    };
-    let router = links(&[NodeId(3), NodeId(4)]);
+    Ok(())
+}
+
+fn start(lab: &mut Lab, amount: Amount) -> io::Result<Measured> {
+    let ends = |node: NodeId| (1..=LINKS).map(move |link| (far_name(node, link), addresses(node, link).1));
+    let router: Vec<_> = [NodeId(3), NodeId(4)].into_iter().flat_map(ends).collect();
     let router = frames(&router, amount.per_link, 200);
     lab.start_function(ROUTER, "router", &|| u8::from(send_on_time(SECOND, &router).is_err()))?;
-    let own: Vec<(String, Ipv4Addr)> = (1..=LINKS)
+    let own: Vec<_> = (1..=LINKS)
         .map(|link| (format!("eth{link}"), addresses(BARE, link).0))
         .collect();
     let own = frames(&own, amount.per_link, 100);
     let bare = lab.start_function(BARE, "bare", &|| u8::from(send_on_time(SECOND, &own).is_err()))?;
     let many = configuration(LINKS, amount.per_link);
     let one = configuration(1, 1);
-    let mut daemons: Vec<(NodeId, ProgramId)> = Vec::new();
+    let mut measured = Measured::new();
     for (first, text) in [(0, &many), (3, &many), (6, &one)] {
         for speaker in Speaker::BOTH {
             let node = NodeId(first + speaker.index());
-            daemons.push((node, speaker.start(&mut lab, node, text)?));
+            measured.push((node, speaker.start(lab, node, text)?));
         }
     }
-    daemons.push((BARE, bare));
-    settle(&mut lab, amount)?;
-    let look = |lab: &Lab| -> io::Result<Vec<(u64, [u64; 2])>> {
-        daemons
-            .iter()
-            .map(|(node, program)| Ok((cpu(lab, *program)?, packets(lab, *node)?)))
-            .collect()
-    };
-    let before = look(&lab)?;
-    lab.watch(Micros::from_secs(amount.seconds), |_| false)?;
-    let after = look(&lab)?;
-    let memory: Vec<u64> = daemons
+    measured.push((BARE, bare));
+    Ok(measured)
+}
+
+/// Processor time, nanoseconds, and packets of each so far.
+fn look(lab: &Lab, measured: &Measured) -> io::Result<Vec<(u64, [u64; 2])>> {
+    measured
         .iter()
-        .map(|(_, program)| memory(&lab, *program))
-        .collect::<io::Result<_>>()?;
+        .map(|(node, program)| Ok((cpu(lab, *program)?, packets(lab, *node)?)))
+        .collect()
+}
+
+fn report(amount: Amount, before: &[(u64, [u64; 2])], after: &[(u64, [u64; 2])], memory: &[u64]) {
     // Milliseconds for 100,000 adverts of a kind: 0 sent, 1 heard.
     let cost = |daemon: usize, kind: usize| {
-        let (spent, count) = (
-            after[daemon].0 - before[daemon].0,
-            after[daemon].1[kind] - before[daemon].1[kind],
-        );
+        let spent = after[daemon].0 - before[daemon].0;
+        let count = after[daemon].1[kind] - before[daemon].1[kind];
         (count > 0).then(|| spent as f64 / 1e6 * 100_000.0 / count as f64)
     };
-    let instances = u32::from(LINKS) * u32::from(amount.per_link);
     let row = |work: String, bare, daemon: usize, kind, target| {
         Row {
             work,
@@ -164,6 +168,7 @@ pub(crate) fn run(amount: Amount) -> io::Result<()> {
         }
         .print();
     };
+    let instances = u32::from(LINKS) * u32::from(amount.per_link);
     let seconds = amount.seconds;
     row(
         format!("100,000 adverts sent, {instances} instances at 1 s, {seconds} s"),
@@ -186,19 +191,17 @@ pub(crate) fn run(amount: Amount) -> io::Result<()> {
         0,
         Target::TimesKeepalived(1.0),
     );
-    for (daemon, instances) in [(2, instances), (0, instances), (4, 1)] {
-        let role = if daemon == 2 { "backups" } else { "masters" };
+    for (daemon, instances, role) in [(2, instances, "backups"), (0, instances, "masters"), (4, 1, "master")] {
         Row {
-            work: format!("memory of {instances} instances, {role}, after {seconds} s"),
+            work: format!("memory of {instances} {role}, after {seconds} s"),
             bare: None,
             keepalived: Some(memory[daemon] as f64),
             vrrpd: Some(memory[daemon + 1] as f64),
             unit: "KiB",
-            target: Target::AtMost(1200.0 + 1.36 * f64::from(instances)),
+            target: Target::AtMost((1200.0 + 1.36 * f64::from(instances)).round()),
         }
         .print();
     }
-    Ok(())
 }
 
 /// Waits until both senders send for all instances, and what comes with a take-over is over.

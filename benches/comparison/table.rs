@@ -21,8 +21,6 @@ pub(crate) enum Target {
     AtMost(f64),
     /// Bare plus this.
     OverBare(f64),
-    /// Shown only.
-    None,
 }
 
 pub(crate) fn head() {
@@ -57,7 +55,6 @@ impl Row {
             Target::TimesBare(times) => self.bare.map(|value| value * times),
             Target::AtMost(limit) => Some(limit),
             Target::OverBare(more) => self.bare.map(|value| value + more),
-            Target::None => return "",
         };
         match (self.vrrpd, limit) {
             (Some(value), Some(limit)) if value <= limit => "reached",
@@ -74,7 +71,6 @@ impl Target {
             Self::TimesBare(times) => format!("<= {times} x bare"),
             Self::AtMost(limit) => format!("<= {limit}"),
             Self::OverBare(more) => format!("<= bare + {more}"),
-            Self::None => String::new(),
         }
     }
 }

@@ -4,11 +4,11 @@ use super::kernel::{Command, Told, Wires};
 use super::services::{Services, Slow, Taken};
 use super::{dump, signals, wording};
 use crate::model::{Instant, Micros, Priority, ScriptId};
-use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunOutcome, SocketSpec, Transmit};
+use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunOutcome, SocketSpec};
 use crate::supervisor::{
     DaemonStart, LoadedConfig, Program, ProgramOutcome, ProgramRef, Received, ToDaemon, ToSupervisor, exit,
 };
-use crate::sys::{Epoll, Events, Interest, SignalFd};
+use crate::sys::{Epoll, Events, Interest, SignalFd, Timer};
 use crate::system::clock;
 use crate::system::desired::Goal;
 use crate::system::socket::{ReceiveBuffer, ReceiveSocket, SendSockets};
@@ -19,8 +19,8 @@ use std::time::Duration;
 /// Datagrams read from one socket, and from all, before deadlines are looked at.
 const PACKETS_A_SOCKET: usize = 64;
 const PACKETS_A_ROUND: usize = 512;
-/// The heartbeat has to move at least this often.
-const LONGEST_WAIT: Micros = Micros::from_millis(250);
+/// A heartbeat that is watched has to move at least this often.
+const HEARTBEAT: Micros = Micros::from_millis(250);
 /// Later than this is told to the core, which knows how long the others wait.
 const LATE: Micros = Micros::from_millis(25);
 
@@ -31,6 +31,7 @@ const TOKEN_TOLD: u64 = 0;
 const TOKEN_SIGNALS: u64 = 1;
 const TOKEN_SUPERVISOR: u64 = 2;
 const TOKEN_REQUESTS: u64 = 3;
+const TOKEN_TIMER: u64 = 4;
 const FIRST_SOCKET: u64 = 16;
 
 /// An open socket of the core.
@@ -54,7 +55,6 @@ pub(super) struct Engine {
     buffer: ReceiveBuffer,
     /// Commands that did not fit into the ring; wishes must not be lost.
     backlog: VecDeque<Command>,
-    woke: Instant,
     suspended: Micros,
     /// Why the newest configuration was not taken.
     refused: Vec<String>,
@@ -62,6 +62,11 @@ pub(super) struct Engine {
     reloaded: Option<u32>,
     /// The time of day that the core knows, and when it was told.
     wall: (Instant, Micros),
+    timer: Timer,
+    /// What the timer is set to.
+    armed: Option<Instant>,
+    /// Until when the wait was to last at the latest; `None` = for ever.
+    wake_at: Option<Instant>,
     stopped: bool,
 }
 
@@ -73,6 +78,8 @@ impl Engine {
         epoll.add(&signals, TOKEN_SIGNALS, Interest::Readable)?;
         epoll.add(&start.channel, TOKEN_SUPERVISOR, Interest::Readable)?;
         epoll.add(&services.requests, TOKEN_REQUESTS, Interest::Readable)?;
+        let timer = Timer::new()?;
+        epoll.add(&timer, TOKEN_TIMER, Interest::Readable)?;
         let now = clock::now();
         let core = Core::new(start.config.model.clone(), 0, now);
         Ok(Self {
@@ -87,11 +94,13 @@ impl Engine {
             next_token: FIRST_SOCKET,
             buffer: ReceiveBuffer::default(),
             backlog: VecDeque::new(),
-            woke: now,
             suspended: clock::suspended(),
             refused: Vec::new(),
             reloaded: None,
             wall: (now, Micros::ZERO),
+            timer,
+            armed: None,
+            wake_at: None,
             stopped: false,
         })
     }
@@ -110,8 +119,8 @@ impl Engine {
         let mut events = Events::with_capacity(64);
         while !self.stopped {
             self.start.heartbeat.beat();
-            if let Err(error) = self.epoll.wait(&mut events, Some(self.wait_time())) {
-                tracing::error!("epoll: {error}");
+            if let Err(error) = self.wait(&mut events) {
+                tracing::error!("cannot wait for what comes next: {error}");
                 self.services.stop();
                 return exit::FATAL;
             }
@@ -122,13 +131,27 @@ impl Engine {
         exit::OK
     }
 
-    fn wait_time(&self) -> Duration {
-        if !self.backlog.is_empty() {
-            return Duration::from_millis(1);
-        }
+    /// Waits until something comes in or is due.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = clock::now();
-        let next = self.core.next_deadline().map_or(LONGEST_WAIT, |(at, _)| at.since(now));
-        next.min(LONGEST_WAIT).to_std()
+        let backlog = (!self.backlog.is_empty()).then(|| now + Micros::from_millis(1));
+        let beat = self.start.heartbeat_watched.then(|| now + HEARTBEAT);
+        let next = self.core.next_deadline().map(|(at, _)| at);
+        self.wake_at = [backlog, beat, next].into_iter().flatten().min();
+        let armed = self.armed.filter(|at| *at > now);
+        match self.wake_at {
+            // Earlier than needed does no harm: most deadlines move on before they come.
+            Some(at) if armed.is_none_or(|armed| at < armed) => {
+                self.timer.set(Duration::from_micros(at.0))?;
+                self.armed = Some(at);
+            }
+            None if self.armed.is_some() && armed.is_none() => {
+                self.timer.unset()?;
+                self.armed = None;
+            }
+            Some(_) | None => {}
+        }
+        self.epoll.wait(events, None)
     }
 
     /// Everything that came in first, then deadlines, then what follows from both.
@@ -136,11 +159,14 @@ impl Engine {
         let now = clock::now();
         let stalled = self.notice_stall(now);
         self.notice_clock(now);
+        if events.iter().any(|ready| ready.token == TOKEN_TOLD) {
+            self.wires.told.drain_wake();
+        }
         self.drain_told();
         let mut packets = 0;
         for ready in events.iter() {
             match ready.token {
-                TOKEN_TOLD => {}
+                TOKEN_TOLD | TOKEN_TIMER => {}
                 TOKEN_SIGNALS => self.read_signals(),
                 TOKEN_SUPERVISOR => self.read_supervisor(),
                 TOKEN_REQUESTS => self.answer_requests(),
@@ -156,13 +182,13 @@ impl Engine {
 
     /// Lateness of this thread, or sleep of the whole machine.
     fn notice_stall(&mut self, now: Instant) -> bool {
-        let late = now.since(self.woke).saturating_sub(LONGEST_WAIT);
+        let late = self.wake_at.map_or(Micros::ZERO, |at| now.since(at));
         let suspended = clock::suspended();
         // The two clocks are not read at the same moment.
         let slept = suspended
             .saturating_sub(self.suspended)
             .saturating_sub(Micros::MILLISECOND);
-        (self.woke, self.suspended) = (now, suspended);
+        self.suspended = suspended;
         let gap = late + slept;
         if gap > LATE {
             self.core.handle(Event::Stalled { gap }, now);
@@ -195,7 +221,6 @@ impl Engine {
     }
 
     fn drain_told(&mut self) {
-        self.wires.told.drain_wake();
         while let Some(told) = self.wires.told.pop() {
             match told {
                 Told::Event(event) => self.core.handle(event, clock::now()),
@@ -245,19 +270,25 @@ impl Engine {
         let Some(receiver) = self.receivers.get_mut(&token) else {
             return 0;
         };
-        for read in 0..left.min(PACKETS_A_SOCKET) {
+        let mut read = 0;
+        while read < left.min(PACKETS_A_SOCKET) {
+            let before = clock::now();
+            // An error: the link is down, which is told by the monitor as well.
+            let count = receiver.socket.receive(&mut self.buffer).unwrap_or(0);
             let now = clock::now();
-            match receiver.socket.receive(&mut self.buffer, now.since(receiver.empty_at)) {
-                Ok(Some(packet)) => self.core.handle(Event::Packet(packet), now),
-                Ok(None) => {
-                    receiver.empty_at = now;
-                    return read;
+            let since_empty = now.since(receiver.empty_at);
+            for index in 0..count {
+                if let Some(packet) = receiver.socket.packet(&self.buffer, index, since_empty) {
+                    self.core.handle(Event::Packet(packet), now);
                 }
-                // The link is down: told by the monitor as well.
-                Err(_) => return read + 1,
+            }
+            read += count;
+            if count < ReceiveBuffer::CAPACITY {
+                receiver.empty_at = before;
+                break;
             }
         }
-        left.min(PACKETS_A_SOCKET)
+        read
     }
 
     fn read_signals(&mut self) {
@@ -375,6 +406,7 @@ impl Engine {
                 refused: self.refused.clone(),
             };
             self.services.slow.push_or_count(Slow::Taken(Box::new(report)));
+            self.services.slow.wake_for_news();
         }
     }
 
@@ -385,17 +417,33 @@ impl Engine {
                 break;
             }
         }
-        while let Some(action) = self.core.poll_action() {
-            self.carry_out(action);
+        loop {
+            while let Some(action) = self.core.poll_action() {
+                self.carry_out(action);
+            }
+            if self.sockets.is_empty() {
+                break;
+            }
+            self.send_adverts();
         }
         if let Some(generation) = self.reloaded.take() {
             self.tell_supervisor(&ToSupervisor::ReloadDone { generation });
         }
+        self.wires.commands.wake_for_news();
+        self.services.slow.wake_for_news();
     }
 
     fn carry_out(&mut self, action: Action) {
+        // Adverts that follow each other leave together, but nothing that was decided later happens before them.
+        if !matches!(action, Action::Transmit(_) | Action::Log(_)) {
+            self.send_adverts();
+        }
         match action {
-            Action::Transmit(transmit) => self.transmit(&transmit),
+            Action::Transmit(transmit) => {
+                if !self.sockets.push(transmit) {
+                    self.send_adverts();
+                }
+            }
             Action::OpenSocket(spec) => self.command(Command::Open(spec)),
             Action::CloseSocket(spec) => {
                 self.drop_socket(&spec);
@@ -422,16 +470,17 @@ impl Engine {
         }
     }
 
-    fn transmit(&mut self, transmit: &Transmit) {
-        if let Err(error) = self.sockets.send(transmit) {
+    fn send_adverts(&mut self) {
+        let core = &mut self.core;
+        self.sockets.flush(|transmit, error| {
             let event = Event::TransmitFailed {
                 instance: transmit.instance,
                 destination: transmit.destination,
                 errno: error.raw_os_error().unwrap_or(0),
                 release: transmit.priority == Priority::RELEASE,
             };
-            self.core.handle(event, clock::now());
-        }
+            core.handle(event, clock::now());
+        });
     }
 
     fn run_script(&mut self, run: crate::model::RunId, script: ScriptId) {

@@ -1,7 +1,7 @@
 //! The kernel thread: drives addresses towards what is desired, watches links and addresses, opens VRRP sockets, announces.
 
 use super::ring::Ring;
-use crate::model::{IfIndex, InstanceId, VirtualAddress};
+use crate::model::{IfIndex, InstanceId, Ticket, VirtualAddress};
 use crate::proto::{AddressWish, Announce, Culprit, Event, Link, LinkAddress, SocketSpec};
 use crate::supervisor::{GuardedAddress, Sender, ToSupervisor};
 use crate::sys::{Epoll, Events, Interest};
@@ -26,7 +26,7 @@ pub(super) enum Command {
     Open(SocketSpec),
     Close(SocketSpec),
     Wish(AddressWish, Goal),
-    Restore(InstanceId, crate::model::Ticket, u32),
+    Restore(InstanceId, Ticket, u32),
     Announce(Announce),
 }
 
@@ -58,6 +58,8 @@ struct Kernel {
     links: BTreeMap<IfIndex, Link>,
     addresses: BTreeSet<(IfIndex, std::net::IpAddr, u8)>,
     announcements: VecDeque<Announce>,
+    /// Announcements whose first round has been sent.
+    repeats: VecDeque<Announce>,
     commands: Ring<Command>,
     told: Ring<Told>,
     /// What did not fit into the ring: nothing may be lost.
@@ -84,6 +86,7 @@ pub(super) fn start(guard: Sender<ToSupervisor>, tell_addresses: bool) -> io::Re
         links: BTreeMap::new(),
         addresses: BTreeSet::new(),
         announcements: VecDeque::new(),
+        repeats: VecDeque::new(),
         commands: commands.clone(),
         told: told.clone(),
         backlog: VecDeque::new(),
@@ -123,7 +126,7 @@ impl Kernel {
         }
         let mut events = Events::with_capacity(4);
         loop {
-            let busy = !self.desired.is_idle() || !self.announcements.is_empty() || !self.backlog.is_empty();
+            let busy = !self.is_idle() || !self.backlog.is_empty();
             let timeout = match (busy, self.waiting.is_empty()) {
                 (true, _) => Some(Duration::from_micros(if self.backlog.is_empty() { 0 } else { 500 })),
                 (false, false) => Some(RETRY),
@@ -296,31 +299,28 @@ impl Kernel {
         }
         // Runs of addresses that are there; the last report says whether the wish is complete.
         let mut start = 0;
+        let mut told_complete = false;
         for run in good.chunk_by(|a, b| a == b) {
-            if run.first() == Some(&true) {
-                let (from, count) = (number(first + start), number(run.len()));
-                let event = Event::AddressesPresent {
-                    instance,
-                    ticket,
-                    first: from,
-                    count,
-                    complete: false,
-                };
-                self.tell(Told::Event(event));
-            }
+            let (from, count) = (number(first + start), number(run.len()));
             start += run.len();
+            if run.first() == Some(&true) {
+                told_complete = complete && start == good.len();
+                self.tell_present(instance, ticket, (from, count), told_complete);
+            }
         }
-        if complete {
-            let end = number(first + batch.targets.len());
-            let event = Event::AddressesPresent {
-                instance,
-                ticket,
-                first: end,
-                count: 0,
-                complete: true,
-            };
-            self.tell(Told::Event(event));
+        if complete && !told_complete {
+            self.tell_present(instance, ticket, (number(first + batch.targets.len()), 0), true);
         }
+    }
+
+    fn tell_present(&mut self, instance: InstanceId, ticket: Ticket, (first, count): (u32, u32), complete: bool) {
+        self.tell(Told::Event(Event::AddressesPresent {
+            instance,
+            ticket,
+            first,
+            count,
+            complete,
+        }));
     }
 
     fn tell_guard(&mut self, addresses: &[GuardedAddress], withdraw: bool) {
@@ -443,34 +443,46 @@ impl Kernel {
         }
     }
 
-    /// One announcement a turn, so that a long one does not hold addresses of other instances up.
+    fn is_idle(&self) -> bool {
+        self.desired.is_idle() && self.announcements.is_empty() && self.repeats.is_empty()
+    }
+
+    /// One announcement a turn, so that a long one does not hold addresses of other instances up; first rounds before
+    /// repeats, so that thousands of addresses are all announced while they are being set.
     fn announce(&mut self) {
-        let Some(announce) = self.announcements.pop_front() else {
-            return;
-        };
-        let Announce {
-            instance,
-            ticket,
-            addresses,
-            rounds,
-            report,
-        } = announce;
-        if !self.desired.is_present(instance, ticket) {
-            return;
+        if let Some(announce) = self.announcements.pop_front() {
+            let rest = self.send_round(announce);
+            self.repeats.extend(rest);
+        } else if self.desired.is_idle()
+            && let Some(announce) = self.repeats.pop_front()
+            && let Some(rest) = self.send_round(announce)
+        {
+            self.repeats.push_front(rest);
         }
-        for _ in 0..rounds {
-            for (address, interface) in &addresses {
-                let link = self.links.values().find(|link| link.name == *interface);
-                if let Some(link) = link
-                    && let Err(error) = self.announcer.announce(link, *address)
-                {
-                    tracing::info!("Error {error} sending gratuitous ARP on {interface} for {address}");
-                }
+    }
+
+    /// Sends each of the addresses once; what is left to be done.
+    fn send_round(&mut self, mut announce: Announce) -> Option<Announce> {
+        let (instance, ticket) = (announce.instance, announce.ticket);
+        if !self.desired.is_present(instance, ticket) {
+            return None;
+        }
+        for (address, interface) in &announce.addresses {
+            let link = self.links.values().find(|link| link.name == *interface);
+            if let Some(link) = link
+                && let Err(error) = self.announcer.announce(link, *address)
+            {
+                tracing::info!("Error {error} sending gratuitous ARP on {interface} for {address}");
             }
         }
-        if report {
+        announce.rounds = announce.rounds.saturating_sub(1);
+        if announce.rounds > 0 {
+            return Some(announce);
+        }
+        if announce.report {
             self.tell(Told::Event(Event::Announced { instance, ticket }));
         }
+        None
     }
 
     fn tell(&mut self, told: Told) {
@@ -481,9 +493,10 @@ impl Kernel {
         while let Some(told) = self.backlog.pop_front() {
             if let Err(told) = self.told.push(told) {
                 self.backlog.push_front(told);
-                return;
+                break;
             }
         }
+        self.told.wake_for_news();
     }
 }
 

@@ -1,11 +1,13 @@
 //! A bounded ring between two threads: one eventfd wakes the reader, what does not fit is counted.
+//!
+//! Putting something in does not wake the reader yet: whoever puts in many things wakes it once, behind the last.
 
 use crate::sys::EventFd;
 use crossbeam_queue::ArrayQueue;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Both ends share it.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) struct Ring<T> {
 struct Shared<T> {
     queue: ArrayQueue<T>,
     wake: EventFd,
+    /// Something was put in since the reader was woken last.
+    news: AtomicBool,
     dropped: AtomicU64,
 }
 
@@ -35,16 +39,24 @@ impl<T> Ring<T> {
             shared: Arc::new(Shared {
                 queue,
                 wake,
+                news: AtomicBool::new(false),
                 dropped: AtomicU64::new(0),
             }),
         })
     }
 
-    /// Puts a value in and wakes the reader; gives it back when there is no room.
+    /// Puts a value in; gives it back when there is no room. The reader learns of it by [`Ring::wake_for_news`].
     pub(super) fn push(&self, value: T) -> Result<(), T> {
         self.shared.queue.push(value)?;
-        self.wake();
+        self.shared.news.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Wakes the reader if something was put in since the last time.
+    pub(super) fn wake_for_news(&self) {
+        if self.shared.news.load(Ordering::Acquire) && self.shared.news.swap(false, Ordering::AcqRel) {
+            self.wake();
+        }
     }
 
     /// Puts a value in, or counts that it was lost.
@@ -54,7 +66,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Wakes the reader.
+    /// Wakes the reader in any case.
     pub(super) fn wake(&self) {
         // The counter of an eventfd overflows after 2^64 calls that nobody reads.
         if let Err(error) = self.shared.wake.notify() {

@@ -189,6 +189,7 @@ impl Desk {
                     Some(question) => {
                         self.waiting.push(question);
                         self.engine.push_or_count(());
+                        self.engine.wake_for_news();
                     }
                     None => open = false,
                 },

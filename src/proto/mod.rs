@@ -45,7 +45,7 @@ use deadlines::{Deadlines, Owner};
 use instance::{Context, Instance, Pacing};
 use mutant::Mutation;
 use pacer::Pacer;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use tracking::{ScriptNews, ScriptTracker};
 use world::{LinkNews, World};
@@ -63,6 +63,8 @@ pub struct Core {
     scripts: Vec<ScriptTracker>,
     instances: Vec<Instance>,
     by_id: BTreeMap<InstanceId, usize>,
+    /// Every virtual address of every instance: thousands of them come and go, and must be known at once.
+    virtuals: BTreeSet<IpAddr>,
     sockets: sockets::Sockets,
     lookup: receive::Lookup,
     deadlines: Deadlines,
@@ -108,6 +110,7 @@ impl Core {
             world: World::default(),
             instances: Vec::new(),
             by_id: BTreeMap::new(),
+            virtuals: BTreeSet::new(),
             sockets: sockets::Sockets::default(),
             lookup: receive::Lookup::default(),
             deadlines: Deadlines::default(),
@@ -336,6 +339,7 @@ impl Core {
             .enumerate()
             .map(|(i, instance)| (instance.id, i))
             .collect();
+        self.virtuals = self.instances.iter().flat_map(Instance::virtual_addresses).collect();
         self.deadlines.clear();
         for index in 0..self.instances.len() {
             self.arm(index);
@@ -454,34 +458,55 @@ impl Core {
         }
     }
 
-    fn on_address_added(&mut self, address: LinkAddress, now: Instant) {
-        if self.world.add_address(address) {
-            let line = InterfaceLine::AddressAssigned {
-                address: address.address,
-            };
-            self.address_changed(address, line, now);
+    fn on_address_added(&mut self, added: LinkAddress, now: Instant) {
+        if !self.world.add_address(added) {
+            return;
+        }
+        let address = added.address;
+        self.log_address(added, InterfaceLine::AddressAssigned { address });
+        // It is the last of its link, so it changes nothing for those who have a source already.
+        let matters = self
+            .instances
+            .iter()
+            .any(|i| i.source.is_none() && i.could_send_from(address));
+        if matters {
+            self.world_changed(now);
         }
     }
 
-    fn on_address_gone(&mut self, address: LinkAddress, now: Instant) {
-        if self.world.remove_address(address) {
-            let line = InterfaceLine::AddressDeassigned {
-                address: address.address,
-            };
-            let interface = self.world.name_of(address.index).cloned();
-            self.each(now, |instance, ctx| {
-                instance.on_address_vanished(address.address, interface.as_ref(), ctx);
-            });
-            self.address_changed(address, line, now);
+    fn on_address_gone(&mut self, gone: LinkAddress, now: Instant) {
+        if !self.world.remove_address(gone) {
+            return;
+        }
+        let address = gone.address;
+        if self.virtuals.contains(&address) {
+            let interface = self.world.name_of(gone.index).cloned();
+            for index in 0..self.instances.len() {
+                if self
+                    .instances
+                    .get(index)
+                    .is_some_and(|i| i.is_master() && i.has_address(address))
+                {
+                    self.at(index, now, |i, ctx| {
+                        i.on_address_vanished(address, interface.as_ref(), ctx)
+                    });
+                }
+            }
+        }
+        self.log_address(gone, InterfaceLine::AddressDeassigned { address });
+        if self.instances.iter().any(|i| i.source == Some(address)) {
+            self.world_changed(now);
         }
     }
 
-    fn address_changed(&mut self, address: LinkAddress, line: InterfaceLine, now: Instant) {
-        let is_virtual = self.instances.iter().any(|i| i.has_address(address.address));
-        if let Some(name) = self.world.name_of(address.index).cloned().filter(|_| !is_virtual) {
+    /// Our own comings and goings of virtual addresses are told elsewhere.
+    fn log_address(&mut self, on: LinkAddress, line: InterfaceLine) {
+        if self.virtuals.contains(&on.address) {
+            return;
+        }
+        if let Some(name) = self.world.name_of(on.index).cloned() {
             self.log_interface(name, line);
         }
-        self.world_changed(now);
     }
 
     /// A claim with the hardware address of one of our own links is our own frame.
@@ -505,8 +530,7 @@ impl Core {
 
     /// Only of interfaces that somebody uses, and not while the host is told for the first time.
     fn log_interface(&mut self, name: IfName, line: InterfaceLine) {
-        let used = self.instances.iter().any(|instance| instance.uses(&name));
-        if used && self.life != Life::New {
+        if self.life != Life::New && self.instances.iter().any(|instance| instance.uses(&name)) {
             self.actions.push_back(Action::Log(LogEvent::Interface { name, line }));
         }
     }

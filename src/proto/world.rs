@@ -16,7 +16,38 @@ pub(super) struct World {
 #[derive(Debug, Clone)]
 struct LinkEntry {
     link: Link,
-    addresses: Vec<IpAddr>,
+    addresses: Addresses,
+}
+
+/// Addresses in the order in which they came; there may be thousands, and any of them may go.
+#[derive(Debug, Clone, Default)]
+struct Addresses {
+    in_order: BTreeMap<u64, IpAddr>,
+    places: BTreeMap<IpAddr, u64>,
+    next: u64,
+}
+
+impl Addresses {
+    fn contains(&self, address: IpAddr) -> bool {
+        self.places.contains_key(&address)
+    }
+
+    /// Whether it is new.
+    fn push(&mut self, address: IpAddr) -> bool {
+        if self.contains(address) {
+            return false;
+        }
+        self.places.insert(address, self.next);
+        self.in_order.insert(self.next, address);
+        self.next += 1;
+        true
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, address: IpAddr) -> bool {
+        let place = self.places.remove(&address);
+        place.is_some_and(|place| self.in_order.remove(&place).is_some())
+    }
 }
 
 /// What a link event meant.
@@ -46,7 +77,7 @@ impl World {
                     link.index,
                     LinkEntry {
                         link,
-                        addresses: Vec::new(),
+                        addresses: Addresses::default(),
                     },
                 );
                 LinkNews::Added
@@ -81,11 +112,7 @@ impl World {
         let Some(entry) = self.links.get_mut(&address.index) else {
             return false;
         };
-        let new = !entry.addresses.contains(&address.address);
-        if new {
-            entry.addresses.push(address.address);
-        }
-        new
+        entry.addresses.push(address.address)
     }
 
     /// Whether the address was there.
@@ -93,16 +120,14 @@ impl World {
         let Some(entry) = self.links.get_mut(&address.index) else {
             return false;
         };
-        let before = entry.addresses.len();
-        entry.addresses.retain(|a| *a != address.address);
-        entry.addresses.len() != before
+        entry.addresses.remove(address.address)
     }
 
     /// All links with their addresses, for people.
     pub(super) fn snapshot(&self) -> Vec<LinkSnapshot> {
         let links = self.links.values().map(|entry| LinkSnapshot {
             link: entry.link.clone(),
-            addresses: entry.addresses.clone(),
+            addresses: entry.addresses.in_order.values().copied().collect(),
         });
         links.collect()
     }
@@ -132,7 +157,7 @@ impl World {
     }
 
     pub(super) fn has_address(&self, address: IpAddr) -> bool {
-        self.links.values().any(|entry| entry.addresses.contains(&address))
+        self.links.values().any(|entry| entry.addresses.contains(address))
     }
 
     /// The address that the instance's adverts come from: the configured one, else the first address of its interface
@@ -155,7 +180,8 @@ impl World {
         };
         entry
             .addresses
-            .iter()
+            .in_order
+            .values()
             .copied()
             .filter(|a| !is_virtual(a))
             .find(|address| match (instance.family, address) {

@@ -27,8 +27,10 @@ pub struct DaemonStart {
     pub config: LoadedConfig,
     /// How the run was asked for.
     pub options: RunOptions,
-    /// To be moved on by the engine at least twice a second.
+    /// To be moved on by the engine whenever it wakes.
     pub heartbeat: Heartbeat,
+    /// Whether the supervisor kills a daemon whose heartbeat stands still; then it has to move at least twice a second.
+    pub heartbeat_watched: bool,
     /// The log, open and installed, with the daemon's own name.
     pub log: Log,
 }

@@ -109,6 +109,7 @@ fn prepare(
         config,
         options: options.clone(),
         heartbeat,
+        heartbeat_watched: brief.heartbeat_limit.is_some(),
         log: recipe.log.clone(),
     })
 }

@@ -4,6 +4,7 @@
 //! a fixed combination of flags (everything close-on-exec, everything non-blocking).
 
 mod confine;
+mod datagrams;
 mod epoll;
 mod eventfd;
 mod fork;
@@ -17,8 +18,10 @@ mod seqpacket;
 mod signal;
 mod spawn;
 mod terminal;
+mod timer;
 
 pub use confine::{Capability, forbid_exec, has_capability, keep_capabilities, use_capabilities};
+pub use datagrams::{Inbox, Incoming, Outgoing, send_datagrams};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fork::{default_signals, fork};
@@ -32,3 +35,4 @@ pub use seqpacket::{Datagram, Seqpacket};
 pub use signal::{SignalFd, SignalInfo, block_signals, realtime_max, realtime_min, send_signal};
 pub use spawn::{Program, User, spawn};
 pub use terminal::terminal_size;
+pub use timer::Timer;

@@ -30,8 +30,8 @@ use super::timer::Timer;
 use super::tracking::ScriptTracker;
 use super::world::World;
 use crate::model::{
-    AdvertInterval, IfName, Instance as Config, InstanceId, Instant, Micros, OldUnicastChecksum, Priority, Ticket,
-    Transport, Version, VirtualAddress,
+    AdvertInterval, Family, IfName, Instance as Config, InstanceId, Instant, Micros, OldUnicastChecksum, Priority,
+    Ticket, Transport, Version, VirtualAddress,
 };
 use crate::wire::vrrp::ChecksumForm;
 use peers::Peers;
@@ -766,6 +766,16 @@ impl Instance {
     /// Whether this is one of its virtual addresses.
     pub(super) fn has_address(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|vip| vip.address == address)
+    }
+
+    /// Its virtual addresses.
+    pub(super) fn virtual_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.addresses.iter().map(|vip| vip.address)
+    }
+
+    /// Whether its adverts could come from this address, if it is on the right link.
+    pub(super) fn could_send_from(&self, address: IpAddr) -> bool {
+        Family::of(address) == self.config.family && !self.has_address(address) || self.config.source == Some(address)
     }
 
     /// Whether it depends on this interface.

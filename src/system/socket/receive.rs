@@ -1,19 +1,15 @@
 //! One socket for each link, family and group or own address (behaviour §10.2).
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the enums are the kernel's, and only a few of their values matter here"
-)]
-
 use crate::model::{Family, IfIndex, Micros};
 use crate::proto::{Datagram, Packet, Receive, SocketSpec};
+use crate::sys::Inbox;
 use crate::system::clock;
 use crate::wire::auth::AH_LEN;
 use crate::wire::ip::{PROTO_AH, PROTO_VRRP};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// An open socket that gives adverts.
 #[derive(Debug)]
@@ -23,21 +19,29 @@ pub struct ReceiveSocket {
     family: Family,
 }
 
-/// Room for one datagram and its control messages, made once.
+/// Longer than any advert: 255 IPv6 addresses are 4,088 bytes.
+const LONGEST: usize = 4_608;
+
+/// Room for datagrams and what the kernel knows of them, made once.
 #[derive(Debug)]
 pub struct ReceiveBuffer {
-    bytes: Vec<u8>,
-    control: Vec<u8>,
+    inbox: Inbox,
+    /// The wall clock when they were read.
+    read_at: Micros,
 }
 
 impl Default for ReceiveBuffer {
     fn default() -> Self {
-        let control = nix::cmsg_space!(nix::sys::time::TimeSpec, libc::in6_pktinfo, libc::c_int);
         Self {
-            bytes: vec![0; 65_536],
-            control,
+            inbox: Inbox::new(LONGEST),
+            read_at: Micros::ZERO,
         }
     }
+}
+
+impl ReceiveBuffer {
+    /// Datagrams that one call of [`ReceiveSocket::receive`] can give.
+    pub const CAPACITY: usize = Inbox::CAPACITY;
 }
 
 impl ReceiveSocket {
@@ -87,77 +91,45 @@ impl ReceiveSocket {
         self.socket.attach_filter(&vrid_filter(self.family, vrids, ah))
     }
 
-    /// The next datagram. `None` when there is none at present; `since_empty` is how long ago that was last so.
+    /// Reads what has come; how many datagrams. Fewer than [`ReceiveBuffer::CAPACITY`] means that there are no more.
     ///
     /// # Errors
     /// The socket's, such as ENETDOWN.
-    pub fn receive<'b>(&self, buffer: &'b mut ReceiveBuffer, since_empty: Micros) -> io::Result<Option<Packet<'b>>> {
-        let mut parts = [IoSliceMut::new(&mut buffer.bytes)];
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let got = recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut parts, Some(&mut buffer.control), flags);
-        let facts = match got {
-            Ok(message) => Facts::of(&message, since_empty)?,
-            Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let bytes = buffer.bytes.get(..facts.len).unwrap_or_default();
+    pub fn receive(&self, buffer: &mut ReceiveBuffer) -> io::Result<usize> {
+        let count = buffer.inbox.receive(&self.socket)?;
+        buffer.read_at = clock::wall();
+        Ok(count)
+    }
+
+    /// One of the datagrams that were read last; `since_empty` is how long ago there was none.
+    #[must_use]
+    pub fn packet<'b>(&self, buffer: &'b ReceiveBuffer, index: usize, since_empty: Micros) -> Option<Packet<'b>> {
+        let incoming = buffer.inbox.get(index)?;
         let datagram = match self.family {
-            Family::Ipv4 => Datagram::Ipv4(bytes.into()),
+            Family::Ipv4 => Datagram::Ipv4(incoming.bytes.into()),
             Family::Ipv6 => Datagram::Ipv6 {
-                source: facts.source,
-                destination: facts.destination,
-                hop_limit: facts.hop_limit,
-                message: bytes.into(),
+                source: incoming.source.unwrap_or(Ipv6Addr::UNSPECIFIED),
+                destination: incoming.destination.unwrap_or(Ipv6Addr::UNSPECIFIED),
+                hop_limit: incoming.hop_limit,
+                message: incoming.bytes.into(),
             },
         };
-        Ok(Some(Packet {
+        // The kernel stamps with the wall clock; how long ago that was is all that is used of it.
+        let age = incoming.stamp.map_or(Micros::ZERO, |stamp| {
+            let stamp = u64::try_from(stamp.as_micros()).unwrap_or(u64::MAX);
+            Packet::age(buffer.read_at, Micros(stamp), since_empty)
+        });
+        Some(Packet {
             interface: self.interface,
-            age: facts.age,
+            age,
             datagram,
-        }))
+        })
     }
 }
 
 impl AsFd for ReceiveSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-struct Facts {
-    len: usize,
-    source: Ipv6Addr,
-    destination: Ipv6Addr,
-    hop_limit: Option<u8>,
-    age: Micros,
-}
-
-impl Facts {
-    fn of(message: &RecvMsg<'_, '_, SockaddrStorage>, since_empty: Micros) -> io::Result<Self> {
-        let source = message
-            .address
-            .and_then(|a| a.as_sockaddr_in6().map(|a| a.ip()))
-            .unwrap_or(Ipv6Addr::UNSPECIFIED);
-        let (destination, age) = (Ipv6Addr::UNSPECIFIED, Micros::ZERO);
-        let mut facts = Self {
-            len: message.bytes,
-            source,
-            destination,
-            hop_limit: None,
-            age,
-        };
-        for control in message.cmsgs()? {
-            match control {
-                // The kernel stamps with the wall clock; how long ago that was is all that is used of it.
-                ControlMessageOwned::ScmTimestampns(stamp) => {
-                    facts.age = Packet::age(clock::wall(), clock::micros(stamp), since_empty);
-                }
-                ControlMessageOwned::Ipv6PacketInfo(info) => facts.destination = info.ipi6_addr.s6_addr.into(),
-                ControlMessageOwned::Ipv6HopLimit(limit) => facts.hop_limit = u8::try_from(limit).ok(),
-                _ => {}
-            }
-        }
-        Ok(facts)
     }
 }
 

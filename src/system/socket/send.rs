@@ -1,19 +1,38 @@
-//! One socket a family sends for all interfaces: link and source go with each message.
+//! One socket a family sends for all interfaces: link and source go with each message, and adverts that are due together leave
+//! by one call.
 
 use super::receive::drop_all;
 use crate::proto::Transmit;
+use crate::sys::{Outgoing, send_datagrams};
 use crate::wire::ip::{Ipv4Header, PROTO_VRRP, TOS_CS6};
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, SockaddrIn6, sendmsg};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::AsRawFd;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// Adverts that wait for others to leave with.
+const WAITING: usize = 64;
 
 /// The sending sockets.
 #[derive(Debug)]
 pub struct SendSockets {
     ipv4: Socket,
     ipv6: Option<Socket>,
+    waiting: Vec<Waiting>,
+}
+
+/// An advert and the header that goes before it.
+#[derive(Debug)]
+struct Waiting {
+    transmit: Transmit,
+    header: [u8; 20],
+}
+
+/// What one call of the kernel may have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Way {
+    /// Of source and destination.
+    ipv4: [bool; 2],
+    multicast: bool,
 }
 
 impl SendSockets {
@@ -38,93 +57,111 @@ impl SendSockets {
             Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { ipv4, ipv6 })
+        Ok(Self {
+            ipv4,
+            ipv6,
+            waiting: Vec::with_capacity(WAITING),
+        })
     }
 
-    /// Sends one advert.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn send(&self, transmit: &Transmit) -> io::Result<()> {
-        match (transmit.source, transmit.destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => self.send_ipv4(transmit, source, destination),
-            (IpAddr::V6(source), IpAddr::V6(destination)) => self.send_ipv6(transmit, source, destination),
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
-                Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
-            }
+    /// Adds an advert to those that wait for [`SendSockets::flush`], which has to come soon. `false`: there is no more room.
+    pub fn push(&mut self, transmit: Transmit) -> bool {
+        let header = match (transmit.source, transmit.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => header(&transmit, source, destination),
+            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => [0; 20],
+        };
+        self.waiting.push(Waiting { transmit, header });
+        self.waiting.len() < WAITING
+    }
+
+    /// Whether no advert waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Sends all that wait, in order. `failed` is told of each that the kernel did not take.
+    pub fn flush(&mut self, mut failed: impl FnMut(&Transmit, io::Error)) {
+        for run in self.waiting.chunk_by(|a, b| a.way() == b.way()) {
+            let datagrams: Vec<Outgoing<'_>> = run.iter().filter_map(Waiting::outgoing).collect();
+            let way = run.first().map(Waiting::way);
+            let socket = match way {
+                Some(Way { ipv4: [true, true], .. }) => Some(&self.ipv4),
+                Some(Way {
+                    ipv4: [false, false], ..
+                }) => self.ipv6.as_ref(),
+                Some(Way {
+                    ipv4: [true, false] | [false, true],
+                    ..
+                })
+                | None => None,
+            };
+            let Some(socket) = socket else {
+                for waiting in run {
+                    failed(&waiting.transmit, io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+                }
+                continue;
+            };
+            // A group is always on the link itself; a peer may be behind a router.
+            let flags = if way.is_some_and(|way| way.multicast) {
+                libc::MSG_DONTROUTE
+            } else {
+                0
+            };
+            send_datagrams(socket, flags, &datagrams, |index, error| {
+                if let Some(waiting) = run.get(index) {
+                    failed(&waiting.transmit, error);
+                }
+            });
+        }
+        self.waiting.clear();
+    }
+}
+
+impl Waiting {
+    fn way(&self) -> Way {
+        let (from, to) = (self.transmit.source, self.transmit.destination);
+        Way {
+            ipv4: [from.is_ipv4(), to.is_ipv4()],
+            multicast: to.is_multicast(),
         }
     }
 
-    fn send_ipv4(&self, transmit: &Transmit, source: Ipv4Addr, destination: Ipv4Addr) -> io::Result<()> {
-        let header = Ipv4Header {
-            tos: TOS_CS6,
-            total_len: 0,
-            id: transmit.ip_id,
-            fragment: 0,
-            ttl: transmit.ttl.unwrap_or(255),
-            protocol: transmit.protocol,
-            source,
-            destination,
-            header_len: 20,
+    /// `None` when source and destination do not fit together.
+    fn outgoing(&self) -> Option<Outgoing<'_>> {
+        let transmit = &self.transmit;
+        let interface = transmit.interface.map_or(0, |index| index.0);
+        let (header, to, hop_limit) = match (transmit.source, transmit.destination) {
+            (IpAddr::V4(_), IpAddr::V4(to)) => (&self.header[..], SocketAddr::from(SocketAddrV4::new(to, 0)), None),
+            (IpAddr::V6(_), IpAddr::V6(to)) => (&[][..], SocketAddr::from(scoped(to, interface)), transmit.ttl),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
         };
-        let header = header.emit(u16::try_from(transmit.message.len()).unwrap_or(u16::MAX));
-        let info = libc::in_pktinfo {
-            ipi_ifindex: interface(transmit),
-            ipi_spec_dst: libc::in_addr {
-                s_addr: u32::from_ne_bytes(source.octets()),
-            },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        };
-        let parts = [IoSlice::new(&header), IoSlice::new(&transmit.message)];
-        let flags = flags(destination.is_multicast());
-        let to = SockaddrIn::from(SocketAddrV4::new(destination, 0));
-        sendmsg(
-            self.ipv4.as_raw_fd(),
-            &parts,
-            &[ControlMessage::Ipv4PacketInfo(&info)],
-            flags,
-            Some(&to),
-        )?;
-        Ok(())
-    }
-
-    fn send_ipv6(&self, transmit: &Transmit, source: Ipv6Addr, destination: Ipv6Addr) -> io::Result<()> {
-        let Some(socket) = &self.ipv6 else {
-            return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
-        };
-        let index = interface(transmit);
-        let info = libc::in6_pktinfo {
-            ipi6_addr: libc::in6_addr {
-                s6_addr: source.octets(),
-            },
-            ipi6_ifindex: u32::try_from(index).unwrap_or(0),
-        };
-        let hops = transmit.ttl.map(libc::c_int::from);
-        let mut control = vec![ControlMessage::Ipv6PacketInfo(&info)];
-        control.extend(hops.as_ref().map(ControlMessage::Ipv6HopLimit));
-        let flags = flags(destination.is_multicast());
-        let scoped = destination.is_multicast() || destination.is_unicast_link_local();
-        let scope = if scoped { u32::try_from(index).unwrap_or(0) } else { 0 };
-        let to = SockaddrIn6::from(SocketAddrV6::new(destination, 0, 0, scope));
-        sendmsg(
-            socket.as_raw_fd(),
-            &[IoSlice::new(&transmit.message)],
-            &control,
-            flags,
-            Some(&to),
-        )?;
-        Ok(())
+        Some(Outgoing {
+            parts: [header, &transmit.message],
+            to,
+            source: transmit.source,
+            interface,
+            hop_limit,
+        })
     }
 }
 
-fn interface(transmit: &Transmit) -> libc::c_int {
-    transmit
-        .interface
-        .and_then(|index| libc::c_int::try_from(index.0).ok())
-        .unwrap_or(0)
+fn scoped(to: Ipv6Addr, interface: u32) -> SocketAddrV6 {
+    let on_link = to.is_multicast() || to.is_unicast_link_local();
+    SocketAddrV6::new(to, 0, 0, if on_link { interface } else { 0 })
 }
 
-/// A group is always on the link itself; a peer may be behind a router.
-const fn flags(multicast: bool) -> MsgFlags {
-    MsgFlags::from_bits_retain(if multicast { libc::MSG_DONTROUTE } else { 0 })
+fn header(transmit: &Transmit, source: Ipv4Addr, destination: Ipv4Addr) -> [u8; 20] {
+    let header = Ipv4Header {
+        tos: TOS_CS6,
+        total_len: 0,
+        id: transmit.ip_id,
+        fragment: 0,
+        ttl: transmit.ttl.unwrap_or(255),
+        protocol: transmit.protocol,
+        source,
+        destination,
+        header_len: 20,
+    };
+    header.emit(u16::try_from(transmit.message.len()).unwrap_or(u16::MAX))
 }
