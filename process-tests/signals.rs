@@ -17,6 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("signals::a_bad_file_changes_nothing_and_says_so", bad_reload),
         case("signals::a_reload_leaves_unchanged_instances_alone", good_reload),
         case("signals::a_stop_says_good_bye_and_leaves_nothing", stop),
+        case("signals::a_daemon_that_hangs_does_not_keep_the_address", hung),
         case("signals::the_daemon_is_killed", daemon_killed),
         case("signals::the_supervisor_is_killed", supervisor_killed),
         case("signals::the_service_manager_is_told", service_manager),
@@ -133,6 +134,16 @@ fn stop() {
         assert_eq!(last, Some(0), "the last advert gives mastership up");
         assert!(!has(VIP) && !alive(vrrp));
     }
+}
+
+fn hung() {
+    let mut daemon = Daemon::master();
+    let vrrp = daemon.vrrp_pid();
+    signal_to(vrrp, libc::SIGSTOP);
+    daemon.signal(libc::SIGTERM);
+    assert_eq!(daemon.status(), 0);
+    daemon.says("vrrp process failed to die - forcing termination");
+    assert!(!has(VIP) && !alive(vrrp));
 }
 
 fn daemon_killed() {

@@ -1,8 +1,8 @@
 //! From the command line to a running daemon: background, pid files, names, rights, exit statuses.
 
 use crate::rig::{
-    CONF, Daemon, VIP, VRRPD, Wire, ask, called, exists, has, ip, pid_in, read_syslog, signal_to, state, status,
-    syslog, text_of, until,
+    CONF, Daemon, KEEPALIVED, VIP, VRRPD, Wire, ask, called, exists, has, ip, pid_in, read_syslog, signal_to, state,
+    status, syslog, text_of, until,
 };
 use crate::{Case, Needs};
 use std::fs::{self, File};
@@ -19,6 +19,11 @@ pub(crate) fn cases() -> Vec<Case> {
             "start::a_second_one_says_so_and_leaves_the_first_alone",
             second,
             Needs::Nothing,
+        ),
+        case(
+            "start::keepalived_and_vrrpd_keep_each_other_out",
+            each_other,
+            Needs::Keepalived,
         ),
         case("start::statuses_of_starts_that_fail", failures, Needs::Nothing),
         case("start::by_the_unit_file", unit_file, Needs::Nothing),
@@ -149,6 +154,22 @@ fn second() {
     let third = Daemon::run(VRRPD, "/tmp/third", &["-n", "-l", "-G", "-f", "/tmp/conf"], |_| {});
     third.says("Entering MASTER STATE");
     assert_eq!((first.stop(), third.stop()), (0, 0));
+}
+
+/// keepalived 2.2 locks nothing: it looks for a living process, and so do we.
+fn each_other() {
+    fs::write("/tmp/conf", CONF).unwrap();
+    let options = ["-n", "-l", "-G", "-f", "/tmp/conf"];
+    for (first, second) in [(KEEPALIVED, VRRPD), (VRRPD, KEEPALIVED)] {
+        let there = Daemon::run(first, &format!("/tmp/first{}", first.len()), &options, |_| {});
+        until("the address is set", || has(VIP));
+        let mut late = Daemon::run(second, &format!("/tmp/late{}", second.len()), &options, |_| {});
+        assert_eq!(late.status(), 0);
+        late.says("daemon is already running");
+        assert_eq!(text_of("/run/keepalived.pid"), format!("{}\n", there.pid()));
+        assert_eq!(there.stop(), 0);
+        until("the address is gone", || !has(VIP));
+    }
 }
 
 fn failures() {
