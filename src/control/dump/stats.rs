@@ -22,6 +22,17 @@ pub(super) struct Errors {
     pub(super) auth_type: u64,
     pub(super) auth_mismatch: u64,
     pub(super) auth_failure: u64,
+    pub(super) extension: Extension,
+}
+
+/// Errors of the `auth_hmac` trailer.
+pub(super) struct Extension {
+    pub(super) missing: u64,
+    pub(super) malformed: u64,
+    pub(super) unknown_key: u64,
+    pub(super) invalid_hmac: u64,
+    pub(super) stale: u64,
+    pub(super) replay: u64,
 }
 
 impl Errors {
@@ -36,6 +47,14 @@ impl Errors {
             auth_type: dropped(DropReason::AuthType),
             auth_mismatch: dropped(DropReason::AuthMismatch),
             auth_failure: dropped(DropReason::AuthFailure),
+            extension: Extension {
+                missing: dropped(DropReason::AuthMissing),
+                malformed: dropped(DropReason::AuthMalformed),
+                unknown_key: dropped(DropReason::AuthUnknownKey),
+                invalid_hmac: dropped(DropReason::AuthHmac),
+                stale: dropped(DropReason::AuthStale),
+                replay: dropped(DropReason::AuthReplay),
+            },
         }
     }
 }
@@ -60,12 +79,12 @@ fn block(name: &str, counters: &Counters) -> String {
     Type Mismatch: {}
     Failure: {}
   Authentication Extension Errors:
-    Missing: 0
-    Malformed: 0
-    Unknown Key: 0
-    Invalid HMAC: 0
-    Stale: 0
-    Replay: 0
+    Missing: {}
+    Malformed: {}
+    Unknown Key: {}
+    Invalid HMAC: {}
+    Stale: {}
+    Replay: {}
   Priority Zero:
     Received: {}
     Sent: {}
@@ -82,6 +101,12 @@ fn block(name: &str, counters: &Counters) -> String {
         errors.auth_type,
         errors.auth_mismatch,
         errors.auth_failure,
+        errors.extension.missing,
+        errors.extension.malformed,
+        errors.extension.unknown_key,
+        errors.extension.invalid_hmac,
+        errors.extension.stale,
+        errors.extension.replay,
         counters.priority_zero_received,
         counters.priority_zero_sent,
     )
