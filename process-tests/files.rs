@@ -112,6 +112,23 @@ fn forms() {
     daemon.signal(libc::SIGUSR2);
     until("a new file", || exists("/tmp/keepalived.stats"));
     assert!(text_of("/tmp/keepalived.stats").contains("  Became master: 0\n"));
+    // A link without a carrier, as the sample shows it.
+    crate::rig::ip("link set far0 down");
+    daemon.says("Entering FAULT STATE");
+    fs::remove_file("/tmp/keepalived.data").unwrap();
+    daemon.signal(libc::SIGUSR1);
+    until("a new file", || exists("/tmp/keepalived.data"));
+    let (ours, theirs) = (text_of("/tmp/keepalived.data"), sample("node1-4-link-down.data"));
+    for line in [
+        "   State = FAULT",
+        "   Wantstate = FAULT",
+        "   Flags of interface faults:",
+        "     i/f down",
+        "   Read timeout = DISABLED",
+    ] {
+        let has = |text: &str| text.lines().any(|other| other == line);
+        assert!(has(&ours) && has(&theirs), "no {line:?} in\n{ours}");
+    }
     assert_eq!(daemon.stop(), 0);
 }
 

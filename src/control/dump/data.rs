@@ -208,10 +208,10 @@ fn faults(page: &mut Page, state: &InstanceSnapshot) {
     if down || no_source {
         page.title("Flags of interface faults:");
         if down {
-            page.line("      i/f down");
+            page.item("i/f down");
         }
         if no_source {
-            page.line("      no source IP address");
+            page.item("no source IP address");
         }
     } else {
         page.title("Flags of interface faults - (none)");
@@ -337,6 +337,7 @@ fn write_script(page: &mut Page, source: &Source<'_>, id: ScriptId, script: &Scr
     if let Some(user) = script.user {
         page.entry("Script uid:gid", format!("{}:{}", user.uid, user.gid));
     }
+    page.title("VRRP instances :");
     page.title("Tracking instances :");
     for config in &source.model.instances {
         for track in config.track_scripts.iter().filter(|track| track.script == id) {
@@ -367,7 +368,7 @@ fn write_link(page: &mut Page, source: &Source<'_>, shown: &LinkSnapshot) {
         let first = shown.addresses.iter().find(|address| address.is_ipv4() == ipv4);
         page.entry(name, first.map_or_else(|| "(none)".into(), ToString::to_string));
     }
-    if let Some(mac) = link.mac {
+    if let Some(mac) = link.mac.filter(|_| !link.loopback) {
         page.entry("MAC", mac);
     }
     let mut state = String::from(if link.running { "UP, RUNNING" } else { "not RUNNING" });
