@@ -6,8 +6,8 @@
 use super::server::Report;
 use crate::model::{Family, IfName, Micros};
 use crate::proto::{
-    Contribution, Counters, DropReason, InstanceSnapshot, PeerSnapshot, Problem, Reason, Severity, StateName,
-    TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
+    Contribution, Counters, DropReason, GroupSnapshot, InstanceSnapshot, PeerSnapshot, Problem, Reason, Severity,
+    StateName, TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub struct Status {
     pub config: ConfigStatus,
     /// Instances in the order of the configuration.
     pub instances: Vec<InstanceStatus>,
-    /// Sync groups. None yet: `vrrp_sync_group` is not built.
+    /// Sync groups.
     #[serde(default)]
     pub groups: Vec<GroupStatus>,
     /// Trackers.
@@ -246,6 +246,16 @@ pub struct GroupStatus {
     pub members: Vec<String>,
 }
 
+impl GroupStatus {
+    fn of(group: &GroupSnapshot) -> Self {
+        Self {
+            name: group.name.to_string(),
+            state: group.state,
+            members: group.members.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// A tracker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerStatusLine {
@@ -294,7 +304,7 @@ impl Status {
                 loaded_at: Timestamp::from_second(facts.config_loaded_at).unwrap_or(Timestamp::UNIX_EPOCH),
             },
             instances: snapshot.instances.iter().map(|i| instance(i, clock)).collect(),
-            groups: Vec::new(),
+            groups: snapshot.groups.iter().map(GroupStatus::of).collect(),
             trackers: snapshot.trackers.iter().map(|t| tracker(t, clock)).collect(),
             problems: snapshot.problems.iter().chain(&facts.problems).map(problem).collect(),
         }

@@ -464,7 +464,7 @@ impl Engine {
                 let hard = signal == KillSignal::Kill;
                 self.tell_supervisor(&ToSupervisor::Kill { run, hard });
             }
-            Action::StateChanged(_) => {}
+            Action::StateChanged(_) | Action::GroupChanged(_) => {}
             Action::Log(event) => self.log(event),
             Action::Stopped => self.stopped = true,
         }

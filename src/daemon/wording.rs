@@ -5,7 +5,7 @@
 )]
 
 use crate::model::{Family, IfName};
-use crate::proto::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
+use crate::proto::{Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
 use crate::system::logsink::Severity;
 use std::io;
 use std::net::IpAddr;
@@ -14,7 +14,8 @@ use std::net::IpAddr;
 pub(super) const fn severity(event: &LogEvent) -> Severity {
     match event {
         LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => Severity::Warning,
-        LogEvent::Instance { .. }
+        LogEvent::Group { .. }
+        | LogEvent::Instance { .. }
         | LogEvent::Script { .. }
         | LogEvent::Interface { .. }
         | LogEvent::Announcing { .. } => Severity::Info,
@@ -40,7 +41,9 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
         ),
         LogEvent::Interface { line, .. } => !matches!(line, InterfaceLine::Up | InterfaceLine::Down),
         LogEvent::Announcing { .. } => true,
-        LogEvent::Script { .. } | LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => false,
+        LogEvent::Group { .. } | LogEvent::Script { .. } | LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => {
+            false
+        }
     }
 }
 
@@ -64,6 +67,10 @@ pub(super) fn words(event: &LogEvent) -> String {
             addresses,
             rounds,
         } => announcing(name, addresses, *rounds),
+        LogEvent::Group {
+            name,
+            line: GroupLine::Syncing { to },
+        } => format!("VRRP_Group({name}) Syncing instances to {} state", to.as_str()),
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
             format!("({name}) {lines} lines like the next one were left out within {within} s")

@@ -47,6 +47,8 @@ pub enum Action {
     },
     /// An instance changed its state, and what had to come before this news is done.
     StateChanged(StateChange),
+    /// A sync group changed its state, and its members have told theirs.
+    GroupChanged(GroupChange),
     /// A line for the log.
     Log(LogEvent),
     /// Everything that a [`super::Event::Shutdown`] asked for is done.
@@ -162,6 +164,19 @@ impl StateName {
             Self::Fault => "FAULT",
         }
     }
+}
+
+/// News of a sync group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupChange {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Before.
+    pub from: StateName,
+    /// Now.
+    pub to: StateName,
+    /// Counts the transitions of this group from 1.
+    pub sequence: u64,
 }
 
 /// News of a transition, for notify sinks and event streams.

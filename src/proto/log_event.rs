@@ -1,5 +1,6 @@
 //! What the core has to say, as values. The words (keepalived's) are put to them in one place outside, `daemon::wording`.
 
+use super::action::StateName;
 use super::counters::DropReason;
 use crate::model::{Family, IfName, MacAddr, Micros, Priority};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,13 @@ pub enum LogEvent {
         addresses: Vec<(IfName, IpAddr, Pace)>,
         /// How often each address is announced.
         rounds: u32,
+    },
+    /// A line about a sync group.
+    Group {
+        /// Its name.
+        name: Arc<str>,
+        /// What.
+        line: GroupLine,
     },
     /// The process did not run for this long.
     TimerLate {
@@ -516,6 +524,16 @@ pub enum ScriptLine {
     CarriedOver {
         /// Up or down.
         up: bool,
+    },
+}
+
+/// What a line says of a sync group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupLine {
+    /// The other members follow one of them.
+    Syncing {
+        /// To this state.
+        to: StateName,
     },
 }
 

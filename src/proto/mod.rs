@@ -10,6 +10,7 @@ mod action;
 mod counters;
 mod deadlines;
 mod event;
+mod group;
 mod instance;
 mod limiter;
 mod log_event;
@@ -27,15 +28,17 @@ mod timer;
 mod tracking;
 mod world;
 
-pub use action::{Action, AddressWish, Announce, KillSignal, Receive, SocketSpec, StateChange, StateName, Transmit};
+pub use action::{
+    Action, AddressWish, Announce, GroupChange, KillSignal, Receive, SocketSpec, StateChange, StateName, Transmit,
+};
 pub use counters::{Counters, DropReason};
 pub use event::{Culprit, Datagram, Event, Link, LinkAddress, Packet, RunOutcome};
-pub use log_event::{Difference, DropDetail, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
+pub use log_event::{Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
 pub use mutant::Mutant;
 pub use reason::{Reason, TrackerKind, Transition};
 pub use snapshot::{
-    Activity, Contribution, InstanceSnapshot, LinkSnapshot, MasterSnapshot, PeerSnapshot, PrioritySnapshot, Problem,
-    Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus, Verdict, VipSnapshot,
+    Activity, Contribution, GroupSnapshot, InstanceSnapshot, LinkSnapshot, MasterSnapshot, PeerSnapshot,
+    PrioritySnapshot, Problem, Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus, Verdict, VipSnapshot,
 };
 pub use state::{InstanceState, Phase, ScriptState, State};
 pub use timer::Timer;
@@ -62,6 +65,11 @@ pub struct Core {
     world: World,
     scripts: Vec<ScriptTracker>,
     instances: Vec<Instance>,
+    groups: Vec<group::Group>,
+    /// Which group an instance is a member of, by positions.
+    group_index: BTreeMap<usize, usize>,
+    /// Members that found something out about themselves while they followed another one.
+    surprised: Vec<(usize, group::Shown)>,
     by_id: BTreeMap<InstanceId, usize>,
     /// Every virtual address of every instance: thousands of them come and go, and must be known at once.
     virtuals: BTreeSet<IpAddr>,
@@ -109,6 +117,9 @@ impl Core {
             scripts,
             world: World::default(),
             instances: Vec::new(),
+            group_index: BTreeMap::new(),
+            surprised: Vec::new(),
+            groups: model.groups.iter().map(group::Group::new).collect(),
             by_id: BTreeMap::new(),
             virtuals: BTreeSet::new(),
             sockets: sockets::Sockets::default(),
@@ -130,6 +141,7 @@ impl Core {
         };
         for config in core.model.instances.clone() {
             let id = core.new_id();
+            let config = group::with_group(&config, &core.model.groups);
             core.instances.push(Instance::new(id, config, now));
         }
         core.index();
@@ -314,9 +326,19 @@ impl Core {
         Snapshot {
             taken_at: now,
             instances: instances.collect(),
+            groups: self.groups.iter().map(|group| self.group_snapshot(group)).collect(),
             trackers: trackers.collect(),
             links: self.world.snapshot(),
             problems: self.instances.iter().flat_map(|i| i.problems(now)).collect(),
+        }
+    }
+
+    fn group_snapshot(&self, group: &group::Group) -> GroupSnapshot {
+        let member = |index: &usize| self.instances.get(*index).map(|i| i.config.name.clone());
+        GroupSnapshot {
+            name: group.name.clone(),
+            state: group.state,
+            members: group.members.iter().filter_map(member).collect(),
         }
     }
 
@@ -340,6 +362,11 @@ impl Core {
             .map(|(i, instance)| (instance.id, i))
             .collect();
         self.virtuals = self.instances.iter().flat_map(Instance::virtual_addresses).collect();
+        let members = |(at, group): (usize, &group::Group)| {
+            let members = group.members.clone();
+            members.into_iter().map(move |member| (member, at))
+        };
+        self.group_index = self.groups.iter().enumerate().flat_map(members).collect();
         self.deadlines.clear();
         for index in 0..self.instances.len() {
             self.arm(index);
@@ -368,6 +395,22 @@ impl Core {
 
     /// Lets one instance handle something, with everything it may look at.
     fn at(&mut self, index: usize, now: Instant, handle: impl FnOnce(&mut Instance, &mut Context<'_>)) {
+        let Some(before) = self.instances.get(index).map(group::Shown::of) else {
+            return;
+        };
+        self.at_alone(index, now, handle);
+        if !self.groups.is_empty() {
+            self.follow(index, before, now);
+        }
+    }
+
+    /// The same, and the other members of its group do not follow.
+    fn at_alone(&mut self, index: usize, now: Instant, handle: impl FnOnce(&mut Instance, &mut Context<'_>)) {
+        let others = if self.groups.is_empty() {
+            group::Others::default()
+        } else {
+            self.others(index)
+        };
         let Some(instance) = self.instances.get_mut(index) else {
             return;
         };
@@ -383,6 +426,7 @@ impl Core {
             },
             next_ticket: &mut self.next_ticket,
             wall: self.wall.map(|(told, wall)| wall + now.since(told)),
+            others,
             mutation: self.mutation,
         };
         handle(instance, &mut ctx);
@@ -429,7 +473,11 @@ impl Core {
         }
         self.life = Life::Running;
         self.sync_sockets();
-        self.each(now, Instance::start);
+        self.look_at_members(now);
+        for index in 0..self.instances.len() {
+            self.at_alone(index, now, Instance::start);
+        }
+        self.settle_groups();
         for index in 0..self.scripts.len() {
             if let Some(script) = self.scripts.get_mut(index) {
                 script.start(now);

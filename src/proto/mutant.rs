@@ -89,11 +89,17 @@ pub enum Mutant {
     SequenceGoesBack,
     /// Adverts are not signed.
     UnsignedSent,
+    /// A member of a group stays when another one is in fault.
+    GroupFaultIgnored,
+    /// A member of a group takes over although another one still hears its master.
+    GroupDoesNotWait,
+    /// The other members stay master when one yields.
+    GroupStaysMaster,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 46] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -137,6 +143,9 @@ impl Mutant {
         Self::MarkKeptForEver,
         Self::SequenceGoesBack,
         Self::UnsignedSent,
+        Self::GroupFaultIgnored,
+        Self::GroupDoesNotWait,
+        Self::GroupStaysMaster,
     ];
 }
 

@@ -78,6 +78,13 @@ pub enum Reason {
         /// Where one was looked for.
         interface: Option<IfName>,
     },
+    /// Another member of the sync group leads, or holds this one back.
+    Group {
+        /// The group.
+        group: Arc<str>,
+        /// The member.
+        member: Arc<str>,
+    },
     /// The last fault has gone.
     FaultCleared,
     /// Somebody deleted a virtual address again and again.
@@ -138,6 +145,7 @@ impl Reason {
             Self::TrackerPending { .. } => "tracker-pending",
             Self::InterfaceDown { .. } => "interface-down",
             Self::NoSourceAddress { .. } => "no-source-address",
+            Self::Group { .. } => "group",
             Self::FaultCleared => "fault-cleared",
             Self::AddressLost { .. } => "address-lost",
             Self::Stalled { .. } => "stalled",
@@ -197,6 +205,7 @@ impl fmt::Display for Reason {
                 write!(f, "interface {interface} has no address to send from")
             }
             Self::NoSourceAddress { interface: None } => f.write_str("there is no address to send from"),
+            Self::Group { group, member } => write!(f, "sync group {group} follows its member {member}"),
             Self::FaultCleared => f.write_str("the last fault has gone"),
             Self::AddressLost { address } => write!(f, "somebody keeps deleting {address}"),
             Self::Stalled { gap } => write!(f, "the process did not run for {gap} s"),

@@ -1,26 +1,30 @@
 //! A new configuration: unchanged instances keep everything, changed ones start again, and what left is released (behaviour §11.2).
 
+use super::group::{Group, with_group};
 use super::instance::Instance;
 use super::reason::Reason;
 use super::tracking::ScriptTracker;
 use super::{Core, Life};
-use crate::model::{Instance as Config, InstanceId, Instant, Model, Script, Transport};
+use crate::model::{GroupId, Instance as Config, InstanceId, Instant, Model, Script, Transport};
+use std::sync::Arc;
 
 impl Core {
     pub(super) fn reload(&mut self, model: Model, now: Instant) {
         if self.life != Life::Running {
             return;
         }
-        let unchanged = self.match_instances(&model);
+        let configs: Vec<Config> = model.instances.iter().map(|c| with_group(c, &model.groups)).collect();
+        let unchanged = self.match_instances(&configs, &model);
         // What leaves or changes says good-bye under the old configuration.
         for index in 0..self.instances.len() {
             if !unchanged.contains(&Some(index)) {
-                self.at(index, now, |instance, ctx| instance.stop(Reason::Reload, ctx));
+                self.at_alone(index, now, |instance, ctx| instance.stop(Reason::Reload, ctx));
             }
         }
         let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
         let mut fresh = Vec::new();
-        for (config, kept) in model.instances.iter().zip(&unchanged) {
+        let old_groups = std::mem::take(&mut self.groups);
+        for (config, kept) in configs.iter().zip(&unchanged) {
             let kept = kept.and_then(|index| old.get_mut(index)).and_then(Option::take);
             if let Some(mut instance) = kept {
                 instance.adopt(config.clone());
@@ -34,11 +38,18 @@ impl Core {
         self.leaving
             .extend(old.into_iter().flatten().filter(Instance::is_clearing));
         self.adopt_scripts(&model.scripts, now);
+        self.groups = model
+            .groups
+            .iter()
+            .map(|config| Group::again(config, &old_groups))
+            .collect();
         self.model = model;
         self.index();
         self.sync_sockets();
+        self.look_at_members(now);
         self.start_fresh(&fresh, now);
         self.each(now, Instance::reconsider);
+        self.settle_groups();
     }
 
     fn start_fresh(&mut self, fresh: &[InstanceId], now: Instant) {
@@ -60,10 +71,9 @@ impl Core {
     }
 
     /// For each new instance the position of the old one that it continues unchanged.
-    fn match_instances(&self, model: &Model) -> Vec<Option<usize>> {
+    fn match_instances(&self, configs: &[Config], model: &Model) -> Vec<Option<usize>> {
         let same = |new: &Config, old: &Config| same_router(new, old) && same_settings(new, model, old, &self.model);
-        model
-            .instances
+        configs
             .iter()
             .map(|new| self.instances.iter().position(|old| same(new, &old.config)))
             .collect()
@@ -117,6 +127,13 @@ fn same_settings(new: &Config, new_model: &Model, old: &Config, old_model: &Mode
     };
     let mut renamed = new.clone();
     renamed.name = old.name.clone();
+    let group = |config: &Config, model: &Model| -> Option<Arc<str>> {
+        let GroupId(id) = config.sync_group?;
+        Some(model.groups.get(usize::try_from(id).ok()?)?.name.clone())
+    };
+    renamed.sync_group = old.sync_group;
     renamed.track_scripts.clone_from(&old.track_scripts);
-    renamed == *old && tracked(new, new_model) == tracked(old, old_model)
+    renamed == *old
+        && group(new, new_model) == group(old, old_model)
+        && tracked(new, new_model) == tracked(old, old_model)
 }

@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub taken_at: Instant,
     /// Instances in the order of the configuration.
     pub instances: Vec<InstanceSnapshot>,
+    /// Sync groups.
+    pub groups: Vec<GroupSnapshot>,
     /// Trackers.
     pub trackers: Vec<TrackerSnapshot>,
     /// The host's links, by index.
@@ -32,6 +34,17 @@ pub struct LinkSnapshot {
     pub link: Link,
     /// Its addresses, in the order in which the kernel told them.
     pub addresses: Vec<IpAddr>,
+}
+
+/// One sync group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSnapshot {
+    /// Name.
+    pub name: Arc<str>,
+    /// What its members show together.
+    pub state: StateName,
+    /// Names of its members.
+    pub members: Vec<Arc<str>>,
 }
 
 /// One instance.

@@ -67,7 +67,7 @@ fn addresses(world: &mut World, index: usize) {
         node.seen.vips_without_master = None;
         return;
     }
-    if !node.has_vips || node.is_master() {
+    if !node.has_vips() || node.is_master() {
         node.seen.vips_without_master = None;
         return;
     }
@@ -189,15 +189,34 @@ pub(super) fn settled(world: &mut World) {
         ));
     }
     let holders: Vec<usize> = (0..world.nodes.len())
-        .filter(|i| world.nodes.get(*i).is_some_and(|node| node.has_vips))
+        .filter(|i| world.nodes.get(*i).is_some_and(|node| node.has_vips()))
         .collect();
     if holders != [*master] {
         world.violate(format!("node {master} is master, the addresses are on {holders:?}"));
     }
+    in_step(world);
     for index in up.iter().filter(|i| *i != master) {
         if world.nodes.get(*index).and_then(Node::state) != Some(StateName::Backup) {
             world.violate(format!("node {index} should be backup"));
         }
+    }
+}
+
+/// All instances of a node form one sync group, if there are several.
+fn in_step(world: &mut World) {
+    let states = |node: &Node| -> Vec<Option<StateName>> {
+        let core = node.core.as_ref();
+        (0..node.model.instances.len())
+            .map(|at| core.and_then(|core| core.state(at)))
+            .collect()
+    };
+    let apart = world
+        .nodes
+        .iter()
+        .map(states)
+        .find(|states| states.iter().any(|state| Some(state) != states.first()));
+    if let Some(apart) = apart {
+        world.violate(format!("members of a sync group are {apart:?}"));
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Network {
     pub(super) duplication: u64,
     /// Only ARP and neighbour advertisements pass, no adverts.
     pub(super) deaf: bool,
+    /// Adverts of this VRID do not pass.
+    pub(super) muted: Option<u8>,
     /// Added to every arrival.
     pub(super) delay: Micros,
     /// Latest arrival; between 50 µs and this, so that packets overtake each other when it is long.
@@ -64,6 +66,7 @@ impl Network {
             loss: 0,
             duplication: 0,
             deaf: false,
+            muted: None,
             delay: Micros::ZERO,
             jitter: QUICK,
             newest: vec![vec![Instant(0); nodes]; nodes],
@@ -82,6 +85,7 @@ impl Network {
         self.loss = 0;
         self.duplication = 0;
         self.deaf = false;
+        self.muted = None;
         self.delay = Micros::ZERO;
         self.jitter = QUICK;
     }

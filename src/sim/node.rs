@@ -2,9 +2,9 @@
 
 use super::Planted;
 use super::network::LINK;
-use crate::model::{Instance, Instant, MacAddr, Micros, Model, Priority, Ticket, Weight};
+use crate::model::{Instance, InstanceId, Instant, MacAddr, Micros, Model, Priority, Ticket, Weight};
 use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, State, StateName, Transmit};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 /// A node of the cluster.
@@ -26,10 +26,10 @@ pub(super) struct Node {
     pub(super) link_up: bool,
     /// What came while the process did not run, with the kernel's stamp by the wall clock.
     pub(super) inbox: VecDeque<(Micros, Event<'static>)>,
-    /// Whether the virtual addresses are on the interface.
-    pub(super) has_vips: bool,
-    /// The newest wish.
-    pub(super) ticket: Ticket,
+    /// Instances whose virtual addresses are on the interface.
+    pub(super) held: BTreeSet<InstanceId>,
+    /// The newest wish of each instance.
+    pub(super) tickets: BTreeMap<InstanceId, Ticket>,
     /// Time that the fake kernel takes.
     pub(super) kernel_delay: Micros,
     /// Whether the service that the script checks is well.
@@ -68,8 +68,8 @@ impl Node {
             stepped: Micros::from_secs(1_700_000_000),
             link_up: true,
             inbox: VecDeque::new(),
-            has_vips: false,
-            ticket: Ticket(0),
+            held: BTreeSet::new(),
+            tickets: BTreeMap::new(),
             kernel_delay: Micros::MILLISECOND,
             service: true,
             since_service: Instant(0),
@@ -123,7 +123,7 @@ impl Node {
         self.core = Some(core);
         self.life += 1;
         self.paused = None;
-        self.ticket = Ticket(0);
+        self.tickets.clear();
         self.inbox.clear();
         self.seen = Seen::default();
     }
@@ -152,6 +152,11 @@ impl Node {
 
     pub(super) const fn runs(&self) -> bool {
         self.core.is_some() && self.paused.is_none()
+    }
+
+    /// Whether any virtual address is on the interface.
+    pub(super) fn has_vips(&self) -> bool {
+        !self.held.is_empty()
     }
 
     pub(super) fn state(&self) -> Option<StateName> {

@@ -4,7 +4,7 @@ use super::check;
 use super::network::Effects;
 use super::node::Node;
 use super::random::Random;
-use super::scenario::{forgeries, hmac, instance, node};
+use super::scenario::{forgeries, grouped, hmac, instance, node};
 use super::world::World;
 use super::{Planted, Violation};
 use crate::model::{AdvertInterval, Authentication, Family, MacAddr, Micros, Password, Version};
@@ -107,6 +107,7 @@ fn cluster(random: &mut Random) -> Vec<Node> {
         _ => Some((0, 2, 3)),
     };
     let (ah, signed) = (random.one_in(3), random.one_in(3));
+    let group = random.one_in(3);
     let mut nodes = Vec::new();
     for number in 1..=count {
         let priority = if equal { 100 } else { random.between(60, 220) };
@@ -125,7 +126,9 @@ fn cluster(random: &mut Random) -> Vec<Node> {
             let centiseconds = u16::try_from(interval * 100).unwrap_or(100);
             config.advert_interval = AdvertInterval::from_centiseconds(centiseconds).unwrap_or_default();
         }
-        nodes.push(node(config, u8::try_from(number).unwrap_or(1), script));
+        let priority = config.priority.get();
+        let node = node(config, u8::try_from(number).unwrap_or(1), script);
+        nodes.push(if group { grouped(node, priority) } else { node });
     }
     nodes
 }
@@ -263,7 +266,7 @@ fn check_stop(world: &mut World, victim: usize) {
     let was_master = world
         .nodes
         .get(victim)
-        .is_some_and(|n| n.seen.master_since.is_some() && n.seen.releases == 0 && n.has_vips);
+        .is_some_and(|n| n.seen.master_since.is_some() && n.seen.releases == 0 && n.has_vips());
     world.advance(Micros::from_millis(50));
     let released = world.nodes.get(victim).is_some_and(|node| node.seen.releases > 0);
     if was_master && !released {

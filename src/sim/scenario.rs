@@ -1,6 +1,7 @@
 //! Directed scenarios: one rule of the protocol each, with the exact time at which it has to show.
 
 mod auth;
+mod group;
 mod host;
 
 use super::check;
@@ -15,6 +16,8 @@ use crate::proto::{Datagram, Event, Link, StateName};
 use crate::wire::ip::{Ipv4Header, PROTO_VRRP, TOS_CS6};
 use crate::wire::vrrp::{ChecksumForm, build};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub(super) use group::grouped;
 
 /// A named scenario.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +67,7 @@ pub fn scenarios() -> Vec<Scenario> {
     ];
     all.extend(host::scenarios());
     all.extend(auth::scenarios());
+    all.extend(group::scenarios());
     all
 }
 
@@ -454,7 +458,7 @@ fn stop_releases(planted: Planted) -> Result<(), Violation> {
     w.stop(0);
     w.advance(Micros::from_millis(100));
     let node = w.nodes.first();
-    let good = node.is_some_and(|node| node.seen.releases == 1 && node.core.is_none() && !node.has_vips);
+    let good = node.is_some_and(|node| node.seen.releases == 1 && node.core.is_none() && !node.has_vips());
     expect(&mut w, good, "one release, stopped, nothing left");
     verdict(&w)
 }

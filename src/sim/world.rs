@@ -5,7 +5,7 @@ use super::check::{self, Violation};
 use super::network::{LINK, Network, datagram};
 use super::node::Node;
 use super::random::Random;
-use crate::model::{Instant, MacAddr, Micros, Ticket};
+use crate::model::{Instant, MacAddr, Micros};
 use crate::proto::{Action, AddressWish, Announce, Culprit, Datagram, Event, Packet, RunOutcome, StateName};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -287,7 +287,7 @@ impl World {
                 Due::Kernel(index, life, wish, present) => self.kernel(index, life, &wish, present),
                 Due::Guard(index, life) => {
                     if let Some(node) = self.nodes.get_mut(index).filter(|node| node.life == life) {
-                        node.has_vips = false;
+                        node.held.clear();
                     }
                 }
             }
@@ -314,10 +314,14 @@ impl World {
 
     fn kernel(&mut self, index: usize, life: u64, wish: &AddressWish, present: bool) {
         let Some(node) = self.nodes.get_mut(index) else { return };
-        if node.life != life || node.ticket != wish.ticket {
+        if node.life != life || node.tickets.get(&wish.instance) != Some(&wish.ticket) {
             return;
         }
-        node.has_vips = present;
+        if present {
+            node.held.insert(wish.instance);
+        } else {
+            node.held.remove(&wish.instance);
+        }
         let (instance, ticket) = (wish.instance, wish.ticket);
         let count = u32::try_from(wish.addresses.len()).unwrap_or(u32::MAX);
         self.tell(
@@ -411,19 +415,23 @@ impl World {
             | Action::CloseSocket(_)
             | Action::KillScript { .. }
             | Action::StateChanged(_)
+            | Action::GroupChanged(_)
             | Action::Log(_) => {}
         }
     }
 
     fn wish(&mut self, index: usize, life: u64, wish: AddressWish, present: bool) {
         let Some(node) = self.nodes.get_mut(index) else { return };
-        node.ticket = Ticket(wish.ticket.0);
+        node.tickets.insert(wish.instance, wish.ticket);
         let at = self.now + node.kernel_delay;
         self.later(at, Due::Kernel(index, life, wish, present));
     }
 
     fn send(&mut self, index: usize, transmit: &crate::proto::Transmit) {
         let Some(datagram) = datagram(transmit) else { return };
+        if self.network.muted.is_some() && transmit.message.get(1).copied() == self.network.muted {
+            return;
+        }
         for to in 0..self.nodes.len() {
             for at in self.network.arrivals(index, to, self.now, &mut self.random) {
                 let Some(receiver) = self.nodes.get(to).filter(|node| node.core.is_some() && node.link_up) else {
@@ -490,11 +498,11 @@ impl World {
 
     /// Somebody deletes the addresses of a node.
     pub(super) fn steal(&mut self, index: usize) {
-        let Some(node) = self.nodes.get_mut(index).filter(|node| node.has_vips) else {
+        let Some(node) = self.nodes.get_mut(index).filter(|node| node.has_vips()) else {
             return;
         };
         let Some(wish) = node.seen.wish.clone() else { return };
-        node.has_vips = false;
+        node.held.remove(&wish.instance);
         let culprit = Culprit {
             port: 4711,
             process: Some("ip".into()),

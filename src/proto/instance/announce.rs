@@ -67,7 +67,7 @@ impl Instance {
     }
 
     /// A worse master was heard: whoever listened to it must learn the truth.
-    pub(super) fn announce_after_worse(&mut self, ctx: &mut Context<'_>) {
+    pub(in crate::proto) fn announce_after_worse(&mut self, ctx: &mut Context<'_>) {
         let settings = self.config.announce;
         if settings.lower_prio_repeat == 0 {
             return;

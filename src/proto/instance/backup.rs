@@ -74,6 +74,7 @@ impl Instance {
 
     fn backup_accepts(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
         self.learn_interval(heard, ctx);
+        self.wants_master = false;
         let mdi = self.master_down_interval(ctx.mutation);
         let near = self.master_interval.duration().times(2);
         if let State::Backup(backup) = &mut self.state {
@@ -147,8 +148,15 @@ impl Instance {
 
     /// Active_Down_Timer fired.
     pub(super) fn master_down(&mut self, ctx: &mut Context<'_>) {
-        let State::Backup(backup) = &self.state else { return };
         let recent = self.master_down_interval(ctx.mutation);
+        let State::Backup(backup) = &mut self.state else { return };
+        self.wants_master = true;
+        if ctx.others.hesitate {
+            // The group takes over when the last member's master has fallen silent (behaviour §6).
+            backup.master_down = ctx.now + recent;
+            self.log(InstanceLine::ReceiveTimeout, ctx.out);
+            return;
+        }
         let reason = match (backup.discarded, backup.released, backup.accepted) {
             (Some((master, theirs, at)), None, _) if ctx.now.since(at) < recent => Reason::Preempted {
                 master,

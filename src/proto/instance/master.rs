@@ -111,6 +111,7 @@ impl Instance {
         if answered {
             self.answer(ctx);
         }
+        self.heard_worse = true;
         self.announce_after_worse(ctx);
     }
 

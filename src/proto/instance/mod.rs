@@ -18,8 +18,9 @@ pub(super) use advert::{Arrived, Heard, judge};
 pub(super) use auth::{Ah, Memory};
 pub(super) use state::State;
 
-use super::action::{Action, AddressWish, StateChange};
+use super::action::{Action, AddressWish, StateChange, StateName};
 use super::counters::Counters;
+use super::group::Others;
 use super::limiter::{Bucket, Cause, OnceTable};
 use super::log_event::{DropDetail, InstanceLine, LogEvent};
 use super::mutant::{Mutant, Mutation};
@@ -52,6 +53,8 @@ pub(super) struct Context<'a> {
     pub(super) next_ticket: &'a mut u64,
     /// The time of day, for `auth_hmac` only.
     pub(super) wall: Option<Micros>,
+    /// The rest of its sync group.
+    pub(super) others: Others,
     pub(super) mutation: Mutation,
 }
 
@@ -85,6 +88,13 @@ pub(super) struct Instance {
     since: Instant,
     reason: Reason,
     pub(super) faults: Vec<Reason>,
+    /// The first fault and the first missing result that are its own, not its group's.
+    pub(super) own_fault: Option<Reason>,
+    pub(super) own_pending: Option<Reason>,
+    /// Its master is silent; it takes over when its whole group may.
+    pub(super) wants_master: bool,
+    /// A worse advert was answered with announcements.
+    pub(super) heard_worse: bool,
     last_transition: Option<(Instant, Transition)>,
     sequence: u64,
     pub(super) effective: Priority,
@@ -120,6 +130,10 @@ impl Instance {
             since: now,
             reason: Reason::Startup,
             faults: Vec::new(),
+            own_fault: None,
+            own_pending: None,
+            wants_master: false,
+            heard_worse: false,
             last_transition: None,
             sequence: 0,
             effective: config.priority,
@@ -164,7 +178,7 @@ impl Instance {
         self.source = ctx.world.source_of(&self.config);
         self.effective = self.priority_of(ctx);
         self.faults = self.find_faults(ctx);
-        let owner_starts = self.config.is_owner() && self.config.state == crate::model::WantedState::Master;
+        let owner_starts = self.starts_as_master() && !ctx.others.not_all_owners;
         if self.faults.is_empty() && owner_starts && self.waits_for(ctx).is_none() {
             self.enter_master(Reason::AddressOwner, ctx);
             return;
@@ -199,6 +213,7 @@ impl Instance {
                 | Reason::HigherAddress { .. }
                 | Reason::TrackerPending { .. }
                 | Reason::FaultCleared
+                | Reason::Group { .. }
                 | Reason::AddressLost { .. }
                 | Reason::Stalled { .. }
                 | Reason::ConfigurationFault { .. }
@@ -211,8 +226,63 @@ impl Instance {
         }
     }
 
-    /// A first result that is missing: the instance stays in Init until it has come (behaviour §5.1).
-    fn waits_for(&self, ctx: &Context<'_>) -> Option<Reason> {
+    /// A first result that is missing, its own or its group's: the instance stays in Init until it has come (behaviour §5.1).
+    fn waits_for(&mut self, ctx: &Context<'_>) -> Option<Reason> {
+        self.own_pending = self.own_waits_for(ctx);
+        self.own_pending.clone().or_else(|| ctx.others.pending.clone())
+    }
+
+    /// What keeps it from taking part: its own faults, and its group's.
+    fn find_faults(&mut self, ctx: &Context<'_>) -> Vec<Reason> {
+        let mut faults = self.own_faults(ctx);
+        self.own_fault = faults.first().cloned();
+        faults.extend(ctx.others.fault.clone());
+        faults
+    }
+
+    /// Its own faults and missing results, for the others of its group.
+    pub(super) fn look(&mut self, ctx: &mut Context<'_>) {
+        self.own_fault = self.own_faults(ctx).into_iter().next();
+        self.own_pending = self.own_waits_for(ctx);
+    }
+
+    /// Whether it is an address owner that does not wait.
+    pub(super) fn starts_as_master(&self) -> bool {
+        self.config.is_owner() && self.config.state == crate::model::WantedState::Master
+    }
+
+    /// Another member of its group has become master.
+    pub(super) fn follow_to_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
+        if matches!(self.state, State::Backup(_)) {
+            self.enter_master(reason, ctx);
+        }
+    }
+
+    /// Another member of its group has left master: for a better router, or because it lost an address.
+    pub(super) fn follow_to_backup(&mut self, reason: Reason, lost: bool, ctx: &mut Context<'_>) {
+        if !self.is_master() {
+            return;
+        }
+        if lost {
+            self.send_release(ctx);
+            let until = ctx.now + self.skew_time(ctx.mutation);
+            self.enter_backup_until(until, reason, ctx);
+        } else {
+            self.enter_backup(reason, ctx);
+        }
+    }
+
+    /// Whether it went to Backup because an address was lost.
+    pub(super) const fn lost_address(&self) -> bool {
+        matches!(self.reason, Reason::AddressLost { .. })
+    }
+
+    /// Whether all its news have been told.
+    pub(super) fn has_told(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    fn own_waits_for(&self, ctx: &Context<'_>) -> Option<Reason> {
         let pending = |script: &ScriptTracker| script.status == TrackerStatus::Pending;
         self.fault_scripts(ctx)
             .find(|s| pending(s))
@@ -236,7 +306,7 @@ impl Instance {
     }
 
     /// Every cause that keeps the instance from taking part. No bookkeeping: the causes are looked up when something changed.
-    fn find_faults(&self, ctx: &Context<'_>) -> Vec<Reason> {
+    fn own_faults(&self, ctx: &Context<'_>) -> Vec<Reason> {
         let mut faults = Vec::new();
         let own = self
             .config
@@ -313,9 +383,10 @@ impl Instance {
         let before = std::mem::replace(&mut self.faults, faults);
         let one_gone = ctx.mutation.is(Mutant::OneCauseEndsFault) && self.faults.len() < before.len();
         let faulty = !self.faults.is_empty() && !one_gone;
+        let waits_for = self.waits_for(ctx);
         match &self.state {
             State::Init if faulty => self.enter_fault(ctx),
-            State::Init => match self.waits_for(ctx) {
+            State::Init => match waits_for {
                 Some(reason) => self.reason = reason,
                 None if self.clearing.is_some() && self.sequence > 0 => {}
                 None => self.enter_backup(Reason::Startup, ctx),
@@ -328,7 +399,7 @@ impl Instance {
                 }
                 self.enter_fault(ctx);
             }
-            State::Fault if !faulty && self.waits_for(ctx).is_none() => {
+            State::Fault if !faulty && waits_for.is_none() => {
                 self.master_interval = self.config.advert_interval;
                 self.enter_backup(Reason::FaultCleared, ctx);
             }
@@ -635,6 +706,7 @@ impl Instance {
     /// The only place that assigns the state.
     fn set_state(&mut self, state: State, reason: Reason, until: Until, ctx: &mut Context<'_>) {
         let (from, to) = (self.state.name(), state.name());
+        self.wants_master = to == StateName::Master;
         self.state = state;
         self.since = ctx.now;
         self.stalled = None;

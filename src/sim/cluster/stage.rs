@@ -222,7 +222,11 @@ impl<'a> Stage<'a> {
                 self.later(CHECK, node, Event::ScriptEnded { run, outcome });
             }
             Action::StateChanged(_) => self.changes += 1,
-            Action::Stopped | Action::RestoreAddress { .. } | Action::KillScript { .. } | Action::Log(_) => {}
+            Action::GroupChanged(_)
+            | Action::Stopped
+            | Action::RestoreAddress { .. }
+            | Action::KillScript { .. }
+            | Action::Log(_) => {}
         }
     }
 

@@ -34,7 +34,7 @@ fn theft(planted: Planted) -> Result<(), Violation> {
         w.disturb("theft");
         w.steal(0);
         w.advance(Micros::from_millis(10));
-        let back = w.nodes.first().is_some_and(|node| node.has_vips);
+        let back = w.nodes.first().is_some_and(|node| node.has_vips());
         expect(&mut w, back, "the address is back within 10 ms");
         w.advance(Micros::from_secs(1));
     }

@@ -1,0 +1,289 @@
+//! Sync groups: instances that change state together (behaviour §6). An instance never touches another one: after each step
+//! of a member the core looks at what became of it and lets the others follow, in the order of the group.
+
+use super::instance::{Instance, State};
+use super::log_event::{GroupLine, LogEvent};
+use super::mutant::Mutant;
+use super::reason::Reason;
+use super::{Action, Core, GroupChange, StateName};
+use crate::model::{GroupId, Instance as Config, Instant, SyncGroup, Weight};
+use std::sync::Arc;
+
+/// One group.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: Arc<str>,
+    /// Positions of its members, in the order of the file.
+    pub(super) members: Vec<usize>,
+    pub(super) state: StateName,
+    sequence: u64,
+    /// News that wait for those of the members.
+    pending: Option<GroupChange>,
+}
+
+/// What a member may know of the others while it handles something.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Others {
+    /// Why the group is in fault without this member.
+    pub(super) fault: Option<Reason>,
+    /// What the group waits for without this member.
+    pub(super) pending: Option<Reason>,
+    /// Whether another member has not asked to be master yet.
+    pub(super) hesitate: bool,
+    /// Whether another member is no address owner that wants to be master.
+    pub(super) not_all_owners: bool,
+}
+
+/// What matters to the others about a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    state: StateName,
+    faulty: bool,
+    pending: bool,
+}
+
+impl Shown {
+    pub(super) fn of(instance: &Instance) -> Self {
+        Self {
+            state: instance.state.name(),
+            faulty: instance.own_fault.is_some(),
+            pending: instance.own_pending.is_some(),
+        }
+    }
+}
+
+impl Group {
+    pub(super) fn new(config: &SyncGroup) -> Self {
+        Self {
+            name: config.name.clone(),
+            members: config
+                .members
+                .iter()
+                .filter_map(|id| usize::try_from(id.0).ok())
+                .collect(),
+            state: StateName::Init,
+            sequence: 0,
+            pending: None,
+        }
+    }
+
+    /// After a reload: a group of the same name goes on.
+    pub(super) fn again(config: &SyncGroup, old: &[Self]) -> Self {
+        let mut group = Self::new(config);
+        if let Some(old) = old.iter().find(|old| old.name == group.name) {
+            (group.state, group.sequence) = (old.state, old.sequence);
+        }
+        group
+    }
+}
+
+/// A member's configuration with the trackers of its group, which count for every member.
+pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Config {
+    let Some(group) = config
+        .sync_group
+        .and_then(|GroupId(id)| groups.get(usize::try_from(id).ok()?))
+    else {
+        return config.clone();
+    };
+    let mut config = config.clone();
+    let owner = config.is_owner();
+    let weight = |weight: Weight| if owner { Weight::ZERO } else { weight };
+    for track in &group.track_interfaces {
+        config.track_interfaces.retain(|own| own.interface != track.interface);
+        let mut track = track.clone();
+        track.weight = weight(track.weight);
+        config.track_interfaces.push(track);
+    }
+    for track in &group.track_scripts {
+        config.track_scripts.retain(|own| own.script != track.script);
+        let mut track = *track;
+        track.weight = weight(track.weight);
+        config.track_scripts.push(track);
+    }
+    config
+}
+
+impl Core {
+    /// The group that an instance is a member of.
+    pub(super) fn group_of(&self, index: usize) -> Option<usize> {
+        self.group_index.get(&index).copied()
+    }
+
+    /// What an instance may know of its group.
+    pub(super) fn others(&self, index: usize) -> Others {
+        let Some(group) = self.group_of(index).and_then(|at| self.groups.get(at)) else {
+            return Others::default();
+        };
+        let mut others = Others::default();
+        for (at, member) in group
+            .members
+            .iter()
+            .filter_map(|at| Some((*at, self.instances.get(*at)?)))
+        {
+            if at == index {
+                continue;
+            }
+            let because = || Reason::Group {
+                group: group.name.clone(),
+                member: member.config.name.clone(),
+            };
+            if member.own_fault.is_some() && !self.mutation.is(Mutant::GroupFaultIgnored) {
+                others.fault.get_or_insert_with(because);
+            }
+            if member.own_pending.is_some() {
+                others.pending.get_or_insert_with(because);
+            }
+            others.hesitate |= !member.wants_master;
+            others.not_all_owners |= !member.starts_as_master();
+        }
+        if self.mutation.is(Mutant::GroupDoesNotWait) {
+            others.hesitate = false;
+        }
+        others
+    }
+
+    /// A member has handled something: the others follow.
+    pub(super) fn follow(&mut self, index: usize, before: Shown, now: Instant) {
+        let Some((at, shown)) = self.group_of(index).zip(self.instances.get(index).map(Shown::of)) else {
+            return;
+        };
+        if shown != before {
+            self.lead(at, index, before, shown, now);
+        }
+        // What a member found out about itself on the way may let the others go on; each can do so a few times at most.
+        for _ in 0..self.groups.get(at).map_or(0, |group| group.members.len() * 2) {
+            let Some((member, before)) = self.surprised.pop() else {
+                break;
+            };
+            if let Some(shown) = self.instances.get(member).map(Shown::of) {
+                self.lead(at, member, before, shown, now);
+            }
+        }
+        self.surprised.clear();
+        self.burst(at, index, now);
+        self.settle_group(at);
+    }
+
+    fn lead(&mut self, at: usize, index: usize, before: Shown, shown: Shown, now: Instant) {
+        let Some(group) = self.groups.get(at) else { return };
+        let (name, others) = (group.name.clone(), group.members.clone());
+        let others: Vec<usize> = others.into_iter().filter(|other| *other != index).collect();
+        if (before.faulty, before.pending) != (shown.faulty, shown.pending) {
+            let to = if shown.faulty {
+                StateName::Fault
+            } else {
+                StateName::Backup
+            };
+            self.log_syncing(&name, to, before.faulty != shown.faulty);
+            for other in &others {
+                let before = self.instances.get(*other).map(Shown::of);
+                self.at_alone(*other, now, Instance::reconsider);
+                let after = self.instances.get(*other).map(Shown::of);
+                if let (Some(before), Some(after)) = (before, after)
+                    && (before.faulty, before.pending) != (after.faulty, after.pending)
+                {
+                    self.surprised.push((*other, before));
+                }
+            }
+        }
+        let member = self.instances.get(index).map(|member| member.config.name.clone());
+        let reason = Reason::Group {
+            group: name.clone(),
+            member: member.unwrap_or_default(),
+        };
+        match (before.state, shown.state) {
+            (before, StateName::Master) if before != StateName::Master => {
+                self.log_syncing(&name, StateName::Master, true);
+                for other in others {
+                    self.at_alone(other, now, |i, ctx| i.follow_to_master(reason.clone(), ctx));
+                }
+            }
+            (StateName::Master, StateName::Backup) if !self.mutation.is(Mutant::GroupStaysMaster) => {
+                self.log_syncing(&name, StateName::Backup, true);
+                let lost = self.instances.get(index).is_some_and(Instance::lost_address);
+                for other in others {
+                    self.at_alone(other, now, |i, ctx| i.follow_to_backup(reason.clone(), lost, ctx));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The neighbours of the other members hear the truth as well after a worse advert.
+    fn burst(&mut self, at: usize, index: usize, now: Instant) {
+        let heard = self
+            .instances
+            .get_mut(index)
+            .is_some_and(|i| std::mem::take(&mut i.heard_worse));
+        if !heard {
+            return;
+        }
+        for other in self
+            .groups
+            .get(at)
+            .map(|group| group.members.clone())
+            .unwrap_or_default()
+        {
+            if other != index {
+                self.at_alone(other, now, Instance::announce_after_worse);
+            }
+        }
+    }
+
+    /// The state of a group is what its members show together. It is told after them.
+    fn settle_group(&mut self, at: usize) {
+        let Some(group) = self.groups.get_mut(at) else { return };
+        let members: Vec<&Instance> = group.members.iter().filter_map(|i| self.instances.get(*i)).collect();
+        let any = |state| members.iter().any(|member| member.state.name() == state);
+        let all_masters = members.iter().all(|member| matches!(member.state, State::Master(_)));
+        let state = if any(StateName::Fault) {
+            StateName::Fault
+        } else if any(StateName::Init) {
+            StateName::Init
+        } else if all_masters {
+            StateName::Master
+        } else {
+            StateName::Backup
+        };
+        if state != group.state {
+            group.sequence += 1;
+            group.pending = Some(GroupChange {
+                name: group.name.clone(),
+                from: group.state,
+                to: state,
+                sequence: group.sequence,
+            });
+            group.state = state;
+        }
+        if members.iter().all(|member| member.has_told()) {
+            self.actions.extend(group.pending.take().map(Action::GroupChanged));
+        }
+    }
+
+    fn log_syncing(&mut self, name: &Arc<str>, to: StateName, really: bool) {
+        if really {
+            self.actions.push_back(Action::Log(LogEvent::Group {
+                name: name.clone(),
+                line: GroupLine::Syncing { to },
+            }));
+        }
+    }
+
+    /// Every member's own faults have to be known before the first one starts.
+    pub(super) fn look_at_members(&mut self, now: Instant) {
+        for index in self
+            .groups
+            .iter()
+            .flat_map(|group| group.members.clone())
+            .collect::<Vec<_>>()
+        {
+            self.at_alone(index, now, Instance::look);
+        }
+    }
+
+    pub(super) fn settle_groups(&mut self) {
+        for at in 0..self.groups.len() {
+            self.settle_group(at);
+        }
+    }
+}
