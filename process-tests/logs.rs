@@ -1,6 +1,6 @@
 //! The log: sinks that block, hostile packets.
 
-use crate::rig::{CONF, Daemon, VIP, VRRPD, Wire, forge, has, read_syslog, status, syslog, text_of, until};
+use crate::rig::{CONF, Daemon, SILENCE, VIP, VRRPD, Wire, forge, has, read_syslog, status, syslog, text_of, until};
 use crate::{Case, Needs};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -48,7 +48,7 @@ fn blocked() {
     // Fill the pipe for certain, whatever the program says: it is ours as well.
     let gap = wire.longest_gap(Duration::from_millis(2500));
     storm.join().unwrap();
-    assert!(gap < Duration::from_millis(300), "{gap:?} without an advert");
+    assert!(gap < SILENCE, "{gap:?} without an advert");
     let status = status();
     let lost = status["problems"]
         .as_array()
@@ -83,7 +83,7 @@ fn full_disk() {
         crate::rig::pause(20);
     }
     let gap = wire.longest_gap(Duration::from_secs(1));
-    assert!(gap < Duration::from_millis(300), "{gap:?} without an advert");
+    assert!(gap < SILENCE, "{gap:?} without an advert");
     assert!(text_of("/tmp/disk/log").contains("Entering MASTER STATE"));
     until("the loss is shown", || {
         status()["problems"].to_string().contains("log-lines-lost")
@@ -107,7 +107,7 @@ fn hostile() {
     });
     let gap = wire.longest_gap(Duration::from_millis(1500));
     storm.join().unwrap();
-    assert!(gap < Duration::from_millis(300), "{gap:?} without an advert");
+    assert!(gap < SILENCE, "{gap:?} without an advert");
     let dropped = status()["instances"][0]["counters"]["dropped"].clone();
     for counter in ["checksum", "version", "type", "length"] {
         assert!(dropped[counter].as_u64().unwrap() >= 500, "{counter}: {dropped}");

@@ -1,7 +1,7 @@
 //! Check scripts: what they are started with, and what happens to bad ones. keepalived runs the same script as the oracle.
 
 use crate::rig::{
-    CONF, Daemon, KEEPALIVED, VIP, VRRPD, Wire, alive, exists, has, ip, pause, script, state, text_of, until,
+    CONF, Daemon, KEEPALIVED, SILENCE, VIP, VRRPD, Wire, alive, exists, has, ip, pause, script, state, text_of, until,
 };
 use crate::{Case, Needs};
 use std::fs;
@@ -126,7 +126,7 @@ fn flooding() {
     until("the address is set", || has(VIP));
     let wire = Wire::new();
     let gap = wire.longest_gap(Duration::from_secs(3));
-    assert!(gap < Duration::from_millis(300), "{gap:?} without an advert");
+    assert!(gap < SILENCE, "{gap:?} without an advert");
     daemon.says("VRRP_Script(chk) succeeded");
     assert_eq!(daemon.stop(), 0);
     pause(1);

@@ -19,6 +19,8 @@ pub(crate) const KEEPALIVED: &str = "/usr/sbin/keepalived";
 pub(crate) const VIP: &str = "192.0.2.99";
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Master_Down_Interval of a backup of the same priority (RFC 9568 section 6.1): a longer silence would cost mastership.
+pub(crate) const SILENCE: Duration = Duration::from_micros(341_406);
 /// A node that becomes master 0.4 s after its start.
 pub(crate) const CONF: &str = "\
 vrrp_instance VI_1 {
@@ -253,8 +255,8 @@ impl Wire {
             self.0.set_read_timeout(Some(left)).unwrap();
             let Ok(len) = (&self.0).read(&mut buffer) else { continue };
             let frame = &buffer[..len];
-            // Ethernet 14, IPv4 20 with protocol 112, then VRRP: version and type, VRID, priority.
-            if frame.len() >= 42 && frame[23] == 112 && frame[14] == 0x45 {
+            // Ethernet 14, IPv4 20 with protocol 112 and our source, then VRRP: version and type, VRID, priority.
+            if frame.len() >= 42 && frame[23] == 112 && frame[14] == 0x45 && frame[26..30] == [192, 0, 2, 1] {
                 seen.push((Instant::now(), frame[36]));
             }
         }
@@ -268,7 +270,9 @@ impl Wire {
         let gaps = times.iter().scan(begun, |before, at| {
             Some(at.duration_since(std::mem::replace(before, *at)))
         });
-        gaps.max().unwrap()
+        let longest = gaps.max().unwrap();
+        eprintln!("{} adverts, longest silence {longest:?}", times.len() - 1);
+        longest
     }
 }
 
