@@ -4,7 +4,7 @@
 
 use super::output::{parse, stderr, stdout};
 use super::render::{Message, Printer, Spot, Weight};
-use crate::config::{Class, Diagnostic, LoadOptions, Loaded, NoHost, Source, load};
+use crate::config::{self, Class, Diagnostic, LoadOptions, Loaded, NoHost, Source, Span, load};
 use crate::sim::cluster::{self, ClusterNode, ClusterReport, Code, Finding, RouterReport, Row, Severity};
 use crate::system::host::{RealHost, RealSource};
 use clap::{Command, CommandFactory, Parser};
@@ -69,6 +69,11 @@ fn explain(code: &str) -> u8 {
             stdout(&format!("{code}\n\n{}\n", code.explanation()));
             0
         }
+        None if config::Code::ALL.iter().any(|known| known.name() == code) => {
+            let known = config::Code::ALL.iter().filter(|known| known.name() == code);
+            known.for_each(|code| stdout(&format!("{code}\n\n{}\n", code.explanation())));
+            0
+        }
         None => {
             stderr(&format!("vrrpd check: there is no code `{code}`\n"));
             ERRORS
@@ -93,6 +98,7 @@ impl CheckedFile {
         };
         let options = LoadOptions {
             config_id: name.clone(),
+            test: true,
         };
         let loaded = if count > 1 {
             load(path, &RealSource, &NoHost, &options)
@@ -127,10 +133,7 @@ impl CheckedFile {
 }
 
 fn is_error(diagnostic: &Diagnostic) -> bool {
-    !matches!(
-        diagnostic.class,
-        None | Some(Class::Warning | Class::Deprecated | Class::Security)
-    )
+    diagnostic.severity == config::Severity::Error
 }
 
 fn judge(files: &[CheckedFile]) -> Option<ClusterReport> {
@@ -224,26 +227,26 @@ fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
 }
 
 fn message(diagnostic: &Diagnostic) -> Message {
-    let code = diagnostic
-        .class
-        .map(|class| serde_json::to_value(class).unwrap_or_default());
+    let spot = |span: &Span| Spot {
+        file: span.file.to_string(),
+        line: span.line,
+        column: span.column,
+        length: span.length,
+    };
+    let places = diagnostic.related.iter().chain(&diagnostic.origin);
     Message {
-        weight: match diagnostic.class {
-            None => Weight::Note,
-            Some(_) if is_error(diagnostic) => Weight::Error,
-            Some(_) => Weight::Warning,
+        weight: match diagnostic.severity {
+            config::Severity::Note => Weight::Note,
+            config::Severity::Warning => Weight::Warning,
+            config::Severity::Error => Weight::Error,
         },
-        code: code
-            .and_then(|code| code.as_str().map(str::to_lowercase))
-            .unwrap_or_else(|| "note".into()),
-        text: diagnostic.message.clone(),
-        at: diagnostic.position.as_ref().map(|position| Spot {
-            file: position.file.to_string(),
-            line: position.line,
-            column: position.column,
-            length: 0,
-        }),
-        related: Vec::new(),
+        code: diagnostic.code.to_string(),
+        text: match &diagnostic.detail {
+            Some(detail) => format!("{} ({detail})", diagnostic.message),
+            None => diagnostic.message.clone(),
+        },
+        at: diagnostic.span.as_ref().map(spot),
+        related: places.map(|place| (spot(&place.span), place.message.clone())).collect(),
         hint: diagnostic.hint.clone(),
     }
 }

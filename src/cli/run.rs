@@ -37,9 +37,10 @@ pub(super) fn main(argv: &[String]) -> u8 {
     }
 }
 
-fn load_config(options: &RunOptions) -> Loaded {
+fn load_config(options: &RunOptions, test: bool) -> Loaded {
     let load_options = LoadOptions {
         config_id: options.config_id.clone(),
+        test,
     };
     load(&options.config, &RealSource, &RealHost, &load_options)
 }
@@ -55,12 +56,12 @@ fn parent_data(options: &RunOptions, model: &Model) -> (PathBuf, String) {
 
 /// The supervisor's [`supervisor::ReadConfig`].
 fn read_config(options: &RunOptions) -> Reading {
-    let loaded = load_config(options);
+    let loaded = load_config(options, false);
     Reading {
         problems: loaded
             .diagnostics
             .iter()
-            .map(|problem| problem.render_keepalived())
+            .flat_map(|problem| problem.keepalived_lines())
             .collect(),
         stop: loaded.run_status().map(i32::from),
         test_status: i32::from(loaded.test_status()),
@@ -119,7 +120,7 @@ fn check(options: &RunOptions, target: &mut dyn Write) -> u8 {
     if entered.is_err() {
         return 0;
     }
-    let mut loaded = load_config(options);
+    let mut loaded = load_config(options, true);
     let namespace = loaded
         .model
         .as_ref()
@@ -129,10 +130,13 @@ fn check(options: &RunOptions, target: &mut dyn Write) -> u8 {
         if supervisor::enter_namespace(&namespace).is_err() {
             return 0;
         }
-        loaded = load_config(options);
+        loaded = load_config(options, true);
     }
     let messages = loaded.diagnostics.iter().filter(|problem| problem.class.is_some());
-    let text: String = messages.map(|problem| problem.render_keepalived() + "\n").collect();
+    let text: String = messages
+        .flat_map(|problem| problem.keepalived_lines())
+        .map(|line| line + "\n")
+        .collect();
     // Nobody can be told that a message cannot be written; the status still says it.
     drop(target.write_all(text.as_bytes()));
     loaded.test_status()

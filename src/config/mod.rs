@@ -4,16 +4,22 @@
 //! `lower` (tree → model, with keepalived's defaults and consequences). Files and the host are seen only through
 //! [`Source`] and [`Host`], so that a configuration can be judged without the machine that it is for.
 
+mod check;
+mod code;
 mod diagnostic;
 mod keepalived;
 mod lower;
+mod place;
+mod print;
 mod program;
 mod schema;
 mod source;
 mod tree;
 
-pub use diagnostic::{Class, Diagnostic, Position};
-pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Source};
+pub use code::Code;
+pub use diagnostic::{Class, Diagnostic, Related, Severity, Span};
+pub use print::print_keepalived;
+pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Secret, Source};
 
 use crate::model::Model;
 
@@ -22,6 +28,8 @@ use crate::model::Model;
 pub struct LoadOptions {
     /// `-i`: the id that `@id` conditions compare with. `None`: the host name up to its first dot.
     pub config_id: Option<String>,
+    /// `-t`: a number with something behind it is wrong; a running daemon takes it with a warning, as keepalived.
+    pub test: bool,
 }
 
 /// A configuration that was read.
@@ -31,6 +39,10 @@ pub struct Loaded {
     pub model: Option<Model>,
     /// Every problem, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// What must not be used although it was read: a limit was reached, or an include that has to be there is not.
+    pub incomplete: bool,
+    /// It was an include.
+    pub include_failed: bool,
     /// Files read, the main one first.
     pub files: Vec<String>,
     /// Hex digits that differ when any byte of any file differs.
@@ -41,6 +53,9 @@ impl Loaded {
     /// Exit status of `-t` (config-language §9, DESIGN difference 9): 0, 4, 5 or 6.
     #[must_use]
     pub fn test_status(&self) -> u8 {
+        if self.include_failed {
+            return 6;
+        }
         let worst = self.diagnostics.iter().filter_map(|d| d.class).max();
         worst.map_or(0, |class| match class {
             Class::FileNotFound | Class::BadInterface | Class::Fatal => 4,
@@ -63,7 +78,7 @@ impl Loaded {
     /// Exit status of a start that cannot go on: 6 without a file, 2 for a configuration that cannot run.
     #[must_use]
     pub fn run_status(&self) -> Option<u8> {
-        let no_file = self.diagnostics.iter().any(|d| d.class == Some(Class::FileNotFound));
+        let no_file = self.files.is_empty() || self.include_failed;
         match (&self.model, no_file) {
             (Some(_), _) => None,
             (None, true) => Some(6),
@@ -79,17 +94,22 @@ pub fn load(path: &str, source: &dyn Source, host: &dyn Host, options: &LoadOpti
         let name = host.node_name();
         name.split('.').next().unwrap_or_default().to_owned()
     });
-    let text = keepalived::read(path, source, host, &config_id);
-    let (tree, mut diagnostics) = keepalived::build(&text.lines);
-    diagnostics.splice(0..0, text.diagnostics);
+    let mut reports = place::Reports::default();
+    let mut written = schema::top::Draft::default();
+    let mut ctx = lower::Context::new(host, options.test);
+    let text = keepalived::read(path, source, host, &config_id, &mut reports, &mut |node, reports| {
+        ctx.with(reports, |ctx| schema::top::TABLE.read(&node, &mut written, ctx));
+    });
     let model = if text.files.is_empty() {
         None
     } else {
-        lower::lower(&tree, host, &mut diagnostics)
+        ctx.with(&mut reports, |ctx| check::finish(written, ctx))
     };
     Loaded {
-        model,
-        diagnostics,
+        model: model.filter(|_| text.stopped.is_none()),
+        diagnostics: reports.finish(),
+        incomplete: text.stopped.is_some(),
+        include_failed: text.stopped == Some(keepalived::Stopped::Include),
         files: text.files,
         hash: format!("{:016x}", text.hash),
     }

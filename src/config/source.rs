@@ -42,6 +42,19 @@ pub struct InterfaceFacts {
     pub mtu: u32,
     /// Whether it is a loopback.
     pub loopback: bool,
+    /// Whether it can multicast.
+    pub multicast: bool,
+    /// Whether it has Ethernet frames.
+    pub ethernet: bool,
+}
+
+/// What stands in a file that holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether the group or others may read it.
+    pub readable_by_others: bool,
 }
 
 /// What a directory entry is.
@@ -91,6 +104,21 @@ pub trait Host {
     fn link(&self, path: &str) -> Option<String>;
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<String>;
+    /// Whether the name of a mail server can be resolved. vrrpd resolves it when there is mail, so a host may say yes.
+    fn resolves(&self, name: &str) -> bool {
+        !name.is_empty()
+    }
+    /// The number of a name in a file of iproute2 (`rt_tables`, `rt_protos` and so on).
+    fn number_of(&self, _file: &str, _name: &str) -> Option<u32> {
+        None
+    }
+    /// The content of a file with a secret, at most 64 KiB.
+    ///
+    /// # Errors
+    /// Why there is none, in the words of strerror(3).
+    fn secret(&self, path: &str) -> Result<Secret, String> {
+        Err(format!("{path}: No such file or directory"))
+    }
     /// Where `${_RANDOM}` begins; keepalived takes the clock's seconds.
     fn seed(&self) -> u64 {
         0
@@ -150,6 +178,8 @@ impl Host for NoHost {
         Some(InterfaceFacts {
             mtu: 1500,
             loopback: name.as_str() == "lo",
+            multicast: true,
+            ethernet: true,
         })
     }
 

@@ -139,8 +139,12 @@ fn change(prepared: &mut Prepared, texts: &Texts, ordinary: bool, read: &dyn Fn(
     if ordinary && needs_rights(&wanted) {
         base = as_one_user(texts);
         wanted.global.script_user = None;
+        wanted.global.script_account = None;
         wanted.global.script_security = false;
-        wanted.scripts.iter_mut().for_each(|script| script.user = None);
+        for script in &mut wanted.scripts {
+            script.user = None;
+            script.account = None;
+        }
         prepared.notes.push(if read(&base).model.as_ref() == Some(&wanted) {
             "an ordinary user's lab cannot change users: all scripts run as you".into()
         } else {
@@ -323,6 +327,8 @@ impl Host for LabHost {
         Some(InterfaceFacts {
             mtu: 1500,
             loopback: name.as_str() == "lo",
+            multicast: true,
+            ethernet: true,
         })
     }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub struct BfdInstance {
     /// Name of the block, at most 31 bytes.
     pub name: Arc<str>,
-    /// `neighbor_ip`.
-    pub neighbor: IpAddr,
+    /// `neighbor_ip`; `None`: what is written contradicts itself, the session cannot run and is never up.
+    pub neighbor: Option<IpAddr>,
     /// `source_ip`; `None`: the kernel chooses.
     pub source: Option<IpAddr>,
     /// `min_rx`, 1 ms to 4294967 ms.
@@ -41,7 +41,7 @@ pub struct BfdInstance {
 impl BfdInstance {
     /// A session with keepalived's defaults.
     #[must_use]
-    pub fn new(name: &str, neighbor: IpAddr) -> Self {
+    pub fn new(name: &str, neighbor: Option<IpAddr>) -> Self {
         Self {
             name: name.into(),
             neighbor,
@@ -51,7 +51,11 @@ impl BfdInstance {
             idle_tx: Micros::from_millis(1000),
             multiplier: 5,
             passive: false,
-            ttl: if neighbor.is_ipv4() { 255 } else { 64 },
+            ttl: if neighbor.is_none_or(|neighbor| neighbor.is_ipv4()) {
+                255
+            } else {
+                64
+            },
             max_hops: Some(0),
             multihop: false,
             weight: Weight::ZERO,

@@ -1,11 +1,11 @@
 //! The real files and the real host behind the traits of `config`.
 
-use crate::config::{FileFacts, FileKind, Host, InterfaceFacts, ReadError, Source};
+use crate::config::{FileFacts, FileKind, Host, InterfaceFacts, ReadError, Secret, Source};
 use crate::model::{IfName, ProgramUser};
 use crate::system::clock;
 use nix::unistd::{Group, User};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -52,6 +52,14 @@ impl Source for RealSource {
     }
 }
 
+/// Flags and kind of an interface as the kernel tells them.
+const IFF_LOOPBACK: u32 = 0x8;
+const IFF_MULTICAST: u32 = 0x1000;
+const ARPHRD_ETHER: u32 = 1;
+
+/// Most bytes of a file with a secret.
+const MAX_SECRET: u64 = 65_536;
+
 /// This machine, in the network namespace of the caller.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealHost;
@@ -67,9 +75,13 @@ impl Host for RealHost {
         // The mount of /sys may belong to another network namespace: what is not there has Ethernet's values.
         let fact = |what: &str| fs::read_to_string(format!("/sys/class/net/{name}/{what}")).ok();
         let mtu = fact("mtu").and_then(|text| text.trim().parse().ok());
+        let flags = fact("flags").and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
+        let kind = fact("type").and_then(|text| text.trim().parse::<u32>().ok());
         Some(InterfaceFacts {
             mtu: mtu.unwrap_or(1500),
-            loopback: name.as_str() == "lo",
+            loopback: name.as_str() == "lo" || flags.is_some_and(|flags| flags & IFF_LOOPBACK != 0),
+            multicast: flags.is_none_or(|flags| flags & IFF_MULTICAST != 0),
+            ethernet: kind.is_none_or(|kind| kind == ARPHRD_ETHER),
         })
     }
 
@@ -109,9 +121,48 @@ impl Host for RealHost {
         std::env::var(name).ok()
     }
 
+    /// As iproute2: /etc before /usr/share, the main file before those of the `.d` directory.
+    fn number_of(&self, file: &str, name: &str) -> Option<u32> {
+        let directories = ["/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2"];
+        let main = directories.iter().map(|directory| format!("{directory}/{file}"));
+        let mut files: Vec<String> = main.filter(|path| Path::new(path).exists()).take(1).collect();
+        for directory in directories {
+            files.extend(RealSource.glob(&format!("{directory}/{file}.d/*.conf")));
+        }
+        let texts = files.iter().filter_map(|path| fs::read_to_string(path).ok());
+        texts
+            .flat_map(|text| text.lines().filter_map(|line| number_in(line, name)).next())
+            .next()
+    }
+
+    fn secret(&self, path: &str) -> Result<Secret, String> {
+        let file = fs::File::open(path).map_err(|error| words(&error))?;
+        let mode = file.metadata().map_err(|error| words(&error))?.permissions().mode();
+        let mut bytes = Vec::new();
+        file.take(MAX_SECRET)
+            .read_to_end(&mut bytes)
+            .map_err(|error| words(&error))?;
+        Ok(Secret {
+            bytes,
+            readable_by_others: mode & 0o077 != 0,
+        })
+    }
+
     fn seed(&self) -> u64 {
         clock::wall().0 / 1_000_000
     }
+}
+
+/// The number of this name, if the line `NUMBER NAME` of a file of iproute2 gives it.
+fn number_in(line: &str, name: &str) -> Option<u32> {
+    let line = line.split('#').next().unwrap_or_default();
+    let mut words = line.split_whitespace();
+    let (number, found) = (words.next()?, words.next()?);
+    let value = match number.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => number.parse().ok(),
+    };
+    value.filter(|_| found == name)
 }
 
 /// The words of strerror(3), without the number that the standard library adds.

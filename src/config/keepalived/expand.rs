@@ -1,106 +1,124 @@
 //! Conditions, definitions, sequences, includes and braces: from files to lines of words (config-language §12).
 
-use super::define::{Definitions, definition, sequence};
+use super::blocks::Builder;
+use super::define::{Definitions, Part, Problem, Rounds, definition, sequence};
+use super::include::IncludeCheck;
 use super::words::{find_brace, split, strip_comment};
-use crate::config::diagnostic::{Class, Diagnostic, Position};
+use crate::config::code::Code;
+use crate::config::diagnostic::Class;
+use crate::config::place::{Place, Reports};
 use crate::config::source::{Host, ReadError, Source};
-use std::collections::VecDeque;
-use std::sync::Arc;
+use crate::config::tree::Node;
+use std::rc::Rc;
 
 /// Longest physical line, in bytes.
 const MAX_PHYSICAL: usize = 1022;
 /// Deepest include.
 const MAX_DEPTH: usize = 64;
-/// Most lines that a configuration may have after expansion.
-const MAX_LINES: usize = 20_000_000;
+/// Most lines that may wait while sequences and definitions are expanded.
+const MAX_WAITING: usize = 10_000;
+/// How much text a configuration may have after expansion: bytes plus [`LINE_COST`] for every line.
+const BUDGET: u64 = 1 << 29;
+/// What a line costs beside its text.
+const LINE_COST: u64 = 64;
 
-/// A brace, or the words between braces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) struct TokenLine {
-    pub(in crate::config) words: Vec<String>,
-    pub(in crate::config) raw: String,
-    pub(in crate::config) position: Position,
-}
-
-/// Everything that was read.
+/// What was read, apart from the tree.
 #[derive(Debug)]
 pub(in crate::config) struct Text {
-    pub(in crate::config) lines: Vec<TokenLine>,
     pub(in crate::config) files: Vec<String>,
     pub(in crate::config) hash: u64,
-    pub(in crate::config) diagnostics: Vec<Diagnostic>,
+    /// A limit was reached or an include that has to be there is not: what was read is not the whole.
+    pub(in crate::config) stopped: Option<Stopped>,
 }
 
-struct Reader<'a> {
-    source: &'a dyn Source,
+/// Why a configuration must not be used although it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum Stopped {
+    /// More text than [`BUDGET`].
+    Limit,
+    /// An include error that `include_check` or the form of the include makes one.
+    Include,
+}
+
+pub(super) struct Reader<'a, 'b> {
+    pub(super) source: &'a dyn Source,
     host: &'a dyn Host,
     config_id: &'a str,
     definitions: Definitions,
     depth: usize,
-    text: Text,
-    full: bool,
+    pub(super) text: Text,
+    pub(super) reports: &'b mut Reports,
+    builder: Builder<'b>,
+    pub(super) include_check: IncludeCheck,
+    words: Vec<(u32, u32)>,
+    budget: u64,
+}
+
+/// A definition that goes on in the next line.
+struct Open {
+    name: String,
+    parts: Vec<Part>,
 }
 
 enum Work {
-    Line(String),
-    Set(String, String),
+    Line(Rc<str>, Place),
+    Rounds {
+        rounds: Rounds,
+        text: Rc<str>,
+        place: Place,
+    },
 }
 
-pub(in crate::config) fn read(path: &str, source: &dyn Source, host: &dyn Host, config_id: &str) -> Text {
-    let text = Text {
-        lines: Vec::new(),
-        files: Vec::new(),
-        hash: 0xcbf2_9ce4_8422_2325,
-        diagnostics: Vec::new(),
-    };
-    let definitions = Definitions::default();
+/// Reads a file with everything that it includes; every block at the top level goes to `sink` as soon as it is complete.
+pub(in crate::config) fn read(
+    path: &str,
+    source: &dyn Source,
+    host: &dyn Host,
+    config_id: &str,
+    reports: &mut Reports,
+    sink: &mut dyn FnMut(Node, &mut Reports),
+) -> Text {
+    let mut definitions = Definitions::new(host.seed());
+    definitions.set("_INSTANCE", vec![(config_id.into(), Place::default())]);
     let mut reader = Reader {
         source,
         host,
         config_id,
         definitions,
         depth: 0,
-        text,
-        full: false,
-    };
-    reader.definitions.set("_INSTANCE", config_id);
-    let start = Position {
-        file: path.into(),
-        line: 1,
-        column: 1,
+        text: Text {
+            files: Vec::new(),
+            hash: 0xcbf2_9ce4_8422_2325,
+            stopped: None,
+        },
+        reports,
+        builder: Builder::new(sink),
+        include_check: IncludeCheck::default(),
+        words: Vec::new(),
+        budget: BUDGET,
     };
     let matches = source.glob(path);
     if matches.is_empty() {
-        reader.report(Class::FileNotFound, None, format!("Config files missing '{path}'."));
+        let message = format!("Config files missing '{path}'.");
+        reader.reports.whole(Code::FileMissing, Class::FileNotFound, message);
     }
     for file in &matches {
-        reader.file(file, &start, true);
+        reader.file(file, None, false);
     }
     if let (true, Some(first)) = (matches.len() > 1, matches.first()) {
         let message = format!("WARNING, multiple configuration file matches of {path}, starting with {first}");
-        reader.report(Class::MultipleFiles, None, message);
+        reader.reports.whole(Code::SeveralFiles, Class::MultipleFiles, message);
     }
+    reader.builder.finish(reader.reports);
     reader.text
 }
 
-impl Reader<'_> {
-    fn report(&mut self, class: Class, position: Option<Position>, message: String) {
-        self.text.diagnostics.push(Diagnostic {
-            class: Some(class),
-            position,
-            message,
-            hint: None,
-        });
-    }
-
-    fn file(&mut self, path: &str, from: &Position, main: bool) {
-        let at = (!main).then(|| from.clone());
+impl Reader<'_, '_> {
+    /// Reads one file. `in_force`: that it cannot be read stops everything.
+    pub(super) fn file(&mut self, path: &str, from: Option<Place>, in_force: bool) {
         if self.depth >= MAX_DEPTH {
-            self.report(
-                Class::General,
-                at,
-                format!("{path} is included more than {MAX_DEPTH} deep; does it include itself?"),
-            );
+            let message = format!("{path} is included more than {MAX_DEPTH} deep; does it include itself?");
+            self.report(from, Code::IncludeTooDeep, Class::General, message);
             return;
         }
         let bytes = match self.source.read(path) {
@@ -113,7 +131,10 @@ impl Reader<'_> {
                     }
                     ReadError::Refused(why) => format!("Configuration file '{path}' open problem ({why}) - skipping"),
                 };
-                self.report(Class::FileNotFound, at, message);
+                self.report(from, Code::FileUnusable, Class::FileNotFound, message);
+                if in_force {
+                    self.text.stopped = Some(Stopped::Include);
+                }
                 return;
             }
         };
@@ -121,145 +142,275 @@ impl Reader<'_> {
             self.text.hash = (self.text.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
         self.text.files.push(path.to_owned());
+        let file = self.reports.add_file(path, from);
         self.depth += 1;
-        self.lines(path, &bytes);
+        let check = self.include_check;
+        self.lines(path, file, &bytes);
+        self.include_check = check;
         self.depth -= 1;
     }
 
-    fn lines(&mut self, path: &str, bytes: &[u8]) {
-        let file: Arc<str> = path.into();
-        let mut open: Option<(String, Vec<String>)> = None;
-        for (number, line) in bytes.split(|b| *b == b'\n').enumerate() {
-            let number = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+    fn report(&mut self, at: Option<Place>, code: Code, class: Class, message: String) {
+        match at {
+            Some(place) => self.reports.at(place, code, class, message),
+            None => self.reports.whole(code, class, message),
+        };
+    }
+
+    fn lines(&mut self, path: &str, file: u32, bytes: &[u8]) {
+        let mut open: Option<Open> = None;
+        for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
+            if self.text.stopped == Some(Stopped::Limit) {
+                return;
+            }
             let indent = line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-            let column = u32::try_from(indent).unwrap_or(u32::MAX).saturating_add(1);
-            let position = Position {
-                file: Arc::clone(&file),
+            let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let mut place = Place {
+                file,
                 line: number,
-                column,
+                column: at(indent).saturating_add(1),
+                length: at(line.len().saturating_sub(indent)),
+                via: 0,
+                exact: true,
             };
             if line.contains(&0) {
                 let message = "configuration appears to have embedded NULs - ignoring line".into();
-                self.report(Class::General, Some(position), message);
+                self.reports.at(place, Code::NulByte, Class::General, message);
                 continue;
             }
             if line.len() > MAX_PHYSICAL {
                 let message = format!("line too long - ignoring (at most {MAX_PHYSICAL} bytes)");
-                self.report(Class::General, Some(position), message);
+                self.reports.at(place, Code::LineTooLong, Class::General, message);
                 continue;
             }
             let line = String::from_utf8_lossy(line);
             let (text, unterminated) = strip_comment(line.trim_end_matches('\r'));
+            place.length = at(text.len());
             if unterminated {
-                self.report(
-                    Class::General,
-                    Some(position.clone()),
-                    format!("Unterminated quote '{text}'"),
-                );
+                let message = format!("Unterminated quote '{text}'");
+                self.reports.at(place, Code::UnmatchedQuote, Class::General, message);
             }
-            if let Some((name, mut parts)) = open.take() {
-                match text.strip_suffix('\\') {
-                    Some(more) => {
-                        parts.push(more.trim_end_matches([' ', '\t']).to_owned());
-                        open = Some((name, parts));
-                    }
-                    None => {
-                        parts.push(text);
-                        self.definitions.set(&name, &parts.join("\n"));
-                    }
-                }
-                continue;
-            }
-            if text.is_empty() {
-                continue;
-            }
-            open = self.work(text, &position, path);
+            open = match open.take() {
+                Some(open) => self.go_on(open, &text, place),
+                None if text.is_empty() => None,
+                None => self.work(&text, place, path),
+            };
         }
-        if let Some((name, parts)) = open {
-            self.definitions.set(&name, &parts.join("\n"));
+        if let Some(Open { name, parts }) = open {
+            self.definitions.set(&name, parts);
         }
     }
 
+    /// The next line of a definition.
+    fn go_on(&mut self, mut open: Open, text: &str, place: Place) -> Option<Open> {
+        self.spend(text.len());
+        match text.strip_suffix('\\') {
+            Some(more) => {
+                open.parts.push((more.trim_end_matches([' ', '\t']).into(), place));
+                Some(open)
+            }
+            None => {
+                if !text.is_empty() {
+                    open.parts.push((text.into(), place));
+                }
+                self.definitions.set(&open.name, open.parts);
+                None
+            }
+        }
+    }
+
+    /// Whether there is room for a line of this length.
+    fn spend(&mut self, length: usize) -> bool {
+        let cost = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(LINE_COST);
+        self.budget = self.budget.saturating_sub(cost);
+        self.budget > 0
+    }
+
     /// Works one line off. What it returns is a definition that goes on in the next line.
-    fn work(&mut self, line: String, position: &Position, path: &str) -> Option<(String, Vec<String>)> {
-        let mut queue = VecDeque::from([Work::Line(line)]);
-        while let Some(work) = queue.pop_front() {
-            let line = match work {
-                Work::Set(name, value) => {
-                    self.definitions.set(&name, &value);
-                    continue;
+    fn work(&mut self, line: &str, place: Place, path: &str) -> Option<Open> {
+        let mut stack = vec![Work::Line(line.into(), place)];
+        let mut open = None;
+        while let Some(work) = stack.pop() {
+            let (text, place) = match work {
+                Work::Line(text, place) => (text, place),
+                Work::Rounds {
+                    mut rounds,
+                    text,
+                    place,
+                } => {
+                    let Some(round) = rounds.next() else { continue };
+                    stack.push(Work::Rounds {
+                        rounds,
+                        text: Rc::clone(&text),
+                        place,
+                    });
+                    (text, self.begin_round(round, place))
                 }
-                Work::Line(line) => line,
             };
-            let Some(line) = self.condition(&line) else { continue };
-            if let Some((name, text)) = definition(line) {
-                if let Some(first) = text.strip_suffix('\\') {
-                    return Some((name.to_owned(), vec![first.trim_end_matches([' ', '\t']).to_owned()]));
-                }
-                self.definitions.set(name, text);
-                continue;
+            if !self.spend(text.len()) || stack.len() > MAX_WAITING {
+                self.text.stopped = Some(Stopped::Limit);
+                let message = format!(
+                    "definitions and sequences make more than {} MB of text, or more than {MAX_WAITING} lines that wait - giving up",
+                    BUDGET >> 20
+                );
+                self.reports.at(place, Code::TooMuchText, Class::General, message);
+                return None;
             }
-            if line.starts_with("~SEQ") || line.starts_with("~LST") {
-                let line = self.replace(line, position);
-                match sequence(&line) {
-                    Some(Ok((rounds, text))) => {
-                        for round in rounds.into_iter().rev() {
-                            queue.push_front(Work::Line(text.clone()));
-                            for (name, value) in round {
-                                queue.push_front(Work::Set(name, value));
-                            }
-                        }
-                        continue;
-                    }
-                    Some(Err(message)) => {
-                        self.report(Class::General, Some(position.clone()), message);
-                        continue;
-                    }
-                    None => {}
-                }
+            if let Some(begun) = self.line(&text, place, path, &mut stack) {
+                open = Some(begun);
             }
-            let replaced = self.replace(line, position);
-            if replaced != line {
-                let lines: Vec<_> = replaced.split('\n').map(|line| strip_comment(line).0).collect();
-                for line in lines.into_iter().rev().filter(|line| !line.is_empty()) {
-                    queue.push_front(Work::Line(line));
-                }
-                // What is left of the references is unknown: the second round changes nothing more.
-                continue;
-            }
-            let line = line.to_owned();
-            self.tokens(&line, position, path, &mut queue);
+        }
+        open
+    }
+
+    /// Sets the variables of a round.
+    fn begin_round(&mut self, round: Vec<(String, String)>, place: Place) -> Place {
+        let mut what = String::from("repeated here with");
+        for (name, value) in round {
+            what.push(' ');
+            what.push_str(&name);
+            what.push('=');
+            what.push_str(&value);
+            self.definitions.set(&name, vec![(value.into(), Place::default())]);
+        }
+        let via = self.reports.add_origin(what, place);
+        Place { via, ..place }
+    }
+
+    fn line(&mut self, line: &str, place: Place, path: &str, stack: &mut Vec<Work>) -> Option<Open> {
+        let (line, place) = self.condition(line, place)?;
+        if let Some((name, text)) = definition(line) {
+            let at = place.part(line.len() - text.len(), text.len());
+            let Some(first) = text.strip_suffix('\\') else {
+                self.definitions.set(name, vec![(text.into(), at)]);
+                return None;
+            };
+            return Some(Open {
+                name: name.to_owned(),
+                parts: vec![(first.trim_end_matches([' ', '\t']).into(), at)],
+            });
+        }
+        if line.starts_with("~SEQ(") || line.starts_with("~SEQx(") || line.starts_with("~LST(") {
+            self.sequence(line, place, path, stack);
+            return None;
+        }
+        match self.replace(line, place, path) {
+            // What is left of the references is unknown: the second round changes nothing more.
+            Some(replaced) => replaced.into_iter().rev().for_each(|work| stack.push(work)),
+            None => self.tokens(line, place, path, stack),
         }
         None
     }
 
     /// What is left of a line with an `@id` condition; `None` if it does not hold.
-    fn condition<'l>(&self, line: &'l str) -> Option<&'l str> {
+    fn condition<'l>(&self, line: &'l str, place: Place) -> Option<(&'l str, Place)> {
         let Some(rest) = line.strip_prefix('@') else {
-            return Some(line);
+            return Some((line, place));
         };
         let (negated, rest) = rest.strip_prefix('^').map_or((false, rest), |rest| (true, rest));
         let (id, text) = rest.split_once([' ', '\t'])?;
         let text = text.trim_start_matches([' ', '\t']);
-        ((id == self.config_id) != negated && !text.is_empty()).then_some(text)
+        let holds = (id == self.config_id) != negated && !text.is_empty();
+        holds.then(|| (text, place.part(line.len() - text.len(), text.len())))
     }
 
-    fn replace(&mut self, line: &str, position: &Position) -> String {
-        let directory = position.file.rsplit_once('/').map_or(".", |(directory, _)| directory);
-        self.definitions.set("_PWD", directory);
-        let host = self.host;
-        match self.definitions.substitute(line, &|name| host.variable(name)) {
-            Ok(replaced) => replaced.unwrap_or_else(|| line.to_owned()),
-            Err(_) => {
-                let message = format!("Parameter substitution on line '{line}' would exceed maximum line length");
-                self.report(Class::General, Some(position.clone()), message);
-                String::new()
+    fn sequence(&mut self, line: &str, place: Place, path: &str, stack: &mut Vec<Work>) {
+        let kind = line.get(..4).unwrap_or_default();
+        let Some(end) = line.find(')') else {
+            let message = format!("{kind} missing terminating ')' '{line}'");
+            self.reports.at(place, Code::BadSequence, Class::General, message);
+            return;
+        };
+        let (head, text) = line.split_at(end + 1);
+        // Numbers may be definitions.
+        let head = match self.substitute(head, place, path) {
+            Some(replaced) => replaced.text,
+            None => head.to_owned(),
+        };
+        let text = text.trim_start_matches([' ', '\t']);
+        match sequence(&head) {
+            Ok(rounds) => stack.push(Work::Rounds {
+                rounds,
+                text: text.into(),
+                place: place.part(line.len() - text.len(), text.len()),
+            }),
+            Err(message) => {
+                let diagnostic = self.reports.at(place, Code::BadSequence, Class::General, message);
+                diagnostic.detail = Some(format!("Invalid {kind} specification '{line}'"));
             }
         }
     }
 
-    fn tokens(&mut self, line: &str, position: &Position, path: &str, queue: &mut VecDeque<Work>) {
-        if self.include(line, position, path) {
+    fn substitute(&mut self, line: &str, place: Place, path: &str) -> Option<super::define::Replaced> {
+        let (host, source) = (self.host, self.source);
+        let outside = |name: &str, args: &[&str]| match name {
+            "_ENV" => args.first().and_then(|name| host.variable(name)),
+            "_PWD" => {
+                let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+                let directory = if directory.is_empty() && path.starts_with('/') {
+                    "/"
+                } else {
+                    directory
+                };
+                Some(source.absolute(directory))
+            }
+            _ => None,
+        };
+        match self.definitions.substitute(line, &outside) {
+            Ok(replaced) => replaced,
+            Err(problem) => {
+                let (code, message) = match problem {
+                    Problem::TooLong => (
+                        Code::EndlessDefinition,
+                        format!("Parameter substitution on line '{line}' would exceed maximum line length"),
+                    ),
+                    Problem::Wrong(message) => (Code::BadValue, message),
+                };
+                self.reports.at(place, code, Class::General, message);
+                Some(super::define::Replaced {
+                    text: String::new(),
+                    whole: None,
+                    following: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// The lines that come out when definitions are replaced; `None` if there are none to replace.
+    fn replace(&mut self, line: &str, place: Place, path: &str) -> Option<Vec<Work>> {
+        let replaced = self.substitute(line, place, path)?;
+        let mut works = Vec::new();
+        let mut push = |text: &str, place: Place| {
+            let text = strip_comment(text).0;
+            if !text.is_empty() {
+                works.push(Work::Line(text.as_ref().into(), place));
+            }
+        };
+        let first = match replaced.whole {
+            Some((name, at)) if at.line > 0 => {
+                let via = self.reports.add_origin(format!("`${name}` is used here"), place);
+                Place { via, ..at }
+            }
+            _ => Place { exact: false, ..place },
+        };
+        push(&replaced.text, first);
+        // One origin for all lines of a definition.
+        let mut origin: Option<(String, u32)> = None;
+        for (name, (text, at)) in replaced.following {
+            let via = match &origin {
+                _ if at.line == 0 => 0,
+                Some((known, via)) if *known == name => *via,
+                _ if first.via != place.via && origin.is_none() => first.via,
+                _ => self.reports.add_origin(format!("`${name}` is used here"), place),
+            };
+            origin = Some((name, via));
+            push(&text, Place { via, ..at });
+        }
+        Some(works)
+    }
+
+    fn tokens(&mut self, line: &str, place: Place, path: &str, stack: &mut Vec<Work>) {
+        if self.include(line, place, path) {
             return;
         }
         let (token, rest) = match find_brace(line) {
@@ -267,65 +418,31 @@ impl Reader<'_> {
             Some(at) => line.split_at(at),
             None => (line, ""),
         };
-        let rest = rest.trim_matches([' ', '\t']);
-        if !rest.is_empty() {
-            queue.push_front(Work::Line(rest.to_owned()));
+        let trimmed = rest.trim_start_matches([' ', '\t']);
+        if !trimmed.is_empty() {
+            let start = line.len() - trimmed.len();
+            let text = trimmed.trim_end_matches([' ', '\t']);
+            stack.push(Work::Line(text.into(), place.part(start, text.len())));
         }
-        let (words, closed) = split(token);
-        if !closed {
-            self.report(
-                Class::UnmatchedQuote,
-                Some(position.clone()),
-                format!("Unmatched quote: '{token}'"),
-            );
+        let here = place.part(0, token.trim_end_matches([' ', '\t']).len());
+        match token {
+            "{" => return self.builder.open(here, self.reports),
+            "}" => return self.builder.close(here, self.reports),
+            _ => {}
         }
-        if words.is_empty() {
-            return;
+        let mut words = std::mem::take(&mut self.words);
+        if !split(token, &mut words) {
+            let message = format!("Unmatched quote: '{token}'");
+            self.reports
+                .at(here, Code::UnmatchedQuote, Class::UnmatchedQuote, message);
         }
-        if self.text.lines.len() >= MAX_LINES {
-            if !std::mem::replace(&mut self.full, true) {
-                let message = format!("more than {MAX_LINES} lines after expansion - ignoring the rest");
-                self.report(Class::General, Some(position.clone()), message);
+        if !words.is_empty() {
+            let node = Node::new(token, &words, here);
+            if node.key() == "include_check" {
+                self.include_check.set(node.args());
             }
-            return;
+            self.builder.line(node, self.reports);
         }
-        self.text.lines.push(TokenLine {
-            words,
-            raw: token.to_owned(),
-            position: position.clone(),
-        });
-    }
-
-    fn include(&mut self, line: &str, position: &Position, path: &str) -> bool {
-        let Some((word, pattern)) = line.split_once([' ', '\t']) else {
-            return false;
-        };
-        let Some(kind) = word.strip_prefix("include") else {
-            return false;
-        };
-        if !matches!(kind, "" | "r" | "m" | "w" | "b" | "a") {
-            return false;
-        }
-        let pattern = pattern.trim_start_matches([' ', '\t']);
-        let full = match path.rsplit_once('/') {
-            Some((directory, _)) if !pattern.starts_with('/') => format!("{directory}/{pattern}"),
-            _ => pattern.to_owned(),
-        };
-        let matches = self.source.glob(&full);
-        if matches.is_empty() {
-            let wild = pattern.contains(['*', '?', '[', '{']);
-            let message = if wild {
-                format!("No config files matched '{pattern}'.")
-            } else {
-                format!("Config files missing '{pattern}'.")
-            };
-            if !wild || kind == "w" || kind == "a" {
-                self.report(Class::FileNotFound, Some(position.clone()), message);
-            }
-        }
-        for file in matches {
-            self.file(&file, position, false);
-        }
-        true
+        self.words = words;
     }
 }

@@ -4,8 +4,8 @@ mod blocks;
 mod command;
 mod define;
 mod expand;
+mod include;
 mod words;
 
-pub(super) use blocks::build;
 pub(super) use command::split as split_command;
-pub(super) use expand::{TokenLine, read};
+pub(super) use expand::{Stopped, read};

@@ -1,9 +1,14 @@
 //! Comments, quotes and words of one line (config-language §1, §2).
 
-/// The text without its comment and without blanks around it (config-language §12).
-pub(super) fn strip_comment(line: &str) -> (String, bool) {
+use std::borrow::Cow;
+
+/// The text without its comment and without blanks around it, and whether a quote is open (config-language §12).
+pub(super) fn strip_comment(line: &str) -> (Cow<'_, str>, bool) {
     let text = line.trim_matches([' ', '\t']);
-    let (mut out, mut quoted, mut chars) = (String::with_capacity(text.len()), false, text.chars().peekable());
+    if !text.bytes().any(|b| matches!(b, b'#' | b'!' | b'\\' | b'"')) {
+        return (Cow::Borrowed(text), false);
+    }
+    let (mut out, mut quoted, mut chars) = (String::with_capacity(text.len()), false, text.chars());
     let mut continued = false;
     while let Some(c) = chars.next() {
         match c {
@@ -13,7 +18,8 @@ pub(super) fn strip_comment(line: &str) -> (String, bool) {
             }
             '\\' => match chars.next() {
                 None => continued = true,
-                Some(next @ ('#' | '!')) if !quoted => out.push(next),
+                // keepalived's second pass sees the comment character unescaped: the line ends here.
+                Some('#' | '!') if !quoted => break,
                 Some(next) => out.extend([c, next]),
             },
             '#' | '!' if !quoted => break,
@@ -24,29 +30,35 @@ pub(super) fn strip_comment(line: &str) -> (String, bool) {
     if continued {
         out.push('\\');
     }
-    (out, quoted)
+    (Cow::Owned(out), quoted)
 }
 
-/// Words: `"` groups and always splits, other quotes and backslashes are ordinary characters.
-pub(super) fn split(line: &str) -> (Vec<String>, bool) {
-    let (mut words, mut rest) = (Vec::new(), line);
-    let blank = |c: char| matches!(c, ' ' | '\t' | '\x0b' | '\x0c' | '\r');
+/// Ranges of the words in bytes: `"` groups and always splits, other quotes and backslashes are ordinary characters. Whether every quote is closed.
+pub(super) fn split(line: &str, words: &mut Vec<(u32, u32)>) -> bool {
+    words.clear();
+    let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let bytes = line.as_bytes();
+    let blank = |b: u8| matches!(b, b' ' | b'\t' | 0x0b | 0x0c | b'\r');
+    let mut position = 0;
     loop {
-        rest = rest.trim_start_matches(blank);
-        if rest.is_empty() {
-            return (words, true);
+        while bytes.get(position).copied().is_some_and(blank) {
+            position += 1;
         }
-        if let Some(inside) = rest.strip_prefix('"') {
-            let Some((word, after)) = inside.split_once('"') else {
-                return (words, false);
+        let Some(first) = bytes.get(position) else { return true };
+        if *first == b'"' {
+            let start = position + 1;
+            let inside = bytes.get(start..).unwrap_or_default();
+            let Some(length) = inside.iter().position(|b| *b == b'"') else {
+                return false;
             };
-            words.push(word.to_owned());
-            rest = after;
+            words.push((at(start), at(start + length)));
+            position = start + length + 1;
         } else {
-            let end = rest.find(|c: char| blank(c) || c == '"').unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end);
-            words.push(word.to_owned());
-            rest = after;
+            let start = position;
+            while bytes.get(position).is_some_and(|b| !blank(*b) && *b != b'"') {
+                position += 1;
+            }
+            words.push((at(start), at(position)));
         }
     }
 }
@@ -54,11 +66,11 @@ pub(super) fn split(line: &str) -> (Vec<String>, bool) {
 /// The first brace outside double quotes.
 pub(super) fn find_brace(line: &str) -> Option<usize> {
     let mut quoted = false;
-    line.char_indices().find_map(|(at, c)| {
-        if c == '"' {
+    line.bytes().position(|b| {
+        if b == b'"' {
             quoted = !quoted;
         }
-        (!quoted && matches!(c, '{' | '}')).then_some(at)
+        !quoted && matches!(b, b'{' | b'}')
     })
 }
 
@@ -76,21 +88,29 @@ mod tests {
             ("'a # b'", "'a"),
             ("a b \\", "a b\\"),
             ("a \"x\\\" # y\" z", "a \"x\\\" # y\" z"),
+            ("g\\#h i", "g"),
         ] {
             assert_eq!(strip_comment(line).0, text, "{line}");
         }
     }
 
+    fn words(line: &str) -> (Vec<&str>, bool) {
+        let mut ranges = Vec::new();
+        let closed = split(line, &mut ranges);
+        let word = |(start, end): &(u32, u32)| &line[*start as usize..*end as usize];
+        (ranges.iter().map(word).collect(), closed)
+    }
+
     #[test]
     fn words_are_split_as_keepalived_splits_them() {
-        for (line, words) in [
+        for (line, expected) in [
             ("a\"b c\"d", vec!["a", "b c", "d"]),
             ("'aa bb'", vec!["'aa", "bb'"]),
             ("k \"\" x", vec!["k", "", "x"]),
             ("a\tb\x0bc", vec!["a", "b", "c"]),
         ] {
-            assert_eq!(split(line).0, words, "{line}");
+            assert_eq!(words(line).0, expected, "{line}");
         }
-        assert_eq!(split("a b \"c d"), (vec!["a".to_owned(), "b".to_owned()], false));
+        assert_eq!(words("a b \"c d"), (vec!["a", "b"], false));
     }
 }

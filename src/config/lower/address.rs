@@ -1,64 +1,102 @@
-//! One line of `virtual_ipaddress` or `virtual_ipaddress_excluded` (addresses-routes-rules §1).
+//! One line of `virtual_ipaddress`, `virtual_ipaddress_excluded` or `static_ipaddress` (addresses-routes-rules §1).
 
-use super::values::{integer, small};
-use super::{Context, Node};
-use crate::model::{Broadcast, Family, IfName, PreferredLifetime, VirtualAddress};
+use super::Context;
+use super::names::{Names, SCOPES};
+use crate::config::code::Code;
+use crate::config::diagnostic::Class;
+use crate::config::place::Place;
+use crate::config::schema::{instance, number, strict};
+use crate::config::tree::Node;
+use crate::model::{Broadcast, Family, IfName, PreferredLifetime, Prefix, TrackGroupId, VirtualAddress};
 use std::net::IpAddr;
 
 /// An address whose interface may still be the instance's.
 #[derive(Debug, Clone)]
-pub(super) struct Draft {
-    pub(super) address: VirtualAddress,
-    pub(super) interface: Option<IfName>,
+pub(in crate::config) struct Draft {
+    pub(in crate::config) address: VirtualAddress,
+    /// `dev`.
+    pub(in crate::config) interface: Option<IfName>,
+    pub(in crate::config) track_group: Option<TrackGroupId>,
+    pub(in crate::config) place: Place,
 }
 
-pub(super) fn line(node: &Node, ctx: &mut Context<'_>) -> Option<Draft> {
-    let mut words = node.words();
-    let text = words.next()?;
-    let (host, prefix) = text
+/// `ADDRESS` or `ADDRESS/LEN`; the length of the family when it is not written.
+pub(in crate::config) fn prefix(text: &str) -> Option<Prefix> {
+    let (address, len) = text
         .split_once('/')
-        .map_or((text, None), |(host, prefix)| (host, Some(prefix)));
+        .map_or((text, None), |(address, len)| (address, Some(len)));
+    let address: IpAddr = address.parse().ok()?;
+    let max = Family::of(address).max_prefix();
+    let len = match len {
+        None => max,
+        Some(len) => u8::try_from(strict(0, i64::from(max)).exact(len).filter(|_| !len.is_empty())?).ok()?,
+    };
+    Some(Prefix { address, len })
+}
+
+/// One line; `is_static`: of `static_ipaddress`.
+pub(in crate::config) fn line(node: &Node, is_static: bool, ctx: &mut Context<'_>) -> Option<Draft> {
+    let text = node.key();
+    let (host, len) = text
+        .split_once('/')
+        .map_or((text, None), |(host, len)| (host, Some(len)));
     let Ok(address) = host.parse::<IpAddr>() else {
-        ctx.general(node, format!("VRRP parsed invalid IP {text}. skipping IP..."));
+        let message = format!("VRRP parsed invalid IP {text}. skipping IP...");
+        ctx.reports
+            .at(node.place_of(0), Code::BadAddress, Class::General, message);
         return None;
     };
     let max = Family::of(address).max_prefix();
-    let prefix_len = match prefix.map(|prefix| small(prefix, 0, i64::from(max))) {
-        None => max,
-        Some(Some(prefix)) => prefix,
-        Some(None) => {
-            let bad = prefix.unwrap_or_default();
-            ctx.general(
-                node,
-                format!("Invalid address prefix len {bad} for address {host} - using {max}"),
-            );
+    let prefix_len = match (len, prefix(text)) {
+        (Some(bad), None) => {
+            let message = format!("Invalid address prefix len {bad} for address {host} - using {max}");
+            ctx.reports
+                .at(node.place_of(0), Code::BadAddress, Class::General, message);
             max
         }
+        (_, prefix) => prefix.map_or(max, |prefix| prefix.len),
     };
     // The name is replaced when the instance's own interface is known.
     let placeholder = "lo".parse().ok()?;
     let mut draft = Draft {
         address: VirtualAddress::plain(address, prefix_len, placeholder),
         interface: None,
+        track_group: None,
+        place: node.place,
     };
-    while let Some(word) = words.next() {
-        let keep = option(word, &mut words, &mut draft, node, text, ctx);
-        if !keep {
-            return None;
+    let mut index = 1;
+    while node.word(index).is_some() {
+        match option(node, index, is_static, &mut draft, ctx) {
+            Some(words) => index += words,
+            None => return None,
         }
     }
+    finish(node, &mut draft, ctx);
     Some(draft)
 }
 
-/// Whether the address is kept.
-fn option<'w>(
-    word: &str,
-    words: &mut impl Iterator<Item = &'w str>,
-    draft: &mut Draft,
-    node: &Node,
-    text: &str,
-    ctx: &mut Context<'_>,
-) -> bool {
+/// What contradicts itself once all options are known.
+fn finish(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    let address = &mut draft.address;
+    if address.peer.is_none() {
+        return;
+    }
+    if address.broadcast.take().is_some() {
+        let message = "Cannot specify broadcast and peer addresses - ignoring broadcast address".into();
+        ctx.reports.at(node.place, Code::Conflict, Class::General, message);
+    }
+    let max = Family::of(address.address).max_prefix();
+    if address.prefix_len != max {
+        let message = "Cannot specify address prefix when specifying peer address - ignoring".into();
+        ctx.reports
+            .at(node.place_of(0), Code::Conflict, Class::General, message);
+        address.prefix_len = max;
+    }
+}
+
+/// How many words the option has; `None` if the address is dropped.
+fn option(node: &Node, index: usize, is_static: bool, draft: &mut Draft, ctx: &mut Context<'_>) -> Option<usize> {
+    let word = node.word(index)?;
     let address = &mut draft.address;
     match word {
         "home" => address.home = true,
@@ -67,115 +105,131 @@ fn option<'w>(
         "noprefixroute" => address.noprefixroute = true,
         "autojoin" => address.autojoin = true,
         "no_track" => address.no_track = true,
-        "use_vmac" => ctx.not_acted_on(node),
+        "use_vmac" if !is_static => address.use_vmac = true,
         "dev" | "brd" | "broadcast" | "scope" | "label" | "peer" | "preferred_lft" => {
-            let Some(value) = words.next() else {
-                ctx.general(node, format!("No {word} parameter specified for {text}"));
-                return false;
-            };
-            return valued(word, value, draft, node, ctx);
+            return valued(node, index, draft, ctx);
         }
-        other => ctx.general(
-            node,
-            format!("Unknown configuration entry '{other}' for ip address - ignoring"),
-        ),
+        "track_group" if is_static => {
+            if draft.track_group.is_some() {
+                let group = node.word(index + 1).unwrap_or_default();
+                let message = format!("track_group {group} is a duplicate");
+                ctx.reports
+                    .at(node.place_of(index), Code::AlreadyDefined, Class::General, message);
+                return Some(node.len());
+            }
+            return value(node, index, ctx).map(|_| {
+                draft.track_group = ctx.track_group(node, index + 1);
+                2
+            });
+        }
+        other => {
+            let message = format!("Unknown configuration entry '{other}' for ip address - ignoring");
+            ctx.reports
+                .at(node.place_of(index), Code::BadValue, Class::General, message);
+        }
     }
-    true
+    Some(1)
 }
 
-fn valued(word: &str, value: &str, draft: &mut Draft, node: &Node, ctx: &mut Context<'_>) -> bool {
+/// The word behind an option; told if there is none.
+fn value<'n>(node: &'n Node, index: usize, ctx: &mut Context<'_>) -> Option<&'n str> {
+    let value = node.word(index + 1);
+    if value.is_none() {
+        let (word, address) = (node.word(index).unwrap_or_default(), node.key());
+        let message = format!("No {word} parameter specified for {address}");
+        ctx.reports
+            .at(node.place_of(index), Code::MissingParameter, Class::General, message);
+    }
+    value
+}
+
+fn valued(node: &Node, index: usize, draft: &mut Draft, ctx: &mut Context<'_>) -> Option<usize> {
+    let word = node.word(index)?;
+    let value = value(node, index, ctx)?;
+    let place = node.place_of(index + 1);
     let address = &mut draft.address;
-    let ipv6 = address.address.is_ipv6();
+    let (ip, ipv6) = (address.address, address.address.is_ipv6());
     match word {
         "dev" => {
             if draft.interface.is_some() {
-                let ip = address.address;
-                ctx.general(node, format!("Cannot specify ipaddress device more than once for {ip}"));
-                return false;
+                let message = format!("Cannot specify ipaddress device more than once for {ip}");
+                ctx.reports.at(place, Code::AlreadyDefined, Class::General, message);
+                return None;
             }
-            draft.interface = ctx.interface(value);
-            if draft
-                .interface
-                .as_ref()
-                .is_none_or(|name| ctx.host.interface(name).is_none())
-            {
-                let ip = address.address;
-                ctx.general(
-                    node,
-                    format!("WARNING - interface {value} for ip address {ip} doesn't exist"),
-                );
+            let message = format!("WARNING - interface {value} for ip address {ip} doesn't exist");
+            let Ok(name) = value.parse::<IfName>() else {
+                ctx.reports.at(place, Code::BadName, Class::General, message);
+                return None;
+            };
+            if ctx.interface(&name).is_none() && !ctx.is_link(&name) {
+                ctx.missing_interface(node, index + 1, &name, message);
             }
-            draft.interface.is_some()
+            draft.interface = Some(name);
         }
-        "brd" | "broadcast" => broadcast(value, address, node, ctx),
-        "scope" => {
-            match scope(value) {
-                Some(0) => {}
-                Some(_) if ipv6 => {
-                    let ip = address.address;
-                    ctx.general(
-                        node,
-                        format!("Cannot specify scope for IPv6 addresses ({ip}) - ignoring scope"),
-                    );
-                }
-                Some(scope) => address.scope = scope,
-                None => {
-                    let ip = address.address;
-                    ctx.general(node, format!("Invalid scope '{value}' specified for {ip} - ignoring"));
-                }
+        "brd" | "broadcast" => broadcast(value, place, address, ctx)?,
+        "scope" => match SCOPES.byte(value, ctx.host) {
+            Some(0) => address.scope = 0,
+            Some(_) if ipv6 => {
+                let message = format!("Cannot specify scope for IPv6 addresses ({ip}) - ignoring scope");
+                ctx.reports.at(place, Code::FamilyMismatch, Class::General, message);
             }
-            true
-        }
+            Some(scope) => address.scope = scope,
+            None => {
+                let message = format!("Invalid scope '{value}' specified for {ip} - ignoring");
+                ctx.reports.at(place, Code::BadValue, Class::General, message);
+            }
+        },
         "label" if value.len() > 15 => {
             let message = format!("Address label {value} is longer than maximum length 15 - removing address");
-            ctx.general(node, message);
-            false
+            ctx.reports.at(place, Code::BadName, Class::General, message);
+            return None;
         }
         "label" if ipv6 => {
-            let ip = address.address;
-            ctx.general(
-                node,
-                format!("Cannot specify label for IPv6 addresses ({ip}) - ignoring label"),
-            );
-            true
+            let message = format!("Cannot specify label for IPv6 addresses ({ip}) - ignoring label");
+            ctx.reports.at(place, Code::FamilyMismatch, Class::General, message);
         }
-        "label" => {
-            address.label = Some(value.into());
-            true
-        }
-        "peer" => {
-            match value.parse::<IpAddr>().ok().filter(|peer| peer.is_ipv6() == ipv6) {
-                Some(peer) => address.peer = Some(peer),
-                None => ctx.general(node, format!("Invalid peer address {value}")),
+        "label" => address.label = Some(value.into()),
+        "peer" => peer(value, place, address, ctx),
+        _ if value == "forever" => address.preferred_lifetime = Some(PreferredLifetime::Forever),
+        _ => match ctx.number(number(0, 4_294_967_295).read(value, ctx.test), node, index + 1) {
+            Ok(seconds) => {
+                address.preferred_lifetime = u32::try_from(seconds).ok().map(PreferredLifetime::Seconds);
             }
-            true
-        }
-        _ => {
-            match (value, integer(value).and_then(|n| u32::try_from(n).ok())) {
-                ("forever", _) => address.preferred_lifetime = Some(PreferredLifetime::Forever),
-                (_, Some(seconds)) => address.preferred_lifetime = Some(PreferredLifetime::Seconds(seconds)),
-                (_, None) => ctx.general(node, format!("preferred_lft {value} is invalid")),
+            Err(detail) => {
+                let message = format!("preferred_lft {value} is invalid");
+                ctx.reports.at(place, Code::BadNumber, Class::General, message).detail = detail;
             }
-            true
-        }
+        },
     }
+    Some(2)
 }
 
-fn broadcast(value: &str, address: &mut VirtualAddress, node: &Node, ctx: &mut Context<'_>) -> bool {
+fn peer(value: &str, place: Place, address: &mut VirtualAddress, ctx: &mut Context<'_>) {
+    let complaint = match value.parse::<IpAddr>() {
+        _ if address.peer.is_some() => format!("Peer {value} - another peer has already been specified"),
+        Err(_) => format!("Invalid peer address {value}"),
+        Ok(peer) if peer.is_ipv6() != address.address.is_ipv6() => {
+            format!("Peer address {value} does not match address family")
+        }
+        Ok(peer) => return address.peer = Some(peer),
+    };
+    ctx.reports.at(place, Code::BadAddress, Class::General, complaint);
+}
+
+/// `None` if the address is dropped.
+fn broadcast(value: &str, place: Place, address: &mut VirtualAddress, ctx: &mut Context<'_>) -> Option<()> {
     let ip = address.address;
     if ip.is_ipv6() {
         let message = format!(
             "VRRP is trying to assign a broadcast {value} to the IPv6 address {ip} !!?? WTF... skipping VIP..."
         );
-        ctx.general(node, message);
-        return false;
+        ctx.reports.at(place, Code::FamilyMismatch, Class::General, message);
+        return None;
     }
     address.broadcast = match value {
         "+" | "-" if address.prefix_len > 30 => {
-            ctx.general(
-                node,
-                format!("Address prefix length {} too long for broadcast", address.prefix_len),
-            );
+            let message = format!("Address prefix length {} too long for broadcast", address.prefix_len);
+            ctx.reports.at(place, Code::BadAddress, Class::General, message);
             None
         }
         "+" => Some(Broadcast::HostBitsSet),
@@ -183,24 +237,122 @@ fn broadcast(value: &str, address: &mut VirtualAddress, node: &Node, ctx: &mut C
         literal => match literal.parse() {
             Ok(literal) => Some(Broadcast::Address(literal)),
             Err(_) => {
-                ctx.general(
-                    node,
-                    format!("VRRP is trying to assign invalid broadcast {value}. skipping VIP..."),
-                );
-                return false;
+                let message = format!("VRRP is trying to assign invalid broadcast {value}. skipping VIP...");
+                ctx.reports.at(place, Code::BadAddress, Class::General, message);
+                return None;
             }
         },
     };
-    true
+    Some(())
 }
 
-fn scope(text: &str) -> Option<u8> {
-    match text {
-        "global" => Some(0),
-        "site" => Some(200),
-        "link" => Some(253),
-        "host" => Some(254),
-        "nowhere" => Some(255),
-        number => small(number, 0, 255),
+/// A line of `virtual_ipaddress`.
+pub(in crate::config) fn vip(node: &Node, draft: &mut instance::Draft, ctx: &mut Context<'_>) {
+    let Some(vip) = line(node, false, ctx) else { return };
+    let (name, ip) = (&draft.name, vip.address.address);
+    let family = Family::of(ip);
+    let place = node.place_of(0);
+    if *draft.family.get_or_insert(family) != family {
+        let message = format!(
+            "({name}): address family must match VRRP instance [{}] - ignoring",
+            node.key()
+        );
+        let diagnostic = ctx.reports.at(place, Code::FamilyMismatch, Class::General, message);
+        diagnostic.hint = Some(
+            "write addresses of the other family into virtual_ipaddress_excluded, or into an instance of their own"
+                .into(),
+        );
+    } else if let Some(first) = draft.vips.iter().find(|other| other.address.address == ip) {
+        let related = ctx.reports.related("first written here", first.place);
+        let message = format!("({name}): VIP duplicates a VIP {ip} - ignoring");
+        ctx.reports
+            .at(place, Code::AlreadyDefined, Class::General, message)
+            .related
+            .push(related);
+    } else if draft.excluded.iter().any(|other| is_same(other, &vip)) {
+        let message = format!("({name}): VIP duplicates an excluded VIP {ip} - ignoring");
+        ctx.reports.at(place, Code::AlreadyDefined, Class::General, message);
+    } else {
+        draft.vips.push(vip);
     }
+}
+
+/// Same address and same interface as written.
+fn is_same(one: &Draft, other: &Draft) -> bool {
+    one.address.address == other.address.address && one.interface == other.interface
+}
+
+/// A line of `virtual_ipaddress_excluded`.
+pub(in crate::config) fn excluded(node: &Node, draft: &mut instance::Draft, ctx: &mut Context<'_>) {
+    let Some(vip) = line(node, false, ctx) else { return };
+    let (name, ip) = (&draft.name, vip.address.address);
+    let what = if draft.vips.iter().any(|other| is_same(other, &vip)) {
+        "a VIP"
+    } else if draft.excluded.iter().any(|other| is_same(other, &vip)) {
+        "an excluded VIP"
+    } else {
+        return draft.excluded.push(vip);
+    };
+    let message = format!("({name}): Excluded VIP duplicates {what} {ip} - ignoring");
+    ctx.reports
+        .at(node.place_of(0), Code::AlreadyDefined, Class::General, message);
+}
+
+pub(in crate::config) fn print_all(drafts: &[Draft], names: &Names<'_>) -> Vec<String> {
+    drafts.iter().map(|draft| print(draft, names)).collect()
+}
+
+/// The line so that it is read again.
+fn print(draft: &Draft, names: &Names<'_>) -> String {
+    let address = &draft.address;
+    let mut words = vec![match address.peer {
+        Some(_) => address.address.to_string(),
+        None => format!("{}/{}", address.address, address.prefix_len),
+    }];
+    let mut add = |word: &str, value: Option<String>| {
+        if let Some(value) = value {
+            words.push(format!("{word} {value}"));
+        }
+    };
+    add("dev", draft.interface.as_ref().map(ToString::to_string));
+    add(
+        "brd",
+        address.broadcast.map(|broadcast| match broadcast {
+            Broadcast::Address(address) => address.to_string(),
+            Broadcast::HostBitsSet => "+".into(),
+            Broadcast::HostBitsClear => "-".into(),
+        }),
+    );
+    add("scope", (address.scope != 0).then(|| address.scope.to_string()));
+    add(
+        "label",
+        address.label.as_deref().map(crate::config::schema::global::quoted),
+    );
+    add("peer", address.peer.map(|peer| peer.to_string()));
+    add(
+        "preferred_lft",
+        address.preferred_lifetime.map(|lifetime| match lifetime {
+            PreferredLifetime::Forever => "forever".into(),
+            PreferredLifetime::Seconds(seconds) => seconds.to_string(),
+        }),
+    );
+    let group = draft.track_group.and_then(|id| names.track_group(id));
+    add(
+        "track_group",
+        group.map(|group| crate::config::schema::global::quoted(&group.name)),
+    );
+    for (on, word) in [
+        (address.home, "home"),
+        (!address.nodad, "-nodad"),
+        (address.mngtmpaddr, "mngtmpaddr"),
+        (address.noprefixroute, "noprefixroute"),
+        (address.autojoin, "autojoin"),
+        (address.no_track, "no_track"),
+        (address.use_vmac, "use_vmac"),
+    ] {
+        if on {
+            words.push(word.into());
+        }
+    }
+    words.join(" ")
 }

@@ -1,203 +1,292 @@
-//! Tree → model: what the keywords mean, with keepalived's defaults, limits and consequences.
+//! Tree → drafts: what the keywords' values mean, and what all keywords share while they are read.
 //!
-//! `global`, `script` and `instance` read one block each; `address` one line of addresses; `complete` makes what
-//! contradicts itself consistent (semantic-checks §6). A keyword is one arm in its block's file.
+//! The keywords themselves stand in `schema`; `address`, `route` and `rule` read one line each of the blocks of that kind,
+//! `track` the lines of `track_*`, `blocks` begins and ends the blocks of the top level. What follows from a whole
+//! draft, and the model, is made by `check`.
 
-mod address;
-mod complete;
-mod global;
-mod instance;
-mod script;
-mod values;
+pub(super) mod address;
+pub(super) mod blocks;
+mod command;
+pub(super) mod names;
+pub(super) mod route;
+pub(super) mod rule;
+mod track;
 
-use super::diagnostic::{Class, Diagnostic, Position};
-use super::source::Host;
+pub(super) use command::{Command, account, program_user};
+pub(super) use names::Names;
+pub(super) use track::Tracks;
+
+use super::code::Code;
+use super::diagnostic::{Class, Diagnostic, Severity};
+use super::place::{Place, Reports};
+use super::schema::Read;
+use super::source::{Host, InterfaceFacts};
 use super::tree::Node;
-use crate::model::{Global, IfName, Model, Script, ScriptId};
-use std::collections::BTreeSet;
+use crate::model::{Family, IfName, TrackGroupId, Weight};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// Everything that the blocks share while they are read.
-struct Context<'a> {
-    host: &'a dyn Host,
-    diagnostics: &'a mut Vec<Diagnostic>,
-    global: Global,
-    scripts: Vec<Script>,
-    not_acted_on: BTreeSet<String>,
-    missing_interface: bool,
-    fatal: bool,
-    any_program: bool,
+/// Something that is defined by a name: its position, its default weight, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) id: u32,
+    pub(super) weight: Weight,
+    pub(super) place: Place,
 }
 
-impl Context<'_> {
-    fn report(&mut self, class: Class, position: &Position, message: String) {
-        let position = Some(position.clone());
-        self.diagnostics.push(Diagnostic {
-            class: Some(class),
-            position,
-            message,
-            hint: None,
-        });
+/// Names of one kind of block. References take the first of that name.
+#[derive(Debug, Default)]
+pub(super) struct Registry(BTreeMap<Arc<str>, Known>);
+
+impl Registry {
+    /// The block of this name that was defined before.
+    pub(super) fn get(&self, name: &str) -> Option<Known> {
+        self.0.get(name).copied()
     }
 
-    fn general(&mut self, node: &Node, message: String) {
-        self.report(Class::General, &node.position, message);
+    /// Adds a block, unless the name is there already.
+    pub(super) fn add(&mut self, name: &Arc<str>, known: Known) {
+        self.0.entry(Arc::clone(name)).or_insert(known);
     }
 
-    /// A check after the end of the blocks: it has no line.
-    fn check(&mut self, class: Class, message: String) {
-        self.diagnostics.push(Diagnostic {
-            class: Some(class),
-            position: None,
-            message,
-            hint: None,
-        });
+    /// The name of a block by its position.
+    pub(super) fn name(&self, id: u32) -> &str {
+        self.0
+            .iter()
+            .find(|(_, known)| known.id == id)
+            .map_or("", |(name, _)| name)
     }
 
-    fn note(&mut self, node: Option<&Node>, message: String) {
-        let position = node.map(|node| node.position.clone());
-        self.diagnostics.push(Diagnostic {
-            class: None,
-            position,
-            message,
-            hint: None,
-        });
+    /// The name that is most like a mistyped one.
+    fn nearest(&self, name: &str) -> Option<String> {
+        super::schema::nearest_name(name, self.0.keys().map(AsRef::as_ref)).map(str::to_owned)
+    }
+}
+
+/// Everything that the keywords share while they are read.
+pub(super) struct Context<'a> {
+    pub(super) reports: Reports,
+    pub(super) host: &'a dyn Host,
+    /// `-t`: numbers with something behind them are wrong.
+    pub(super) test: bool,
+    pub(super) scripts: Registry,
+    pub(super) files: Registry,
+    pub(super) processes: Registry,
+    pub(super) bfds: Registry,
+    pub(super) instances: Registry,
+    pub(super) groups: Registry,
+    pub(super) track_groups: Registry,
+    /// Preferences of rules without one: they count down, IPv4 and IPv6.
+    pub(super) next_preference: [u32; 2],
+    interfaces: BTreeMap<IfName, Option<InterfaceFacts>>,
+    links: BTreeMap<IfName, Arc<str>>,
+    address_links: BTreeMap<(Arc<str>, IfName, Family), IfName>,
+    missing: BTreeSet<IfName>,
+    not_acted_on: BTreeSet<String>,
+    /// Nothing can run.
+    pub(super) fatal: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(host: &'a dyn Host, test: bool) -> Self {
+        Self {
+            reports: Reports::default(),
+            host,
+            test,
+            scripts: Registry::default(),
+            files: Registry::default(),
+            processes: Registry::default(),
+            bfds: Registry::default(),
+            instances: Registry::default(),
+            groups: Registry::default(),
+            track_groups: Registry::default(),
+            next_preference: [16_384; 2],
+            interfaces: BTreeMap::new(),
+            links: BTreeMap::new(),
+            address_links: BTreeMap::new(),
+            missing: BTreeSet::new(),
+            not_acted_on: BTreeSet::new(),
+            fatal: false,
+        }
     }
 
-    /// The first argument; without it keepalived ends at once, we go on collecting.
-    fn required<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
-        if node.first().is_none() {
+    /// Works with the list of problems of whoever reads the text.
+    pub(super) fn with<T>(&mut self, reports: &mut Reports, work: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(&mut self.reports, reports);
+        let result = work(self);
+        std::mem::swap(&mut self.reports, reports);
+        result
+    }
+
+    /// A word that has to be there; without it keepalived ends at once, we go on collecting.
+    pub(super) fn required<'n>(&mut self, node: &'n Node, index: usize) -> Option<&'n str> {
+        let word = node.word(index);
+        if word.is_none() {
+            let (key, last) = (node.key(), node.words().last().unwrap_or_default());
             let message = format!(
-                "*** Configuration line starting `{}` is missing a parameter after keyword `{}` at word position 2",
-                node.key, node.key
+                "*** Configuration line starting `{key}` is missing a parameter after keyword `{last}` at word position {}",
+                index + 1
             );
-            self.report(Class::MissingParameter, &node.position, message);
+            self.reports
+                .at(node.place, Code::MissingParameter, Class::MissingParameter, message);
             self.fatal = true;
         }
-        node.first()
+        word
     }
 
-    /// An interface name that has to exist, or to be allowed to appear later (DESIGN difference 3: a missing one is waited for).
-    fn interface(&mut self, name: &str) -> Option<IfName> {
-        let name: IfName = name.parse().ok()?;
-        if self.host.interface(&name).is_none() {
-            self.missing_interface = true;
+    /// A number that was read, or what is wrong with it; a warning is told here.
+    pub(super) fn number<T>(&mut self, read: Read<T>, node: &Node, index: usize) -> Result<T, Option<String>> {
+        match read {
+            Read::Good(value) => Ok(value),
+            Read::Warned(value, detail) => {
+                self.reports
+                    .at(node.place_of(index), Code::BadNumber, Class::InvalidNumber, detail);
+                Ok(value)
+            }
+            Read::Bad(detail) => Err(detail),
         }
-        Some(name)
+    }
+
+    /// Facts of an interface, if it exists. The host is asked once for each.
+    pub(super) fn interface(&mut self, name: &IfName) -> Option<InterfaceFacts> {
+        if let Some(facts) = self.interfaces.get(name) {
+            return *facts;
+        }
+        let facts = self.host.interface(name);
+        self.interfaces.insert(name.clone(), facts);
+        facts
+    }
+
+    /// An interface that does not exist is named. Whether that is a problem is known at the end, by `dynamic_interfaces`.
+    pub(super) fn missing_interface(&mut self, node: &Node, index: usize, name: &IfName, message: String) {
+        self.missing.insert(name.clone());
+        let diagnostic = self
+            .reports
+            .at(node.place_of(index), Code::MissingInterface, Class::General, message);
+        diagnostic.hint = Some(format!(
+            "{name}: vrrpd waits until it appears; keepalived does not start without dynamic_interfaces"
+        ));
+    }
+
+    /// The default interface of a static address does not exist.
+    pub(super) fn missing_default(&mut self, place: Place, name: &IfName, message: String) {
+        self.missing.insert(name.clone());
+        self.reports.at(place, Code::MissingInterface, Class::Fatal, message);
+    }
+
+    /// Says how missing interfaces count. Whether there are any.
+    pub(super) fn settle_interfaces(&mut self, dynamic: bool) {
+        if self.missing.is_empty() {
+            return;
+        }
+        if !dynamic {
+            let message = "Non-existent interface specified in configuration".into();
+            let diagnostic = self.reports.whole(Code::MissingInterface, Class::BadInterface, message);
+            let names: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
+            diagnostic.hint = Some(names.join(", "));
+            return;
+        }
+        for diagnostic in self.reports.iter_mut() {
+            if diagnostic.code == Code::MissingInterface && diagnostic.class == Some(Class::General) {
+                diagnostic.class = None;
+                diagnostic.severity = Severity::Note;
+                let name = diagnostic.hint.take().unwrap_or_default();
+                let name = name.split(':').next().unwrap_or_default();
+                diagnostic.message = format!(
+                    "Configuration specifies interface {name} which doesn't currently exist - will use if created"
+                );
+            }
+        }
+    }
+
+    /// Takes the name of a link for an instance; the instance that has it already.
+    pub(super) fn claim_link(&mut self, name: &IfName, instance: &Arc<str>) -> Option<Arc<str>> {
+        let holder = self.links.entry(name.clone()).or_insert_with(|| Arc::clone(instance));
+        (holder != instance).then(|| Arc::clone(holder))
+    }
+
+    /// Whether an instance has taken the name of a link.
+    pub(super) fn is_link(&self, name: &IfName) -> bool {
+        self.links.contains_key(name)
+    }
+
+    /// The VMAC of an instance's addresses on an interface that is not its own, once it has a name.
+    pub(super) fn address_link(&self, instance: &Arc<str>, interface: &IfName, family: Family) -> Option<IfName> {
+        self.address_links
+            .get(&(Arc::clone(instance), interface.clone(), family))
+            .cloned()
+    }
+
+    /// Keeps the name of such a VMAC.
+    pub(super) fn set_address_link(&mut self, instance: &Arc<str>, interface: &IfName, family: Family, link: &IfName) {
+        self.address_links
+            .insert((Arc::clone(instance), interface.clone(), family), link.clone());
     }
 
     /// A keyword of keepalived that this build reads but does not carry out.
-    fn not_acted_on(&mut self, node: &Node) {
-        if self.not_acted_on.insert(node.key.clone()) {
-            self.note(Some(node), format!("this build does not act on `{}` yet", node.key));
+    pub(super) fn not_acted_on(&mut self, node: &Node) {
+        if !self.not_acted_on.contains(node.key()) {
+            self.not_acted_on.insert(node.key().to_owned());
+            let message = format!("this build does not act on `{}` yet", node.key());
+            self.reports.at(node.place_of(0), Code::NotActedOn, None, message);
         }
     }
 
-    fn script_id(&self, name: &str) -> Option<ScriptId> {
-        let index = self.scripts.iter().position(|script| *script.name == *name)?;
-        u32::try_from(index).ok().map(ScriptId)
+    /// A name that is not defined: a hint what was meant.
+    pub(super) fn unknown_name(&mut self, node: &Node, index: usize, name: &str, kind: Kind, message: String) {
+        let registry = match kind {
+            Kind::Script => &self.scripts,
+            Kind::File => &self.files,
+            Kind::Process => &self.processes,
+            Kind::Bfd => &self.bfds,
+            Kind::TrackGroup => &self.track_groups,
+        };
+        let hint = registry.nearest(name).map(|known| format!("did you mean `{known}`?"));
+        let diagnostic = self
+            .reports
+            .at(node.place_of(index), Code::UnknownReference, Class::General, message);
+        diagnostic.hint = hint;
+    }
+
+    /// A track group by its name.
+    pub(super) fn track_group(&mut self, node: &Node, index: usize) -> Option<TrackGroupId> {
+        let name = node.word(index)?;
+        let known = self.track_groups.get(name);
+        if known.is_none() {
+            self.unknown_name(
+                node,
+                index,
+                name,
+                Kind::TrackGroup,
+                format!("track_group {name} not found"),
+            );
+        }
+        known.map(|known| TrackGroupId(known.id))
+    }
+
+    /// A problem found after the blocks; it has no line in keepalived, but a place.
+    pub(super) fn check(
+        &mut self,
+        place: Place,
+        code: Code,
+        class: impl Into<Option<Class>>,
+        message: String,
+    ) -> &mut Diagnostic {
+        self.reports.check(place, code, class, message)
     }
 }
 
-/// The model, unless a problem is such that it cannot run.
-pub(super) fn lower(tree: &[Node], host: &dyn Host, diagnostics: &mut Vec<Diagnostic>) -> Option<Model> {
-    let mut ctx = Context {
-        host,
-        diagnostics,
-        global: Global::default(),
-        scripts: Vec::new(),
-        not_acted_on: BTreeSet::new(),
-        missing_interface: false,
-        fatal: false,
-        any_program: false,
-    };
-    // The whole of global_defs counts before any instance, whatever the order in the file (config-language §0).
-    for node in tree {
-        global::top_level(node, &mut ctx);
-    }
-    global::finish(&mut ctx);
-    let mut drafts: Vec<instance::Draft> = Vec::new();
-    let mut foreign = false;
-    for node in tree {
-        match node.key.as_str() {
-            "vrrp_script" => script::block(node, &mut ctx),
-            "vrrp_instance" => instance::block(node, &mut drafts, &mut ctx),
-            "virtual_server" | "virtual_server_group" | "SSL" if !foreign => {
-                foreign = true;
-                let message = "LVS blocks are not handled by vrrpd, run `keepalived --check` beside it for these";
-                ctx.note(Some(node), message.into());
-            }
-            "vrrp_sync_group"
-            | "track_group"
-            | "garp_group"
-            | "vrrp_track_process"
-            | "track_file"
-            | "vrrp_track_file"
-            | "bfd_instance"
-            | "static_ipaddress"
-            | "static_routes"
-            | "static_rules"
-            | "linkbeat_interfaces"
-            | "interface_up_down_delays" => ctx.not_acted_on(node),
-            _ => {}
-        }
-    }
-    if ctx.missing_interface && !ctx.global.dynamic_interfaces {
-        ctx.check(
-            Class::BadInterface,
-            "Non-existent interface specified in configuration".into(),
-        );
-    }
-    if ctx.any_program && !drafts.is_empty() && !ctx.global.script_security {
-        let message = "SECURITY VIOLATION - scripts are being executed but script_security not enabled.";
-        ctx.check(Class::Security, message.into());
-    }
-    let instances: Vec<_> = drafts
-        .into_iter()
-        .filter_map(|draft| complete::complete(draft, &mut ctx))
-        .collect();
-    complete::duplicate_vrids(&instances, &mut ctx);
-    let fatal = ctx.fatal;
-    let mut model = Model {
-        global: ctx.global,
-        scripts: ctx.scripts,
-        instances,
-        ..Model::default()
-    };
-    drop_unused_scripts(&mut model, diagnostics);
-    (!fatal).then_some(model)
-}
-
-/// A script that nobody tracks is not run.
-fn drop_unused_scripts(model: &mut Model, diagnostics: &mut Vec<Diagnostic>) {
-    let used: BTreeSet<ScriptId> = model
-        .instances
-        .iter()
-        .flat_map(|i| &i.track_scripts)
-        .map(|track| track.script)
-        .collect();
-    let (mut kept, mut renumbered) = (Vec::new(), std::collections::BTreeMap::new());
-    for (index, script) in std::mem::take(&mut model.scripts).into_iter().enumerate() {
-        let id = u32::try_from(index).map(ScriptId);
-        match id {
-            Ok(id) if used.contains(&id) => {
-                renumbered.insert(id, ScriptId(u32::try_from(kept.len()).unwrap_or(u32::MAX)));
-                kept.push(script);
-            }
-            _ => {
-                let message = format!("Warning - script {} is not used", script.name);
-                diagnostics.push(Diagnostic {
-                    class: None,
-                    position: None,
-                    message,
-                    hint: None,
-                });
-            }
-        }
-    }
-    model.scripts = kept;
-    for track in model.instances.iter_mut().flat_map(|i| &mut i.track_scripts) {
-        if let Some(id) = renumbered.get(&track.script) {
-            track.script = *id;
-        }
-    }
+/// What a name can stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `vrrp_script`.
+    Script,
+    /// `track_file`.
+    File,
+    /// `vrrp_track_process`.
+    Process,
+    /// `bfd_instance`.
+    Bfd,
+    /// `track_group`.
+    TrackGroup,
 }

@@ -1,0 +1,227 @@
+//! Where text stands and how it came there, in a form that costs little while all is well; and the list of problems.
+
+use super::code::Code;
+use super::diagnostic::{Class, Diagnostic, INCLUDED, Related, Span};
+use super::tree::Node;
+use std::sync::Arc;
+
+/// Most problems that are kept.
+const MAX_DIAGNOSTICS: usize = 10_000;
+
+/// A piece of text. Small: every line of the tree has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Place {
+    /// Position in [`Reports::files`].
+    pub(super) file: u32,
+    pub(super) line: u32,
+    pub(super) column: u32,
+    pub(super) length: u32,
+    /// Position in [`Reports::origins`] plus one; 0: the text stands in the line that was read.
+    pub(super) via: u32,
+    /// Whether columns inside the text can be counted; not after a substitution.
+    pub(super) exact: bool,
+}
+
+impl Place {
+    /// A part of the text, if its columns can be counted.
+    pub(super) fn part(self, start: usize, length: usize) -> Self {
+        if !self.exact {
+            return self;
+        }
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            column: self.column.saturating_add(number(start)),
+            length: number(length),
+            ..self
+        }
+    }
+}
+
+/// How text came to be read at a place where it does not stand.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    /// "`$BLK` is used here", "`~SEQ` gives n=3 here".
+    pub(super) what: Box<str>,
+    pub(super) used_at: Place,
+}
+
+#[derive(Debug)]
+struct File {
+    name: Arc<str>,
+    included_from: Option<Place>,
+}
+
+/// All problems found, and what is needed to say where they are.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    list: Vec<Diagnostic>,
+    files: Vec<File>,
+    origins: Vec<Origin>,
+    lost: usize,
+    worst_lost: Option<Class>,
+}
+
+impl Reports {
+    pub(super) fn add_file(&mut self, name: &str, included_from: Option<Place>) -> u32 {
+        self.files.push(File {
+            name: name.into(),
+            included_from,
+        });
+        u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn add_origin(&mut self, what: impl Into<Box<str>>, used_at: Place) -> u32 {
+        self.origins.push(Origin {
+            what: what.into(),
+            used_at,
+        });
+        u32::try_from(self.origins.len()).unwrap_or(0)
+    }
+
+    pub(super) fn span(&self, place: Place) -> Span {
+        let file = usize::try_from(place.file).ok().and_then(|index| self.files.get(index));
+        Span {
+            file: file.map_or_else(|| "".into(), |file| Arc::clone(&file.name)),
+            line: place.line,
+            column: place.column,
+            length: place.length,
+        }
+    }
+
+    /// From the text outwards.
+    fn origin(&self, place: Place) -> Vec<Related> {
+        let mut steps = Vec::new();
+        let mut at = place;
+        while let Some(origin) = usize::try_from(at.via)
+            .ok()
+            .and_then(|via| self.origins.get(via.wrapping_sub(1)))
+        {
+            at = origin.used_at;
+            steps.push(Related {
+                message: origin.what.as_ref().into(),
+                span: self.span(at),
+            });
+        }
+        // Most includes are a few deep; a chain cannot be longer than the list of files.
+        for _ in 0..self.files.len() {
+            let file = usize::try_from(at.file).ok().and_then(|index| self.files.get(index));
+            let Some(from) = file.and_then(|file| file.included_from) else {
+                break;
+            };
+            steps.push(Related {
+                message: INCLUDED.into(),
+                span: self.span(from),
+            });
+            at = from;
+        }
+        steps
+    }
+
+    /// A problem at this place. The caller may add to it.
+    pub(super) fn at(
+        &mut self,
+        place: Place,
+        code: Code,
+        class: impl Into<Option<Class>>,
+        message: String,
+    ) -> &mut Diagnostic {
+        let mut diagnostic = Diagnostic::new(code, class.into(), message);
+        diagnostic.span = Some(self.span(place));
+        diagnostic.origin = self.origin(place);
+        self.push(diagnostic)
+    }
+
+    /// A problem that shows at the end of a block: it is about the block, keepalived tells the line of its end.
+    pub(super) fn at_end(
+        &mut self,
+        block: &Node,
+        code: Code,
+        class: impl Into<Option<Class>>,
+        message: String,
+    ) -> &mut Diagnostic {
+        self.end(block.place, block.end, code, class, message)
+    }
+
+    /// As [`Self::at_end`], when the block itself is gone.
+    pub(super) fn end(
+        &mut self,
+        place: Place,
+        end: Option<Place>,
+        code: Code,
+        class: impl Into<Option<Class>>,
+        message: String,
+    ) -> &mut Diagnostic {
+        let read = end.map(|end| self.read_at(end));
+        let diagnostic = self.at(place, code, class, message);
+        diagnostic.reported_at = read;
+        diagnostic
+    }
+
+    /// The place in the file that is being read when this text comes.
+    fn read_at(&self, mut place: Place) -> Span {
+        while let Some(origin) = usize::try_from(place.via)
+            .ok()
+            .and_then(|via| self.origins.get(via.wrapping_sub(1)))
+        {
+            place = origin.used_at;
+        }
+        self.span(place)
+    }
+
+    /// A problem found after the blocks: it has a place, but keepalived tells no line.
+    pub(super) fn check(
+        &mut self,
+        place: Place,
+        code: Code,
+        class: impl Into<Option<Class>>,
+        message: String,
+    ) -> &mut Diagnostic {
+        let diagnostic = self.at(place, code, class, message);
+        diagnostic.after_reading = true;
+        diagnostic
+    }
+
+    /// All problems so far.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
+        self.list.iter_mut()
+    }
+
+    /// A problem of the whole, or found after the end of the blocks.
+    pub(super) fn whole(&mut self, code: Code, class: impl Into<Option<Class>>, message: String) -> &mut Diagnostic {
+        self.push(Diagnostic::new(code, class.into(), message))
+    }
+
+    /// Puts a problem into the list; what is beyond the limit is only counted.
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+        if self.list.len() > MAX_DIAGNOSTICS {
+            self.lost += 1;
+            self.worst_lost = self.worst_lost.max(diagnostic.class);
+            self.list.truncate(MAX_DIAGNOSTICS);
+        }
+        self.list.push(diagnostic);
+        let last = self.list.len() - 1;
+        #[expect(clippy::indexing_slicing, reason = "it was pushed just now")]
+        &mut self.list[last]
+    }
+
+    /// The problems in the order in which they were found.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        if self.lost > 0 {
+            self.list.truncate(MAX_DIAGNOSTICS);
+            let message = format!(
+                "{} more problems are not listed (at most {MAX_DIAGNOSTICS})",
+                self.lost + 1
+            );
+            self.list
+                .push(Diagnostic::new(Code::TooManyProblems, self.worst_lost, message));
+        }
+        self.list
+    }
+
+    pub(super) fn related(&self, message: &str, place: Place) -> Related {
+        Related {
+            message: message.into(),
+            span: self.span(place),
+        }
+    }
+}

@@ -1,0 +1,795 @@
+//! `global_defs`: who we are, mail, scripts, files, LVS. What concerns VRRP and the processes stands in the files beside.
+
+use super::keyword::{Block, Keyword, Synonym, Table, Told, boolean, command, flag, int, time, word};
+use super::value::{Time, c_number, number, strict};
+use crate::config::code::Code;
+use crate::config::diagnostic::Class;
+use crate::config::lower::{Command, Context, Names, account, program_user};
+use crate::config::tree::Node;
+use crate::model::{Global, LvsFlush, LvsSyncDaemon, Micros};
+use std::net::IpAddr;
+
+/// `global_defs` as written.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Draft {
+    pub(in crate::config) global: Global,
+    pub(in crate::config) lower_prio_delay: Option<Micros>,
+    pub(in crate::config) lower_prio_repeat: Option<u32>,
+    pub(in crate::config) min_garp: bool,
+    pub(in crate::config) startup: Option<Box<Command>>,
+    pub(in crate::config) shutdown: Option<Box<Command>>,
+    pub(in crate::config) fifo_program: Option<Box<Command>>,
+    pub(in crate::config) vrrp_fifo_program: Option<Box<Command>>,
+    pub(in crate::config) lvs_fifo_program: Option<Box<Command>>,
+    /// `script_user` names nobody: every script that relies on it is dropped.
+    pub(in crate::config) script_user_failed: bool,
+}
+
+impl Block for Draft {
+    fn name(&self) -> &str {
+        "global"
+    }
+}
+
+pub(in crate::config) const TABLE: Table<Draft> = Table {
+    path: "global_defs",
+    keywords: &[
+        GENERAL,
+        MAIL,
+        FILES,
+        super::global_vrrp::KEYWORDS,
+        super::global_process::KEYWORDS,
+        LVS,
+    ],
+};
+
+const GENERAL: &[Keyword<Draft>] = &[
+    Keyword::<Draft>::word("router_id", "STRING", word!(global.router_id))
+        .missing("routerid name missing - ignoring")
+        .doc("local host name", "Identifies the machine in mails and dumps."),
+    Keyword::<Draft>::boolean("use_symlink_paths", boolean!(global.use_symlink_paths = false))
+        .bad("Invalid value '{v}' for global use_symlink_path specified")
+        .doc(
+            "false",
+            "Runs scripts by the path as written instead of the path with links followed.",
+        ),
+    Keyword::<Draft>::boolean(
+        "set_supplementary_groups",
+        boolean!(global.set_supplementary_groups = false),
+    )
+    .bad("Invalid set_supplementary_groups parameter {v}")
+    .later()
+    .doc("false", "Gives scripts the supplementary groups of their user."),
+    Keyword::<Draft>::command("startup_script", command!(startup))
+        .first("startup script already specified")
+        .missing("startup script missing")
+        .later()
+        .restart()
+        .doc("none", "Run once before the daemon starts."),
+    Keyword::<Draft>::time(
+        "startup_script_timeout",
+        Time::whole(1, 1000),
+        time!(global.startup.timeout = Micros::from_secs(10)),
+    )
+    .missing("{k} requires value")
+    .bad("{k} '{v}' must be in [1, 1000] - ignoring")
+    .later()
+    .restart()
+    .doc("10", "When the startup script is killed."),
+    Keyword::<Draft>::command("shutdown_script", command!(shutdown))
+        .first("shutdown script already specified")
+        .missing("shutdown script missing")
+        .later()
+        .nothing()
+        .doc("none", "Run once after the daemon has stopped."),
+    Keyword::<Draft>::time(
+        "shutdown_script_timeout",
+        Time::whole(1, 1000),
+        time!(global.shutdown.timeout = Micros::from_secs(10)),
+    )
+    .missing("{k} requires value")
+    .bad("{k} '{v}' must be in [1, 1000] - ignoring")
+    .later()
+    .nothing()
+    .doc("10", "When the shutdown script is killed."),
+    Keyword::<Draft>::custom("script_user", "USER [[:]GROUP]", "", script_user, |d, _| {
+        d.global.script_account.iter().map(account).collect()
+    })
+    .doc(
+        "keepalived_script if that user exists, else the daemon's own user",
+        "Runs scripts that name no user of their own.",
+    ),
+    Keyword::<Draft>::flag(
+        "enable_script_security",
+        (|d| d.global.script_security = true, |d| d.global.script_security),
+    )
+    .doc("off", "Does not run scripts as root that somebody else could change."),
+    Keyword::<Draft>::word("snmp_socket", "ADDR", word!(global.snmp.socket))
+        .missing("SNMP error : snmp socket name missing")
+        .first("SNMP socket already set to {v} - ignoring")
+        .later()
+        .restart()
+        .doc("unix:/var/agentx/master", "Where the SNMP master agent listens."),
+    Keyword::<Draft>::flag("enable_traps", flag!(global.snmp.traps))
+        .later()
+        .doc("off", "Sends SNMP traps."),
+    Keyword::<Draft>::flag("enable_snmp_vrrp", flag!(global.snmp.vrrp))
+        .synonyms(&[Synonym {
+            name: "enable_snmp_keepalived",
+            told: Told::Silently,
+        }])
+        .later()
+        .doc("off", "Serves KEEPALIVED-MIB's VRRP part."),
+    Keyword::<Draft>::flag(
+        "enable_snmp_rfc",
+        (
+            |d| {
+                d.global.snmp.rfc_v2 = true;
+                d.global.snmp.rfc_v3 = true;
+            },
+            |_| false,
+        ),
+    )
+    .later()
+    .doc("off", "Serves the MIBs of RFC 2787 and RFC 6527."),
+    Keyword::<Draft>::flag("enable_snmp_rfcv2", flag!(global.snmp.rfc_v2))
+        .later()
+        .doc("off", "Serves the MIB of RFC 2787."),
+    Keyword::<Draft>::flag("enable_snmp_rfcv3", flag!(global.snmp.rfc_v3))
+        .later()
+        .doc("off", "Serves the MIB of RFC 6527."),
+    Keyword::<Draft>::flag("enable_snmp_checker", flag!(global.snmp.checker))
+        .kept()
+        .doc("off", "Serves KEEPALIVED-MIB's checker part."),
+    Keyword::<Draft>::time(
+        "snmp_vs_stats_update_interval",
+        Time::seconds(6, 1_000, 30_000_000),
+        time!(global.snmp.vs_stats_interval),
+    )
+    .bad("snmp stats vs update interval '{v}' invalid - ignoring")
+    .kept()
+    .doc("5", "How long statistics of virtual servers are cached."),
+    Keyword::<Draft>::time(
+        "snmp_rs_stats_update_interval",
+        Time::seconds(6, 1_000, 30_000_000),
+        time!(global.snmp.rs_stats_interval),
+    )
+    .bad("snmp stats vs update interval '{v}' invalid - ignoring")
+    .kept()
+    .doc("0", "How long statistics of real servers are cached."),
+    Keyword::<Draft>::flag("enable_dbus", flag!(global.dbus.enabled))
+        .later()
+        .restart()
+        .doc("off", "Serves the D-Bus interface."),
+    Keyword::<Draft>::word("dbus_service_name", "NAME", word!(global.dbus.service_name))
+        .missing("dbus_service_name missing - ignoring")
+        .later()
+        .restart()
+        .doc("org.keepalived.Vrrp1", "Name on the bus."),
+    Keyword::<Draft>::word("dbus_no_interface_name", "NAME", word!(global.dbus.no_interface_name))
+        .missing("dbus_no_interface_name missing - ignoring")
+        .later()
+        .restart()
+        .doc("none", "Stands for the interface in paths of instances without one."),
+    Keyword::<Draft>::int("random_seed", "N", strict(0, 4_294_967_295), int!(global.random_seed))
+        .bad("random_seed {v} invalid")
+        .nothing()
+        .doc(
+            "time",
+            "Meant as the beginning of ${_RANDOM}; has no effect, as in keepalived.",
+        ),
+    Keyword::<Draft>::custom("umask", "NUMBER|BITS", "0..0777", umask, |d, _| {
+        let mask = d.global.umask;
+        (mask != 0o177).then(|| format!("0{mask:o}")).into_iter().collect()
+    })
+    .restart()
+    .doc(
+        "0177",
+        "Permissions that new files do not get; a number or IRUSR, IWGRP … joined by |.",
+    ),
+];
+
+fn script_user(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    if node.first().is_none() {
+        let message = "No script username specified".into();
+        ctx.reports
+            .at(node.place, Code::MissingParameter, Class::General, message);
+        return;
+    }
+    let words: Vec<_> = node.args().collect();
+    match program_user(&words, ctx.host) {
+        Some((user, account)) => {
+            draft.global.script_user = Some(user);
+            draft.global.script_account = Some(account);
+            draft.script_user_failed = false;
+        }
+        None => {
+            draft.script_user_failed = true;
+            let message = "Error setting global script uid/gid".into();
+            let diagnostic = ctx
+                .reports
+                .at(node.place_of(1), Code::ScriptUser, Class::General, message);
+            diagnostic.hint = Some(format!("there is no user or group `{}`", words.join(" ")));
+        }
+    }
+}
+
+fn umask(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    const BITS: [(&str, u32); 12] = [
+        ("IRUSR", 0o400),
+        ("IWUSR", 0o200),
+        ("IXUSR", 0o100),
+        ("IRWXU", 0o700),
+        ("IRGRP", 0o040),
+        ("IWGRP", 0o020),
+        ("IXGRP", 0o010),
+        ("IRWXG", 0o070),
+        ("IROTH", 0o004),
+        ("IWOTH", 0o002),
+        ("IXOTH", 0o001),
+        ("IRWXO", 0o007),
+    ];
+    let text = node.args().collect::<String>();
+    let bits = || -> Result<u32, String> {
+        if text.is_empty() {
+            return Err("Missing parameter(s) to umask option".into());
+        }
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            let value = c_number(&text).and_then(|value| u32::try_from(value).ok());
+            return value
+                .filter(|value| *value <= 0o777)
+                .ok_or_else(|| format!("invalid umask value {text}"));
+        }
+        let mut mask = 0;
+        for name in text.split('|') {
+            let bit = BITS.iter().find(|(known, _)| *known == name);
+            mask |= match (bit, name) {
+                (Some((_, bit)), _) => *bit,
+                (None, "") => return Err("umask missing bit value".into()),
+                (None, _) => return Err(format!("Unknown umask bit {name}")),
+            };
+        }
+        Ok(mask)
+    };
+    match bits() {
+        Ok(mask) => draft.global.umask = mask,
+        Err(message) => drop(
+            ctx.reports
+                .at(node.place_of(1), Code::BadValue, Class::General, message),
+        ),
+    }
+}
+
+const MAIL: &[Keyword<Draft>] = &[
+    Keyword::<Draft>::custom("notification_email_from", "ADDR", "", mail_from, |d, _| {
+        d.global.mail.from.iter().map(|from| quoted(from)).collect()
+    })
+    .later()
+    .doc("user@host, when smtp_server is written", "Sender of mails."),
+    Keyword::<Draft>::custom("smtp_server", "HOST [PORT]", "port 1..65535", smtp_server, |d, _| {
+        let mail = &d.global.mail;
+        let port = if mail.port == 25 {
+            String::new()
+        } else {
+            format!(" {}", mail.port)
+        };
+        mail.server.iter().map(|server| format!("{server}{port}")).collect()
+    })
+    .later()
+    .doc("none; port 25", "Mails go through this server."),
+    Keyword::<Draft>::word("smtp_helo_name", "STRING", word!(global.mail.helo_name))
+        .missing("")
+        .later()
+        .doc("local host name", "How we call ourselves to the mail server."),
+    Keyword::<Draft>::time(
+        "smtp_connect_timeout",
+        Time::whole(0, 4294),
+        time!(global.mail.connect_timeout = Micros::from_secs(30)),
+    )
+    .zero("smtp_connect_timeout must be greater than 0, setting to 1")
+    .bad("smtp_connect_timeout '{v}' must be in [0, 4294] - ignoring")
+    .later()
+    .doc("30", "When a mail server that does not answer is given up."),
+    Keyword::<Draft>::words("notification_email", "{ ADDR ... }", notification_email, |d, _| {
+        d.global.mail.to.iter().map(|to| quoted(to)).collect()
+    })
+    .later()
+    .doc("none", "Who gets mails."),
+    Keyword::<Draft>::boolean("smtp_alert", boolean!(global.mail.alert))
+        .bad("Invalid value '{v}' for global smtp_alert specified")
+        .later()
+        .doc("unset", "Default of smtp_alert everywhere."),
+    Keyword::<Draft>::boolean("smtp_alert_vrrp", boolean!(global.mail.alert_vrrp))
+        .bad("Invalid value '{v}' for global smtp_alert_vrrp specified")
+        .later()
+        .doc("smtp_alert", "Default of smtp_alert of instances and sync groups."),
+    Keyword::<Draft>::boolean("smtp_alert_checker", boolean!(global.mail.alert_checker))
+        .bad("Invalid value '{v}' for global smtp_alert_checker specified")
+        .kept()
+        .doc("smtp_alert", "Default of smtp_alert of checkers."),
+    Keyword::<Draft>::flag("no_email_faults", flag!(global.mail.no_faults))
+        .later()
+        .doc("off", "Sends no mails about FAULT."),
+];
+
+/// A word as it has to be written to be read again.
+pub(in crate::config) fn quoted(word: &str) -> String {
+    let special = |c: char| c.is_ascii_whitespace() || matches!(c, '#' | '!' | '{' | '}');
+    if word.is_empty() || word.contains(special) {
+        format!("\"{word}\"")
+    } else {
+        word.to_owned()
+    }
+}
+
+fn mail_from(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    let Some(from) = node.first() else {
+        let message = "emailfrom missing - ignoring".into();
+        ctx.reports
+            .at(node.place, Code::MissingParameter, Class::General, message);
+        return;
+    };
+    if node.len() > 2 {
+        let extra = node.args().nth(1).unwrap_or_default();
+        let message = format!("emailfrom - ignoring extra entries '{extra}' ...");
+        ctx.reports
+            .at(node.place_of(2), Code::ExtraWords, Class::General, message);
+    }
+    draft.global.mail.from = Some(from.to_owned());
+}
+
+fn smtp_server(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    let Some(host) = ctx.required(node, 1) else { return };
+    let port = node.word(2).map_or(Some(25), |text| number(1, 65_535).exact(text));
+    let port = port.and_then(|port| u16::try_from(port).ok());
+    let good = host.parse::<IpAddr>().is_ok() || ctx.host.resolves(host);
+    let mail = &mut draft.global.mail;
+    mail.server = None;
+    match port.filter(|_| good) {
+        Some(port) => {
+            mail.server = Some(host.to_owned());
+            mail.port = port;
+        }
+        None => {
+            let message = format!("Invalid smtp server {host} {}", node.word(2).unwrap_or("25"));
+            ctx.reports
+                .at(node.place_of(1), Code::BadValue, Class::General, message);
+        }
+    }
+}
+
+fn notification_email(node: &Node, draft: &mut Draft, _: &mut Context<'_>) {
+    draft.global.mail.to.extend(node.words().map(str::to_owned));
+}
+
+/// A keyword with exactly one path.
+fn one_path(node: &Node, complaint: &str, ctx: &mut Context<'_>) -> Option<String> {
+    match node.first().filter(|path| node.len() == 2 && !path.is_empty()) {
+        Some(path) => Some(path.to_owned()),
+        None => {
+            let message = complaint.replace("{k}", node.key());
+            ctx.reports.at(node.place, Code::BadValue, Class::General, message);
+            None
+        }
+    }
+}
+
+macro_rules! path {
+    ($name:literal, $complaint:literal, $($field:ident).+) => {
+        Keyword::<Draft>::custom(
+            $name,
+            "PATH",
+            "",
+            |node, d, ctx| {
+                if let Some(path) = one_path(node, $complaint, ctx) {
+                    d.$($field).+ = Some(path);
+                }
+            },
+            |d, _| d.$($field).+.iter().map(|path| quoted(path)).collect(),
+        )
+    };
+}
+
+macro_rules! optional_path {
+    ($name:literal, $default:literal, $($field:ident).+) => {
+        Keyword::<Draft>::custom(
+            $name,
+            "[PATH]",
+            "",
+            |node, d, _| d.$($field).+ = Some(node.first().unwrap_or($default).to_owned()),
+            |d, _| d.$($field).+.iter().map(|path| if path.is_empty() { String::new() } else { quoted(path) }).collect(),
+        )
+    };
+}
+
+const FILES: &[Keyword<Draft>] = &[
+    optional_path!("reload_check_config", "/dev/null", global.reload_check_config)
+        .nothing()
+        .doc(
+            "off; without a value: /dev/null",
+            "Refuses a reload when the new configuration has any error; the messages go to this file.",
+        ),
+    path!("reload_time_file", "reload_time_file invalid", global.reload_time_file)
+        .later()
+        .nothing()
+        .doc("none", "A file that holds the time of a reload."),
+    Keyword::<Draft>::flag("reload_repeat", flag!(global.reload_repeat))
+        .later()
+        .nothing()
+        .doc("off", "Keeps reload_time_file after the reload."),
+    optional_path!("reload_file", "", global.reload_file)
+        .later()
+        .nothing()
+        .doc(
+            "off; without a value: keepalived.reload in the pid directory",
+            "A file that exists while the configuration is read.",
+        ),
+    Keyword::<Draft>::custom(
+        "include_check",
+        "[[+-]read] [[+-]match] [[+-]wildcard_match] [[+-]brace_match]",
+        "",
+        include_check,
+        |_, _| Vec::new(),
+    )
+    .nothing()
+    .doc(
+        "none; without words: all",
+        "Which problems of includes stop everything, from here on.",
+    ),
+    path!("config_save_dir", "{k} requires path", global.paths.config_save_dir)
+        .kept()
+        .nothing()
+        .doc("off", "Where keepalived saves the whole configuration as read."),
+    Keyword::<Draft>::word("tmp_config_directory", "DIR", word!(global.paths.tmp_config_directory))
+        .missing("{k} missing directory name")
+        .first("{k} already specified - ignoring")
+        .kept()
+        .restart()
+        .doc("memory", "Where keepalived keeps its own copy of the configuration."),
+    Keyword::<Draft>::boolean("data_use_instance", boolean!(global.paths.data_use_instance = false))
+        .bad("Invalid value '{v}' for global date_use_instance specified")
+        .doc(
+            "false",
+            "Puts the instance's and namespace's names into names of dump files.",
+        ),
+    Keyword::<Draft>::int(
+        "json_version",
+        "1|2",
+        number(1, 2),
+        (
+            |d, n| d.global.paths.json_version_2 = n == 2,
+            |d| d.global.paths.json_version_2.then_some(2),
+        ),
+    )
+    .missing("{k} requires version")
+    .bad("Invalid JSON version")
+    .later()
+    .nothing()
+    .doc("1", "Form of the JSON dump."),
+    path!("iproute_usr_dir", "{k} requires path", global.paths.iproute_usr_dir)
+        .nothing()
+        .doc(
+            "/usr/share/iproute2",
+            "Where the names of tables, protocols and so on are looked up second.",
+        ),
+    path!("iproute_etc_dir", "{k} requires path", global.paths.iproute_etc_dir)
+        .nothing()
+        .doc(
+            "/etc/iproute2",
+            "Where the names of tables, protocols and so on are looked up first.",
+        ),
+    path!(
+        "state_dump_file",
+        "{k} requires a non-empty path",
+        global.paths.state_dump_file
+    )
+    .synonyms(&[Synonym {
+        name: "state_file_location",
+        told: Told::Silently,
+    }])
+    .nothing()
+    .doc("/tmp/keepalived.data", "Where the state is dumped on SIGUSR1."),
+    path!(
+        "stats_dump_file",
+        "{k} requires a non-empty path",
+        global.paths.stats_dump_file
+    )
+    .synonyms(&[Synonym {
+        name: "stats_file_location",
+        told: Told::Silently,
+    }])
+    .nothing()
+    .doc("/tmp/keepalived.stats", "Where statistics are dumped on SIGUSR2."),
+    path!(
+        "json_dump_file",
+        "{k} requires a non-empty path",
+        global.paths.json_dump_file
+    )
+    .synonyms(&[Synonym {
+        name: "json_file_location",
+        told: Told::Silently,
+    }])
+    .nothing()
+    .doc("/tmp/keepalived.json", "Where JSON is dumped."),
+];
+
+fn include_check(node: &Node, _: &mut Draft, ctx: &mut Context<'_>) {
+    let mut plain = 0;
+    for (index, word) in (1..).zip(node.args()) {
+        let signed = word.starts_with(['+', '-']);
+        let name = word.trim_start_matches(['+', '-']);
+        if !matches!(name, "read" | "match" | "wildcard_match" | "brace_match") {
+            let message = format!("Unknown include_check type '{word}' - ignoring");
+            ctx.reports
+                .at(node.place_of(index), Code::BadValue, Class::General, message);
+        } else if !signed {
+            plain += 1;
+            if plain > 1 {
+                let message = format!("Duplicate include_check '{word}' specified - ignoring");
+                ctx.reports
+                    .at(node.place_of(index), Code::AlreadyDefined, Class::General, message);
+            }
+        }
+    }
+}
+
+const LVS: &[Keyword<Draft>] = &[
+    Keyword::<Draft>::boolean(
+        "checker_log_all_failures",
+        boolean!(global.lvs.log_all_failures = false),
+    )
+    .bad("Invalid value for checker_log_all_failures specified")
+    .kept()
+    .doc("false", "Logs every failed check."),
+    Keyword::<Draft>::custom(
+        "lvs_timeouts",
+        "[tcp SECS] [tcpfin SECS] [udp SECS]",
+        "0..2678400",
+        lvs_timeouts,
+        |d, _| {
+            let lvs = &d.global.lvs;
+            let all = [
+                ("tcp", lvs.timeout_tcp),
+                ("tcpfin", lvs.timeout_tcpfin),
+                ("udp", lvs.timeout_udp),
+            ];
+            let written = all
+                .iter()
+                .filter_map(|(name, value)| value.map(|value| format!("{name} {value}")));
+            let text = written.collect::<Vec<_>>().join(" ");
+            (!text.is_empty()).then_some(text).into_iter().collect()
+        },
+    )
+    .kept()
+    .doc("unchanged", "Time-outs of IPVS connections."),
+    Keyword::<Draft>::flag("lvs_flush", flag!(global.lvs.flush))
+        .kept()
+        .doc("off", "Flushes IPVS at the start."),
+    Keyword::<Draft>::custom("lvs_flush_on_stop", "[VS]", "", lvs_flush_on_stop, |d, _| {
+        match d.global.lvs.flush_on_stop {
+            LvsFlush::No => Vec::new(),
+            LvsFlush::All => vec![String::new()],
+            LvsFlush::Services => vec!["VS".into()],
+        }
+    })
+    .synonyms(&[Synonym {
+        name: "lvs_flush_onstop",
+        told: Told::Silently,
+    }])
+    .kept()
+    .doc("off", "Flushes IPVS at the stop; VS: only virtual services."),
+    Keyword::<Draft>::custom(
+        "lvs_sync_daemon",
+        "IFNAME [[inst] VRRP_INSTANCE] [id SYNCID] [maxlen N] [port N] [ttl N] [group IP]",
+        "id 0..255; maxlen 1..65507; port 1..65535; ttl 1..255",
+        lvs_sync_daemon,
+        print_sync_daemon,
+    )
+    .kept()
+    .doc("none", "The IPVS connection synchronisation daemon."),
+    Keyword::<Draft>::custom(
+        "lvs_notify_fifo",
+        "PATH [USER [GROUP]]",
+        "",
+        |node, d, ctx| {
+            super::global_vrrp::fifo(node, &mut d.global.lvs.notify_fifo, ctx);
+        },
+        |d, _| super::global_vrrp::print_fifo(&d.global.lvs.notify_fifo),
+    )
+    .kept()
+    .doc("none", "FIFO for checkers."),
+    Keyword::<Draft>::command("lvs_notify_fifo_script", command!(lvs_fifo_program))
+        .first("lvs_notify_fifo_script already specified - ignoring {v}")
+        .missing("No lvs_notify_fifo_script specified")
+        .kept()
+        .doc("none", "Reads that FIFO."),
+    Keyword::<Draft>::custom(
+        "nftables_ipvs",
+        "[TABLE]",
+        "at most 254 characters",
+        nftables_ipvs,
+        |d, _| d.global.lvs.nftables.iter().cloned().collect(),
+    )
+    .kept()
+    .doc(
+        "off; without a name: keepalived_ipvs",
+        "Table for firewall marks of IPVS.",
+    ),
+    Keyword::<Draft>::int(
+        "nftables_ipvs_priority",
+        "N",
+        strict(-2_147_483_648, 2_147_483_647),
+        int!(global.lvs.nftables_priority),
+    )
+    .bad("invalid ipvs nftables chain priority '{v}'")
+    .kept()
+    .doc("-1", "Priority of its chains."),
+    Keyword::<Draft>::int(
+        "nftables_ipvs_start_fwmark",
+        "N",
+        strict(1, 4_294_967_295),
+        int!(global.lvs.nftables_start_fwmark),
+    )
+    .bad("invalid ipvs nftables start_fwmark priority '{v}'")
+    .kept()
+    .doc("1000", "First firewall mark that is used."),
+    Keyword::<Draft>::boolean("rs_init_notifies", boolean!(global.lvs.rs_init_notifies = false))
+        .bad("Invalid value '{v}' for global rs_init_notifies specified")
+        .kept()
+        .doc("false", "Tells about real servers that come up at the start."),
+    Keyword::<Draft>::boolean("no_checker_emails", boolean!(global.lvs.no_checker_emails = false))
+        .bad("Invalid value '{v}' for global no_checker_emails specified")
+        .kept()
+        .doc("false", "Mails only when a real server is added or removed."),
+];
+
+fn lvs_timeouts(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    if node.len() < 3 {
+        let message = "lvs_timeouts requires at least one option".into();
+        ctx.reports
+            .at(node.place, Code::MissingParameter, Class::General, message);
+        return;
+    }
+    let mut index = 1;
+    while let Some(word) = node.word(index) {
+        let value = node.word(index + 1).unwrap_or_default();
+        let lvs = &mut draft.global.lvs;
+        let target = match word {
+            "tcp" => &mut lvs.timeout_tcp,
+            "tcpfin" => &mut lvs.timeout_tcpfin,
+            "udp" => &mut lvs.timeout_udp,
+            _ => {
+                let message = format!("Unknown option {word} specified for lvs_timeouts");
+                ctx.reports
+                    .at(node.place_of(index), Code::BadValue, Class::General, message);
+                index += 1;
+                continue;
+            }
+        };
+        match strict(0, 2_678_400)
+            .exact(value)
+            .and_then(|value| u32::try_from(value).ok())
+        {
+            Some(value) => *target = Some(value),
+            None => {
+                let message = format!("Invalid lvs_timeout {word} ({value}) - ignoring");
+                ctx.reports
+                    .at(node.place_of(index + 1), Code::BadNumber, Class::General, message);
+            }
+        }
+        index += 2;
+    }
+}
+
+fn lvs_flush_on_stop(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    match node.first() {
+        None => draft.global.lvs.flush_on_stop = LvsFlush::All,
+        Some("VS") => draft.global.lvs.flush_on_stop = LvsFlush::Services,
+        Some(other) => {
+            let message = format!("Unknown lvs_flush_on_stop type {other}");
+            ctx.reports
+                .at(node.place_of(1), Code::BadValue, Class::General, message);
+        }
+    }
+}
+
+fn nftables_ipvs(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    let lvs = &mut draft.global.lvs;
+    if lvs.nftables.is_some() {
+        let message = "ipvs nftables already specified - ignoring".into();
+        ctx.reports
+            .at(node.place, Code::AlreadyDefined, Class::General, message);
+        return;
+    }
+    match node.first() {
+        Some(name) if name.is_empty() || name.len() > 254 => {
+            let message = format!("ipvs nftables table name {name} is empty or too long - ignoring");
+            ctx.reports.at(node.place_of(1), Code::BadName, Class::General, message);
+        }
+        name => {
+            lvs.nftables = Some(name.unwrap_or_default().to_owned());
+            lvs.nftables_start_fwmark = None;
+        }
+    }
+}
+
+fn lvs_sync_daemon(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    let Some(interface) = ctx.required(node, 1) else { return };
+    if let Some(old) = &draft.global.lvs.sync_daemon {
+        let instance = old.instance.as_deref().unwrap_or_default();
+        let message = format!(
+            "lvs_sync_daemon has already been specified as {} {instance} - ignoring",
+            old.interface
+        );
+        ctx.reports
+            .at(node.place, Code::AlreadyDefined, Class::General, message);
+        return;
+    }
+    let mut daemon = LvsSyncDaemon {
+        interface: interface.to_owned(),
+        instance: None,
+        sync_id: None,
+        max_len: None,
+        port: None,
+        ttl: None,
+        group: None,
+    };
+    let keyword = |word: &str| matches!(word, "inst" | "id" | "maxlen" | "port" | "ttl" | "group");
+    let mut index = 2;
+    if let Some(instance) = node.word(2).filter(|word| !keyword(word)) {
+        daemon.instance = Some(instance.to_owned());
+        index = 3;
+    }
+    while let Some(word) = node.word(index) {
+        let value = node.word(index + 1).unwrap_or_default();
+        let within = |min, max| strict(min, max).exact(value);
+        let mut good = true;
+        match word {
+            "inst" => daemon.instance = Some(value.to_owned()),
+            "id" => daemon.sync_id = within(0, 255).and_then(|n| n.try_into().ok()),
+            "maxlen" => daemon.max_len = within(1, 65_507).and_then(|n| n.try_into().ok()),
+            "port" => daemon.port = within(1, 65_535).and_then(|n| n.try_into().ok()),
+            "ttl" => daemon.ttl = within(1, 255).and_then(|n| n.try_into().ok()),
+            "group" => daemon.group = value.parse().ok(),
+            _ => good = false,
+        }
+        let set = match word {
+            "id" => daemon.sync_id.is_some(),
+            "maxlen" => daemon.max_len.is_some(),
+            "port" => daemon.port.is_some(),
+            "ttl" => daemon.ttl.is_some(),
+            "group" => daemon.group.is_some(),
+            _ => good,
+        };
+        if !good {
+            let message = format!("Unknown option {word} specified for lvs_sync_daemon");
+            ctx.reports
+                .at(node.place_of(index), Code::BadValue, Class::General, message);
+        } else if !set {
+            let message = format!("Invalid {word} ({value}) specified for lvs_sync_daemon - ignoring");
+            ctx.reports
+                .at(node.place_of(index + 1), Code::BadValue, Class::General, message);
+        }
+        index += if good { 2 } else { 1 };
+    }
+    draft.global.lvs.sync_daemon = Some(daemon);
+}
+
+fn print_sync_daemon(draft: &Draft, _: &Names<'_>) -> Vec<String> {
+    let one = |daemon: &LvsSyncDaemon| {
+        let mut text = daemon.interface.clone();
+        let mut add = |word: &str, value: Option<String>| {
+            if let Some(value) = value {
+                text.push_str(&format!(" {word} {value}"));
+            }
+        };
+        add("inst", daemon.instance.clone());
+        add("id", daemon.sync_id.map(|n| n.to_string()));
+        add("maxlen", daemon.max_len.map(|n| n.to_string()));
+        add("port", daemon.port.map(|n| n.to_string()));
+        add("ttl", daemon.ttl.map(|n| n.to_string()));
+        add("group", daemon.group.map(|n| n.to_string()));
+        text
+    };
+    draft.global.lvs.sync_daemon.iter().map(one).collect()
+}
