@@ -24,8 +24,10 @@ pub(super) struct Chronicle {
     senders: BTreeMap<(usize, NodeId), Sender>,
     /// Who has which virtual address.
     holders: BTreeMap<IpAddr, BTreeSet<NodeId>>,
-    /// Announcements since the address vanished there last.
-    announced: BTreeMap<(NodeId, IpAddr), u32>,
+    /// The router that an address belongs to.
+    router_of: BTreeMap<IpAddr, usize>,
+    /// Addresses of a router whose announcements were told since they vanished from the node last.
+    announced: BTreeMap<(NodeId, usize), BTreeSet<IpAddr>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,11 @@ impl Chronicle {
         Self {
             names,
             holders: addresses.map(|address| (address, BTreeSet::new())).collect(),
+            router_of: routers
+                .iter()
+                .zip(0..)
+                .flat_map(|(router, at)| router.addresses().into_iter().map(move |address| (address, at)))
+                .collect(),
             routers,
             started: now,
             cause: None,
@@ -136,7 +143,8 @@ impl Chronicle {
             holders.insert(node);
         } else {
             holders.remove(&node);
-            self.announced.remove(&(node, address));
+            let of = self.router_of.get(&address).copied().unwrap_or(0);
+            self.announced.entry((node, of)).or_default().remove(&address);
         }
         let count = holders.len();
         let counts = self.cause.as_mut().and_then(|cause| cause.counts.get_mut(&address));
@@ -154,10 +162,11 @@ impl Chronicle {
         if let Some(cause) = &mut self.cause {
             *cause.announcements.entry(node).or_default() += 1;
         }
-        let count = self.announced.entry((node, address)).or_default();
-        *count += 1;
-        // The rest of the burst, and later ones, are counted only.
-        Some((node, (*count == 1).then_some(Entry::Announces(address, kind))))
+        // The rest of the burst, later ones, and most of many addresses are counted only.
+        let of = self.router_of.get(&address).copied().unwrap_or(0);
+        let told = self.announced.entry((node, of)).or_default();
+        let new = told.len() < SINGLY && told.insert(address);
+        Some((node, new.then_some(Entry::Announces(address, kind))))
     }
 
     fn advert(
@@ -291,12 +300,11 @@ impl Chronicle {
                 continue;
             };
             if group.len() > SINGLY {
-                let more = format!(
-                    "{} and {} more, the last {} s later",
-                    words(first),
-                    group.len() - 1,
-                    seconds(end.since(*at))
-                );
+                let mut more = format!("{} and {} more", words(first), group.len() - 1);
+                let lasted = end.since(*at);
+                if lasted >= Micros::from_millis(1) {
+                    more.push_str(&format!(", the last {} s later", seconds(lasted)));
+                }
                 lines.push(self.told(*at, *node, &more));
             } else {
                 lines.extend(
@@ -376,4 +384,132 @@ fn time_with(counts: &[(Instant, usize)], wanted: fn(usize) -> bool) -> Micros {
 /// Seconds with three decimals.
 pub(super) fn seconds(time: Micros) -> String {
     format!("{}.{:03}", time.0 / 1_000_000, time.0 / 1_000 % 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::observer::Frame;
+    use super::*;
+
+    const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 100));
+    const A: NodeId = NodeId(0);
+    const B: NodeId = NodeId(1);
+
+    fn chronicle() -> Chronicle {
+        let router = Router {
+            name: "VI_1".into(),
+            bridge: 0,
+            family: Family::Ipv4,
+            vrid: 51,
+            interval: Micros::from_secs(1),
+            vips: BTreeMap::from([(0, vec![VIP]), (1, vec![VIP])]),
+            interfaces: BTreeMap::new(),
+        };
+        Chronicle::new(vec!["a".into(), "b".into()], vec![router], Instant(0))
+    }
+
+    fn at(millis: u64, what: Happening) -> Moment {
+        let at = Instant(millis * 1_000);
+        Moment { at, what }
+    }
+
+    fn advert(priority: u8) -> Frame {
+        Frame {
+            seen: Seen::Advert(AdvertSeen {
+                version: 3,
+                vrid: 51,
+                priority,
+                source: "192.0.2.1".parse().unwrap(),
+                destination: "224.0.0.18".parse().unwrap(),
+                addresses: vec![VIP],
+            }),
+            bridge: BridgeId(0),
+            bytes: Vec::new(),
+        }
+    }
+
+    fn announcement() -> Frame {
+        Frame {
+            seen: Seen::Announce {
+                address: VIP,
+                kind: AnnounceKind::Arp,
+            },
+            ..advert(0)
+        }
+    }
+
+    #[test]
+    fn a_take_over_is_told_with_its_times() {
+        let mut chronicle = chronicle();
+        let begun = chronicle.take(&[
+            at(10, Happening::Sent(A, advert(100))),
+            at(11, Happening::Appeared(A, VIP)),
+            at(1_010, Happening::Sent(A, advert(100))),
+        ]);
+        assert_eq!(
+            begun,
+            [
+                "    0.010            a  advertises VI_1 with priority 100\n",
+                "    0.011            a  has 192.0.2.100\n",
+            ]
+        );
+        chronicle.begin_cause(Instant(1_500_000));
+        let lines = chronicle.take(&[
+            at(1_510, Happening::Sent(A, advert(0))),
+            at(1_520, Happening::Vanished(A, VIP)),
+            at(2_110, Happening::Sent(B, advert(90))),
+            at(2_120, Happening::Appeared(B, VIP)),
+            at(2_121, Happening::Sent(B, announcement())),
+            at(2_122, Happening::Sent(B, announcement())),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "    1.510    +0.010  a  gives VI_1 up (priority 0)\n",
+                "    1.520    +0.020  a  no longer has 192.0.2.100\n",
+                "    2.110    +0.610  b  advertises VI_1 with priority 90, 0.600 s after the last one of a\n",
+                "    2.120    +0.620  b  has 192.0.2.100\n",
+                "    2.121    +0.621  b  announces 192.0.2.100 (gratuitous ARP)\n",
+            ]
+        );
+        let told = chronicle.conclude().unwrap();
+        assert_eq!(
+            told,
+            "calm, last change after 0.621 s: VI_1 a → b, nowhere for 0.600 s; b announced 2 times"
+        );
+        assert_eq!(chronicle.conclude(), None);
+    }
+
+    #[test]
+    fn a_master_has_the_addresses_and_sends_adverts() {
+        let mut chronicle = chronicle();
+        chronicle.begin_cause(Instant(0));
+        chronicle.take(&[
+            at(10, Happening::Appeared(A, VIP)),
+            at(20, Happening::Sent(B, advert(90))),
+            at(30, Happening::Sent(A, advert(100))),
+        ]);
+        assert_eq!(chronicle.masters(0, Instant(40_000)), [A]);
+        chronicle.take(&[at(50, Happening::Appeared(B, VIP))]);
+        assert_eq!(chronicle.masters(0, Instant(60_000)), [A, B]);
+        // Three silent intervals later the one that sends is left; the address is on both all the same.
+        chronicle.take(&[at(3_000, Happening::Sent(B, advert(90)))]);
+        assert_eq!(chronicle.masters(0, Instant(3_100_000)), [B]);
+        chronicle.take(&[at(3_200, Happening::Vanished(A, VIP))]);
+        let told = chronicle.conclude().unwrap();
+        assert!(told.contains("VI_1 nowhere → b, on two nodes for 3.150 s"), "{told}");
+    }
+
+    #[test]
+    fn what_a_daemon_logs_is_quoted_without_its_time_when_it_matters() {
+        let mut chronicle = chronicle();
+        let line = |text: &str| {
+            at(
+                5,
+                Happening::Line(A, "vrrpd".into(), format!("Wed Nov 25 13:30:24 2026: {text}")),
+            )
+        };
+        let lines = chronicle.take(&[line("(VI_1) Entering MASTER STATE"), line("Startup complete")]);
+        assert_eq!(lines, ["    0.005            a  says: (VI_1) Entering MASTER STATE\n"]);
+    }
 }

@@ -37,8 +37,6 @@ pub(super) struct Member {
     pub(super) prepared: Prepared,
     pub(super) condition: Condition,
     daemon: Option<ProgramId>,
-    /// What its cables are like, in a word.
-    pub(super) link: String,
     /// Gates that are closed.
     pub(super) closed: BTreeSet<usize>,
     /// Its log.
@@ -91,7 +89,6 @@ impl Cluster {
             prepared,
             condition: Condition::Gone,
             daemon: None,
-            link: "up".into(),
             closed: BTreeSet::new(),
             log: VecDeque::new(),
         });
@@ -246,7 +243,6 @@ impl Cluster {
             Cut::Outbound => "is not heard, but hears",
         };
         let on = interface.map_or_else(String::new, |interface| format!(" on {interface}"));
-        self.describe_link(id)?;
         Ok(Ok(format!("{}{on} {text}; its link stays up", self.lab.name(id))))
     }
 
@@ -255,7 +251,6 @@ impl Cluster {
             return Ok(Err(refusal));
         }
         self.lab.set_link_carrier(id, interface, false)?;
-        self.member_mut(id)?.link = "unplugged".into();
         let what = interface.unwrap_or("all interfaces");
         Ok(Ok(format!("unplug {what} of {}: no carrier", self.lab.name(id))))
     }
@@ -263,7 +258,6 @@ impl Cluster {
     pub(super) fn heal(&mut self, id: NodeId) -> Answer {
         self.lab.set_link_carrier(id, None, true)?;
         self.lab.heal(id)?;
-        self.describe_link(id)?;
         Ok(Ok(format!("mend the cables of {}", self.lab.name(id))))
     }
 
@@ -279,19 +273,6 @@ impl Cluster {
                 known.join(", ")
             )
         })
-    }
-
-    fn describe_link(&mut self, id: NodeId) -> io::Result<()> {
-        let cuts: BTreeSet<_> = self.lab.node(id).into_iter().flat_map(|node| node.cuts()).collect();
-        let text = match cuts.into_iter().collect::<Vec<_>>().as_slice() {
-            [(false, false)] | [] => "up",
-            [(true, true)] => "cut",
-            [(true, false)] => "cut in",
-            [(false, true)] => "cut out",
-            _ => "partly cut",
-        };
-        self.member_mut(id)?.link = text.into();
-        Ok(())
     }
 
     /// Runs a shell command in a node.

@@ -120,7 +120,10 @@ impl Lab {
     /// # Errors
     /// When the kernel refuses, or there is no such interface.
     pub fn set_link_carrier(&mut self, id: NodeId, interface: Option<&str>, up: bool) -> io::Result<()> {
-        self.each_link(id, interface, |rtnl, link| rtnl.set_up(link.port, up))
+        self.each_link(id, interface, |rtnl, link| {
+            link.unplugged = !up;
+            rtnl.set_up(link.port, up)
+        })
     }
 
     fn each_link(

@@ -43,6 +43,8 @@ pub(super) struct Link {
     pub(super) deaf: bool,
     /// Whether the node is not heard.
     pub(super) mute: bool,
+    /// Whether the plug is pulled.
+    pub(super) unplugged: bool,
 }
 
 /// A node.
@@ -92,9 +94,19 @@ impl Node {
         self.links.iter().map(|link| link.name.as_str())
     }
 
-    /// Of each interface: whether it hears nothing, and whether it is not heard.
-    pub(super) fn cuts(&self) -> Vec<(bool, bool)> {
-        self.links.iter().map(|link| (link.deaf, link.mute)).collect()
+    /// Its interfaces, each with what its cable is like, in a word or two.
+    pub(super) fn cables(&self) -> Vec<(&str, &'static str)> {
+        let words = |link: &Link| match (link.unplugged, link.deaf, link.mute) {
+            (true, ..) => "unplugged",
+            (_, true, true) => "cut",
+            (_, true, false) => "cut in",
+            (_, false, true) => "cut out",
+            (false, false, false) => "up",
+        };
+        self.links
+            .iter()
+            .map(|link| (link.name.as_str(), words(link)))
+            .collect()
     }
 
     /// The bridge of a port, when it is one of this node's.

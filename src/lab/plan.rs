@@ -63,6 +63,8 @@ pub(super) struct Router {
     pub(super) interval: Micros,
     /// The nodes that have it, each with the addresses that it holds as master, in the order of its file.
     pub(super) vips: BTreeMap<usize, Vec<IpAddr>>,
+    /// The interface that it lives on in each of them.
+    pub(super) interfaces: BTreeMap<usize, String>,
 }
 
 impl Router {
@@ -248,12 +250,14 @@ fn routers(files: &[(String, Model)], bridges: &Bridges) -> Vec<Router> {
                         vrid,
                         interval: Micros::ZERO,
                         vips: BTreeMap::new(),
+                        interfaces: BTreeMap::new(),
                     });
                     let Some(new) = routers.last_mut() else { continue };
                     new
                 }
             };
             router.interval = router.interval.max(instance.advert_interval.duration());
+            router.interfaces.insert(node, home(instance));
             let vips = router.vips.entry(node).or_default();
             vips.extend(
                 instance

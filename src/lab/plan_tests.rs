@@ -170,3 +170,37 @@ fn both_families_on_one_interface_are_two_routers() {
     assert_eq!(shown(&plan), ["n1 eth0@0 192.0.2.11/24 2001:db8::11/64"]);
     assert_eq!(plan.routers.len(), 2);
 }
+
+/// Whatever people write: every instance has its interface on a bridge, and nobody's chosen address is anybody else's.
+#[test]
+fn every_file_of_the_collection_gets_a_sound_plan() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/wild");
+    let mut planned = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read(entry.unwrap().path()).unwrap();
+        let Some(model) = load_text(&String::from_utf8_lossy(&text), &NoHost).model else {
+            continue;
+        };
+        // Twice the same file: two nodes with the same source address are refused, and that is sound.
+        let twice = [("a".to_owned(), model.clone()), ("b".to_owned(), model.clone())];
+        let Ok(plan) = plan(&twice) else { continue };
+        planned += usize::from(!model.instances.is_empty());
+        let mut owners: BTreeMap<IpAddr, (usize, String)> = BTreeMap::new();
+        for (node, links) in plan.nodes.iter().enumerate() {
+            for instance in &model.instances {
+                let home = home(instance);
+                assert!(home == "lo" || links.iter().any(|link| link.name == home), "{home}");
+            }
+            for link in links {
+                assert!(link.bridge < plan.bridges);
+                for (address, _, origin) in &link.addresses {
+                    let vip = plan.routers.iter().any(|router| router.addresses().contains(address));
+                    assert!(*origin != Origin::Chosen || !vip, "{address}");
+                    let other = owners.insert(*address, (node, link.name.clone()));
+                    assert!(*origin != Origin::Chosen || other.is_none(), "{address}");
+                }
+            }
+        }
+    }
+    assert!(planned > 20, "{planned}");
+}

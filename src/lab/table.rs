@@ -60,7 +60,7 @@ pub(super) fn rows(
                 state(member, instance),
                 Cell(instance.map_or_else(|| "-".into(), text::priority), Look::Plain),
                 addresses(&held, vips.len(), member),
-                link(member),
+                link(cluster, router, id),
                 checks(member, instance),
             ]);
         }
@@ -105,9 +105,20 @@ fn addresses(held: &[std::net::IpAddr], all: usize, member: &Member) -> Cell {
     Cell(words.join(" "), Look::Good)
 }
 
-fn link(member: &Member) -> Cell {
-    let look = if member.link == "up" { Look::Plain } else { Look::Bad };
-    Cell(member.link.clone(), look)
+/// The cable of the router's own interface, and those of others when they are not as they should be.
+fn link(cluster: &Cluster, router: &Router, id: NodeId) -> Cell {
+    let own = router.interfaces.get(&id.0).map_or("", String::as_str);
+    let cables = cluster.lab.node(id).map(super::Node::cables).unwrap_or_default();
+    let mut words: Vec<String> = Vec::new();
+    for (interface, state) in cables {
+        if interface == own {
+            words.insert(0, state.to_owned());
+        } else if state != "up" {
+            words.push(format!("{interface} {state}"));
+        }
+    }
+    let look = if words == ["up"] { Look::Plain } else { Look::Bad };
+    Cell(words.join(", "), look)
 }
 
 fn checks(member: &Member, instance: Option<&InstanceStatus>) -> Cell {

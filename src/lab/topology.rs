@@ -178,6 +178,7 @@ impl Lab {
             port,
             deaf: false,
             mute: false,
+            unplugged: false,
         });
         Ok(())
     }
