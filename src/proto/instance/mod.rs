@@ -8,7 +8,10 @@ mod announce;
 mod auth;
 mod backup;
 mod claims;
+mod faults;
+mod heard;
 mod master;
+mod member;
 mod peers;
 mod state;
 mod transmit;
@@ -21,20 +24,18 @@ pub(super) use state::State;
 use super::action::{Action, AddressWish, StateChange, StateName};
 use super::counters::Counters;
 use super::group::Others;
-use super::limiter::{Bucket, Cause, OnceTable};
-use super::log_event::{DropDetail, InstanceLine, LogEvent};
+use super::limiter::{Bucket, OnceTable};
+use super::log_event::{InstanceLine, LogEvent};
 use super::mutant::{Mutant, Mutation};
 use super::pacer::Pacer;
-use super::reason::{Reason, TrackerKind, Transition};
-use super::snapshot::{TrackerStatus, Verdict};
+use super::reason::{Reason, Transition};
 use super::timer::Timer;
 use super::tracking::ScriptTracker;
 use super::world::World;
 use crate::model::{
-    AdvertInterval, Family, IfName, Instance as Config, InstanceId, Instant, Micros, OldUnicastChecksum, Priority,
-    Ticket, Transport, Version, VirtualAddress,
+    AdvertInterval, Family, IfName, Instance as Config, InstanceId, Instant, Micros, Priority, Ticket, Version,
+    VirtualAddress,
 };
-use crate::wire::vrrp::ChecksumForm;
 use peers::Peers;
 use state::{Backup, Master};
 use std::collections::{BTreeMap, VecDeque};
@@ -194,167 +195,6 @@ impl Instance {
         }
     }
 
-    fn log_start_faults(&self, ctx: &mut Context<'_>) {
-        for fault in &self.faults {
-            let line = match fault {
-                Reason::InterfaceDown { interface, .. } => InstanceLine::FaultAtStartInterface {
-                    interface: interface.clone(),
-                },
-                Reason::NoSourceAddress { .. } => InstanceLine::FaultAtStartNoAddress {
-                    family: self.config.family,
-                },
-                Reason::TrackerFailed { name, .. } => InstanceLine::FaultAtStartScript { script: name.clone() },
-                other @ (Reason::Startup
-                | Reason::AddressOwner
-                | Reason::MasterDown { .. }
-                | Reason::MasterReleased { .. }
-                | Reason::Preempted { .. }
-                | Reason::HigherPriority { .. }
-                | Reason::HigherAddress { .. }
-                | Reason::TrackerPending { .. }
-                | Reason::FaultCleared
-                | Reason::Group { .. }
-                | Reason::AddressLost { .. }
-                | Reason::Stalled { .. }
-                | Reason::ConfigurationFault { .. }
-                | Reason::Reload
-                | Reason::Shutdown) => InstanceLine::FaultConfiguration {
-                    detail: other.to_string(),
-                },
-            };
-            self.log(line, ctx.out);
-        }
-    }
-
-    /// A first result that is missing, its own or its group's: the instance stays in Init until it has come (behaviour §5.1).
-    fn waits_for(&mut self, ctx: &Context<'_>) -> Option<Reason> {
-        self.own_pending = self.own_waits_for(ctx);
-        self.own_pending.clone().or_else(|| ctx.others.pending.clone())
-    }
-
-    /// What keeps it from taking part: its own faults, and its group's.
-    fn find_faults(&mut self, ctx: &Context<'_>) -> Vec<Reason> {
-        let mut faults = self.own_faults(ctx);
-        self.own_fault = faults.first().cloned();
-        faults.extend(ctx.others.fault.clone());
-        faults
-    }
-
-    /// Its own faults and missing results, for the others of its group.
-    pub(super) fn look(&mut self, ctx: &mut Context<'_>) {
-        self.own_fault = self.own_faults(ctx).into_iter().next();
-        self.own_pending = self.own_waits_for(ctx);
-    }
-
-    /// Whether it is an address owner that does not wait.
-    pub(super) fn starts_as_master(&self) -> bool {
-        self.config.is_owner() && self.config.state == crate::model::WantedState::Master
-    }
-
-    /// Another member of its group has become master.
-    pub(super) fn follow_to_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
-        if matches!(self.state, State::Backup(_)) {
-            self.enter_master(reason, ctx);
-        }
-    }
-
-    /// Another member of its group has left master: for a better router, or because it lost an address.
-    pub(super) fn follow_to_backup(&mut self, reason: Reason, lost: bool, ctx: &mut Context<'_>) {
-        if !self.is_master() {
-            return;
-        }
-        if lost {
-            self.send_release(ctx);
-            let until = ctx.now + self.skew_time(ctx.mutation);
-            self.enter_backup_until(until, reason, ctx);
-        } else {
-            self.enter_backup(reason, ctx);
-        }
-    }
-
-    /// Whether it went to Backup because an address was lost.
-    pub(super) const fn lost_address(&self) -> bool {
-        matches!(self.reason, Reason::AddressLost { .. })
-    }
-
-    /// Whether all its news have been told.
-    pub(super) fn has_told(&self) -> bool {
-        self.pending.is_empty()
-    }
-
-    fn own_waits_for(&self, ctx: &Context<'_>) -> Option<Reason> {
-        let pending = |script: &ScriptTracker| script.status == TrackerStatus::Pending;
-        self.fault_scripts(ctx)
-            .find(|s| pending(s))
-            .map(|s| Reason::TrackerPending {
-                name: s.script.name.clone(),
-            })
-    }
-
-    /// Scripts of weight 0.
-    fn fault_scripts<'c>(&self, ctx: &Context<'c>) -> impl Iterator<Item = &'c ScriptTracker> {
-        let scripts = ctx.scripts;
-        let ids: Vec<_> = self
-            .config
-            .track_scripts
-            .iter()
-            .filter(|t| t.weight.is_fault())
-            .map(|t| t.script)
-            .collect();
-        ids.into_iter()
-            .filter_map(move |id| scripts.get(usize::try_from(id.0).ok()?))
-    }
-
-    /// Every cause that keeps the instance from taking part. No bookkeeping: the causes are looked up when something changed.
-    fn own_faults(&self, ctx: &Context<'_>) -> Vec<Reason> {
-        let mut faults = Vec::new();
-        let own = self
-            .config
-            .interface
-            .iter()
-            .filter(|name| !self.config.dont_track_primary || ctx.world.link(name).is_none());
-        let vips = self
-            .addresses
-            .iter()
-            .filter(|vip| !vip.no_track)
-            .map(|vip| &vip.interface);
-        let vips = vips.filter(|name| !self.config.dont_track_primary || Some(*name) != self.config.interface.as_ref());
-        let tracked = self
-            .config
-            .track_interfaces
-            .iter()
-            .filter(|t| t.weight.is_fault())
-            .map(|t| &t.interface);
-        for interface in own.chain(vips).chain(tracked) {
-            let missing = ctx.world.link(interface).is_none();
-            let fault = Reason::InterfaceDown {
-                interface: interface.clone(),
-                missing,
-            };
-            if !ctx.world.runs(interface) && !faults.contains(&fault) {
-                faults.push(fault);
-            }
-        }
-        if ctx.world.source_of(&self.config).is_none() {
-            faults.push(Reason::NoSourceAddress {
-                interface: self.config.interface.clone(),
-            });
-        }
-        if let Some((call, errno)) = &self.socket_error {
-            let detail = format!("cannot open its socket: {call}, error {errno}");
-            faults.push(Reason::ConfigurationFault { detail });
-        }
-        let failed = self.fault_scripts(ctx).filter(|s| s.status == TrackerStatus::Down);
-        if !ctx.mutation.is(Mutant::FaultIgnored) {
-            faults.extend(failed.map(|s| Reason::TrackerFailed {
-                kind: TrackerKind::Script,
-                name: s.script.name.clone(),
-                detail: s.last_failure.clone(),
-            }));
-        }
-        faults
-    }
-
     /// `base + Σ contributions`, 1 to 254; an owner has always 255 (behaviour §4).
     fn priority_of(&self, ctx: &Context<'_>) -> Priority {
         if self.config.is_owner() {
@@ -457,119 +297,6 @@ impl Instance {
             self.config.down_timer_adverts.get()
         };
         self.master_interval.duration().times(u64::from(adverts)) + self.skew_time(mutation)
-    }
-
-    /// An advert for this VRID, judged.
-    pub(super) fn on_advert(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
-        if matches!(self.state, State::Init | State::Fault) {
-            return;
-        }
-        if self.source == Some(arrived.source) {
-            self.own_address_heard(arrived, at, ctx);
-            return;
-        }
-        let known_sender = self.last_master == Some(arrived.source);
-        let compare = self.is_master() || !known_sender || !self.config.skip_check_adv_addr;
-        let owner_ignores = self.config.owner_ignore_adverts && self.effective.is_owner();
-        let wall = ctx.wall.map(|wall| wall.saturating_sub(ctx.now.since(at)));
-        let memory = &mut self.memory;
-        match judge(
-            &self.config,
-            memory,
-            owner_ignores,
-            compare,
-            arrived,
-            wall,
-            ctx.mutation,
-        ) {
-            Ok(heard) => self.on_heard(&heard, at, ctx),
-            Err(why) => self.on_dropped(why, arrived, at, ctx),
-        }
-    }
-
-    /// Our own advert came back, or somebody else has our address: neither may move anything.
-    fn own_address_heard(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
-        let equal = self.is_master() && arrived.view.priority() == self.effective;
-        if equal && self.once.first(Cause::OwnAddress, arrived.source) {
-            self.log(InstanceLine::EqualPriorityOwnAddress, ctx.out);
-        }
-        self.on_dropped(DropDetail::OwnAdvert, arrived, at, ctx);
-    }
-
-    fn on_dropped(&mut self, why: DropDetail, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
-        let reason = why.reason();
-        self.counters.count_dropped(reason);
-        self.peers
-            .note(arrived.source, arrived.view.priority(), Verdict::Dropped(reason), at);
-        if self.once.first(Cause::Dropped(reason), arrived.source) {
-            self.log(
-                InstanceLine::Dropped {
-                    from: arrived.source,
-                    why,
-                },
-                ctx.out,
-            );
-        }
-        let mdi = self.master_down_interval(ctx.mutation);
-        match &mut self.state {
-            State::Backup(backup) if ctx.mutation.is(Mutant::InvalidRearmsBackup) => backup.master_down = at + mdi,
-            State::Master(master) if ctx.mutation.is(Mutant::InvalidRearmsMaster) => {
-                master.next_advert = at + self.config.advert_interval.duration();
-            }
-            State::Init | State::Backup(_) | State::Master(_) | State::Fault => {}
-        }
-    }
-
-    fn on_heard(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
-        self.counters.adverts_received += 1;
-        if heard.priority == Priority::RELEASE {
-            self.counters.priority_zero_received += 1;
-        }
-        self.note_differences(heard, ctx.out);
-        if heard.form == ChecksumForm::OldUnicast && !self.old_checksum && self.follows_old_checksum() {
-            self.old_checksum = true;
-            self.cache = None;
-            self.log(InstanceLine::OldUnicastChecksum, ctx.out);
-        }
-        match &self.state {
-            State::Backup(_) => self.backup_heard(heard, at, ctx),
-            State::Master(_) => self.master_heard(heard, at, ctx),
-            State::Init | State::Fault => {}
-        }
-    }
-
-    fn follows_old_checksum(&self) -> bool {
-        matches!(
-            self.config.transport,
-            Transport::Unicast {
-                old_checksum: OldUnicastChecksum::Auto,
-                ..
-            }
-        )
-    }
-
-    fn note_differences(&mut self, heard: &Heard, out: &mut VecDeque<Action>) {
-        use super::log_event::Difference;
-        for what in &heard.differences {
-            let (cause, counter) = match what {
-                Difference::AddressCount { .. } => (Cause::AddressCount, &mut self.counters.address_list_mismatches),
-                Difference::AddressMissing { .. } => {
-                    (Cause::AddressMissing, &mut self.counters.address_list_mismatches)
-                }
-                Difference::Interval { .. } => (Cause::Interval, &mut self.counters.interval_mismatches),
-                Difference::ClockSkew { .. } => (Cause::ClockSkew, &mut self.counters.clock_skews),
-            };
-            *counter += 1;
-            if self.once.first(cause, heard.source) {
-                self.log(
-                    InstanceLine::Differs {
-                        from: heard.source,
-                        what: what.clone(),
-                    },
-                    out,
-                );
-            }
-        }
     }
 
     /// Runs what is due. Order as in [`Timer`].

@@ -1,0 +1,125 @@
+//! An advert for this VRID: judged, counted, and given to the state that it concerns.
+
+use super::{Arrived, Context, Heard, Instance, State, judge};
+use crate::model::{Instant, OldUnicastChecksum, Priority, Transport};
+use crate::proto::action::Action;
+use crate::proto::limiter::Cause;
+use crate::proto::log_event::{Difference, DropDetail, InstanceLine};
+use crate::proto::mutant::Mutant;
+use crate::proto::snapshot::Verdict;
+use crate::wire::vrrp::ChecksumForm;
+use std::collections::VecDeque;
+
+impl Instance {
+    /// An advert for this VRID, judged.
+    pub(in crate::proto) fn on_advert(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
+        if matches!(self.state, State::Init | State::Fault) {
+            return;
+        }
+        if self.source == Some(arrived.source) {
+            self.own_address_heard(arrived, at, ctx);
+            return;
+        }
+        let known_sender = self.last_master == Some(arrived.source);
+        let compare = self.is_master() || !known_sender || !self.config.skip_check_adv_addr;
+        let owner_ignores = self.config.owner_ignore_adverts && self.effective.is_owner();
+        let wall = ctx.wall.map(|wall| wall.saturating_sub(ctx.now.since(at)));
+        let memory = &mut self.memory;
+        match judge(
+            &self.config,
+            memory,
+            owner_ignores,
+            compare,
+            arrived,
+            wall,
+            ctx.mutation,
+        ) {
+            Ok(heard) => self.on_heard(&heard, at, ctx),
+            Err(why) => self.on_dropped(why, arrived, at, ctx),
+        }
+    }
+
+    /// Our own advert came back, or somebody else has our address: neither may move anything.
+    pub(super) fn own_address_heard(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
+        let equal = self.is_master() && arrived.view.priority() == self.effective;
+        if equal && self.once.first(Cause::OwnAddress, arrived.source) {
+            self.log(InstanceLine::EqualPriorityOwnAddress, ctx.out);
+        }
+        self.on_dropped(DropDetail::OwnAdvert, arrived, at, ctx);
+    }
+
+    pub(super) fn on_dropped(&mut self, why: DropDetail, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
+        let reason = why.reason();
+        self.counters.count_dropped(reason);
+        self.peers
+            .note(arrived.source, arrived.view.priority(), Verdict::Dropped(reason), at);
+        if self.once.first(Cause::Dropped(reason), arrived.source) {
+            self.log(
+                InstanceLine::Dropped {
+                    from: arrived.source,
+                    why,
+                },
+                ctx.out,
+            );
+        }
+        let mdi = self.master_down_interval(ctx.mutation);
+        match &mut self.state {
+            State::Backup(backup) if ctx.mutation.is(Mutant::InvalidRearmsBackup) => backup.master_down = at + mdi,
+            State::Master(master) if ctx.mutation.is(Mutant::InvalidRearmsMaster) => {
+                master.next_advert = at + self.config.advert_interval.duration();
+            }
+            State::Init | State::Backup(_) | State::Master(_) | State::Fault => {}
+        }
+    }
+
+    pub(super) fn on_heard(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        self.counters.adverts_received += 1;
+        if heard.priority == Priority::RELEASE {
+            self.counters.priority_zero_received += 1;
+        }
+        self.note_differences(heard, ctx.out);
+        if heard.form == ChecksumForm::OldUnicast && !self.old_checksum && self.follows_old_checksum() {
+            self.old_checksum = true;
+            self.cache = None;
+            self.log(InstanceLine::OldUnicastChecksum, ctx.out);
+        }
+        match &self.state {
+            State::Backup(_) => self.backup_heard(heard, at, ctx),
+            State::Master(_) => self.master_heard(heard, at, ctx),
+            State::Init | State::Fault => {}
+        }
+    }
+
+    pub(super) fn follows_old_checksum(&self) -> bool {
+        matches!(
+            self.config.transport,
+            Transport::Unicast {
+                old_checksum: OldUnicastChecksum::Auto,
+                ..
+            }
+        )
+    }
+
+    pub(super) fn note_differences(&mut self, heard: &Heard, out: &mut VecDeque<Action>) {
+        for what in &heard.differences {
+            let (cause, counter) = match what {
+                Difference::AddressCount { .. } => (Cause::AddressCount, &mut self.counters.address_list_mismatches),
+                Difference::AddressMissing { .. } => {
+                    (Cause::AddressMissing, &mut self.counters.address_list_mismatches)
+                }
+                Difference::Interval { .. } => (Cause::Interval, &mut self.counters.interval_mismatches),
+                Difference::ClockSkew { .. } => (Cause::ClockSkew, &mut self.counters.clock_skews),
+            };
+            *counter += 1;
+            if self.once.first(cause, heard.source) {
+                self.log(
+                    InstanceLine::Differs {
+                        from: heard.source,
+                        what: what.clone(),
+                    },
+                    out,
+                );
+            }
+        }
+    }
+}
