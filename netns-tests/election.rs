@@ -3,6 +3,7 @@
 
 use crate::check::{Check, Needs, Twin};
 use crate::jobs::Outcome;
+use crate::seed::needs;
 use crate::stage::{KEEPALIVED, Speaker, Stage, node};
 use nix::sys::signal::Signal;
 use std::io;
@@ -272,9 +273,13 @@ pub(crate) fn checks() -> Vec<Check> {
             oracle: "two keepalived nodes; addresses in the nodes' kernels",
             twin: Twin {
                 what: scenario.twin.to_owned(),
+                sees: "spoiled",
                 jobs: vec![job("kk"), format!("{} spoiled", job("vv"))],
             },
-            needs: vec![Needs::Program(KEEPALIVED)],
+            needs: match scenario.tracker {
+                Some(_) => needs(&[KEEPALIVED]),
+                None => vec![Needs::Program(KEEPALIVED)],
+            },
         }
     };
     KINDS

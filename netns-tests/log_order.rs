@@ -1,10 +1,10 @@
 //! What the first user reads in the log when haproxy stops on the master: the lines and their order, as keepalived has them.
 //! The user's own files, unchanged; the check runs as root although there is no user `keepalived_script`.
 
-use crate::check::{Check, Needs, Twin};
+use crate::check::{Check, Twin};
 use crate::differences;
 use crate::jobs::Outcome;
-use crate::seed::{CALM, HAPROXY, NETSTAT, VIP, nodes, start_haproxy};
+use crate::seed::{CALM, HAPROXY, NETSTAT, VIP, needs, nodes, start_haproxy};
 use crate::stage::{KEEPALIVED, Speaker, Stage};
 use nix::sys::signal::Signal;
 use std::io;
@@ -50,9 +50,10 @@ pub(crate) fn checks() -> Vec<Check> {
             oracle: "keepalived's log of the same test; the seed's list",
             twin: Twin {
                 what: "vrrpd runs without -D".into(),
+                sees: "not in its place: (VI_1) removing VIPs.",
                 jobs: vec![job("kk"), format!("{} spoiled", job("vv"))],
             },
-            needs: [KEEPALIVED, HAPROXY, program].map(Needs::Program).into(),
+            needs: needs(&[KEEPALIVED, HAPROXY, program]),
         }
     };
     vec![check("port", NETSTAT), check("killall", KILLALL)]

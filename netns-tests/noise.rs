@@ -26,6 +26,7 @@ pub(crate) fn checks() -> Vec<Check> {
         oracle: "the master's adverts counted on the wire; addresses in the kernels",
         twin: Twin {
             what: "keepalived, whose advert timer any packet re-arms".into(),
+            sees: "adverts:",
             jobs: vec![format!("{job} k")],
         },
         needs: vec![Needs::Program(KEEPALIVED)],

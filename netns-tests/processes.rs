@@ -27,6 +27,8 @@ struct Case {
     /// What happens, and what is seen then.
     play: fn(&mut Scene) -> io::Result<()>,
     twin: &'static str,
+    /// What the judge says to the twin.
+    sees: &'static str,
 }
 
 const CASES: &[Case] = &[
@@ -34,36 +36,43 @@ const CASES: &[Case] = &[
         name: "kill-daemon",
         play: kill_daemon,
         twin: "the supervisor is stopped, so nobody guards",
+        sees: "address gone",
     },
     Case {
         name: "kill-supervisor",
         play: kill_supervisor,
         twin: "the daemon is stopped, so it cannot end",
+        sees: "processes left",
     },
     Case {
         name: "kill-both",
         play: kill_both,
         twin: "the next daemon has another address",
+        sees: "address gone",
     },
     Case {
         name: "term",
         play: term,
         twin: "SIGKILL to all processes instead of SIGTERM",
+        sees: "address gone",
     },
     Case {
         name: "hangup-unchanged",
         play: hangup_unchanged,
         twin: "the file has another address",
+        sees: "moves of the address",
     },
     Case {
         name: "hangup-bad-file",
         play: hangup_bad_file,
         twin: "keepalived, which ends by a bad file",
+        sees: "the same processes",
     },
     Case {
         name: "other-signals",
         play: other_signals,
         twin: "SIGTERM is one of them",
+        sees: "the same processes",
     },
 ];
 
@@ -78,6 +87,7 @@ pub(crate) fn checks() -> Vec<Check> {
             oracle: "addresses in the kernels, /proc, the wire",
             twin: Twin {
                 what: case.twin.to_owned(),
+                sees: case.sees,
                 jobs: vec![format!("processes {} {twin}", case.name)],
             },
             needs: keepalived.then_some(Needs::Program(KEEPALIVED)).into_iter().collect(),

@@ -1,7 +1,8 @@
 //! Who a check runs as, and with which environment, umask, directory and descriptors: the same as with keepalived.
 
-use crate::check::{Check, Needs, Twin};
+use crate::check::{Check, Twin};
 use crate::jobs::Outcome;
+use crate::seed::needs;
 use crate::stage::{KEEPALIVED, Speaker, Stage, node};
 use std::fs;
 use std::io;
@@ -23,9 +24,10 @@ pub(crate) fn checks() -> Vec<Check> {
         oracle: "what keepalived's check sees of itself; the owner of the file that it writes",
         twin: Twin {
             what: "the script's user is root".into(),
+            sees: "owner",
             jobs: vec![job("k"), job("v spoiled")],
         },
-        needs: vec![Needs::Root, Needs::Program(KEEPALIVED)],
+        needs: needs(&[KEEPALIVED]),
     }]
 }
 

@@ -27,17 +27,26 @@ const HAPROXY_CFG: &str = include_str!("../conf/seed/haproxy.cfg");
 /// The node of the client.
 const WORKER: usize = 3;
 
-const FAULTS: [(&str, &str); 4] = [
-    ("haproxy", "the check on the first node never fails"),
-    ("kill", "the other nodes run no daemon"),
-    ("cut", "the other nodes run no daemon"),
-    ("cut-told", "without higher_prio_send_advert nobody is told"),
+/// What happens; what is wrong in the twin, and what the judge says to that.
+const FAULTS: [(&str, &str, &str); 4] = [
+    (
+        "haproxy",
+        "the check on the first node never fails",
+        "client without connection",
+    ),
+    ("kill", "the other nodes run no daemon", "client without connection"),
+    ("cut", "the other nodes run no daemon", "client without connection"),
+    (
+        "cut-told",
+        "without higher_prio_send_advert nobody is told",
+        "not served at the end",
+    ),
 ];
 /// The oracle, vrrpd alone, and the address moving from either to the other.
 const TRIOS: [&str; 4] = ["kkk", "vvv", "kvv", "vkk"];
 
 pub(crate) fn checks() -> Vec<Check> {
-    let check = |name: &str, twin: &str, files: &str, trios: &[&str]| {
+    let check = |(name, twin, sees): (&str, &str, &'static str), files: &str, trios: &[&str]| {
         let job = |trio: &str| format!("seed {name} {files} {trio}");
         Check {
             name: format!("seed::{name}::{files}"),
@@ -46,15 +55,22 @@ pub(crate) fn checks() -> Vec<Check> {
             oracle: "a TCP client of VIP:9443; three keepalived nodes; addresses in the kernels",
             twin: Twin {
                 what: twin.to_owned(),
+                sees,
                 jobs: vec![job("kkk"), format!("{} spoiled", job("vvv"))],
             },
-            needs: [KEEPALIVED, HAPROXY, NETSTAT].map(Needs::Program).into(),
+            needs: needs(&[KEEPALIVED, HAPROXY, NETSTAT]),
         }
     };
-    let ranked = FAULTS.iter().map(|(name, twin)| check(name, twin, "ranked", &TRIOS));
+    let ranked = FAULTS.iter().map(|fault| check(*fault, "ranked", &TRIOS));
     // With the user's files all are equal, and which of the others wins is a race.
-    let equal = check(FAULTS[0].0, FAULTS[0].1, "equal", &["kkk", "vvv"]);
+    let equal = check(FAULTS[0], "equal", &["kkk", "vvv"]);
     ranked.chain([equal]).collect()
+}
+
+/// keepalived cannot run a check as the root of a user namespace, and takes that for success.
+pub(crate) fn needs(programs: &[&'static str]) -> Vec<Needs> {
+    let programs = programs.iter().copied().map(Needs::Program);
+    [Needs::Root].into_iter().chain(programs).collect()
 }
 
 /// Same masters as three of keepalived; the client is served again in time.

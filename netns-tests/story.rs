@@ -4,6 +4,10 @@ use std::fmt::Write;
 use vrrpd::lab::{Happening, Lab, Seen};
 use vrrpd::model::Instant;
 
+/// Lines that are told of a long story.
+const BEGINNING: usize = 500;
+const END: usize = 1_000;
+
 /// The story of a lab; `notes` says what was done to it.
 pub(crate) fn tell(lab: &Lab, notes: &[(Instant, String)]) -> String {
     let mut lines: Vec<(Instant, String)> = notes.iter().map(|(at, text)| (*at, format!("==== {text}"))).collect();
@@ -13,6 +17,15 @@ pub(crate) fn tell(lab: &Lab, notes: &[(Instant, String)]) -> String {
             .map(|moment| (moment.at, happening(lab, &moment.what))),
     );
     lines.sort_by_key(|(at, _)| *at);
+    // A flood of frames is no story.
+    if lines.len() > BEGINNING + END {
+        let left_out = lines.len() - BEGINNING - END;
+        let (at, _) = lines[BEGINNING];
+        lines.splice(
+            BEGINNING..lines.len() - END,
+            [(at, format!("... {left_out} lines left out"))],
+        );
+    }
     let mut text = String::new();
     let mut repeated = 0;
     for (index, (at, line)) in lines.iter().enumerate() {

@@ -146,7 +146,7 @@ const SLACK_MS: u64 = 500;
 
 pub(crate) fn checks() -> Vec<Check> {
     let check = |case: &Case| {
-        let (instead_of, has, _) = case.twin;
+        let (instead_of, has, sees) = case.twin;
         Check {
             name: format!("wire::{}", case.name),
             jobs: ["k", "v"].map(|speaker| format!("wire {} {speaker}", case.name)).into(),
@@ -158,6 +158,7 @@ pub(crate) fn checks() -> Vec<Check> {
                     has.replace('\n', ""),
                     instead_of.replace('\n', "")
                 ),
+                sees,
                 jobs: vec![format!("wire {} k", case.name), format!("wire {} v spoiled", case.name)],
             },
             needs: vec![Needs::Program(KEEPALIVED)],
