@@ -1,17 +1,19 @@
 //! Adverts that nobody may believe, built by hand and sent by a stranger on the LAN; and an ear that hears one node only.
 
 use pnet_packet::ip::IpNextHeaderProtocol;
-use pnet_packet::util::{checksum, ipv4_checksum};
+use pnet_packet::util::{checksum, ipv4_checksum, ipv6_checksum};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use vrrpd::model::{Instant, Micros};
 use vrrpd::system::clock;
 
-pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 pub(crate) const VRID: u8 = 51;
-const VIP: [u8; 4] = [192, 0, 2, 100];
+const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+pub(crate) const VIP6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x100);
 
 /// What is wrong with an advert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +29,8 @@ pub(crate) enum Wrong {
 }
 
 impl Wrong {
-    /// What can be wrong in either version, then what only version 2 has.
-    pub(crate) const ALL: [Self; 8] = [
+    /// What can be wrong in every version, then what only version 2 has.
+    const ALL: [Self; 8] = [
         Self::Checksum,
         Self::Ttl,
         Self::Version,
@@ -38,7 +40,7 @@ impl Wrong {
         Self::AuthType,
         Self::Interval,
     ];
-    pub(crate) const OF_BOTH: usize = 5;
+    const OF_BOTH: usize = 5;
 
     /// The counter of `vrrpd status --json` that has to move.
     pub(crate) fn counter(self) -> &'static str {
@@ -55,9 +57,36 @@ impl Wrong {
     }
 }
 
-/// An IPv4 packet with an advert of priority 200, right but for one thing. Version 2 has the password `1111`.
-fn packet(version: u8, source: Ipv4Addr, wrong: Wrong) -> Vec<u8> {
-    let version = if wrong == Wrong::Version { 5 - version } else { version };
+/// The protocol of the nodes that are disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lan {
+    V2,
+    V3,
+    V3Ipv6,
+}
+
+impl Lan {
+    pub(crate) fn version(self) -> u8 {
+        if self == Self::V2 { 2 } else { 3 }
+    }
+
+    /// What can be wrong with an advert here.
+    pub(crate) fn wrongs(self) -> &'static [Wrong] {
+        if self == Self::V2 {
+            &Wrong::ALL
+        } else {
+            &Wrong::ALL[..Wrong::OF_BOTH]
+        }
+    }
+}
+
+/// An advert of priority 200, right but for one thing. Version 2 has the password `1111`.
+fn message(lan: Lan, source: IpAddr, wrong: Wrong) -> Vec<u8> {
+    let version = if wrong == Wrong::Version {
+        5 - lan.version()
+    } else {
+        lan.version()
+    };
     let kind = if wrong == Wrong::Kind { 2 } else { 1 };
     let mut message = vec![version << 4 | kind, VRID, 200, 1];
     match version {
@@ -65,10 +94,13 @@ fn packet(version: u8, source: Ipv4Addr, wrong: Wrong) -> Vec<u8> {
             u8::from(wrong != Wrong::AuthType),
             if wrong == Wrong::Interval { 7 } else { 1 },
         ]),
-        _ => message.extend([0, 50]),
+        _ => message.extend([0, 100]),
     }
     message.extend([0, 0]);
-    message.extend(VIP);
+    match lan {
+        Lan::V3Ipv6 => message.extend(VIP6.octets()),
+        Lan::V2 | Lan::V3 => message.extend(VIP.octets()),
+    }
     if version == 2 {
         message.extend(if wrong == Wrong::Password { b"2222" } else { b"1111" });
         message.extend([0; 4]);
@@ -76,15 +108,21 @@ fn packet(version: u8, source: Ipv4Addr, wrong: Wrong) -> Vec<u8> {
     if wrong == Wrong::Length {
         message.truncate(10);
     }
-    let sum = match version {
-        2 => checksum(&message, 3),
-        _ => ipv4_checksum(&message, 3, &[], &source, &GROUP, IpNextHeaderProtocol(112)),
+    let sum = match source {
+        IpAddr::V4(_) if version == 2 => checksum(&message, 3),
+        IpAddr::V4(source) => ipv4_checksum(&message, 3, &[], &source, &GROUP, IpNextHeaderProtocol(112)),
+        IpAddr::V6(source) => ipv6_checksum(&message, 3, &[], &source, &GROUP6, IpNextHeaderProtocol(112)),
     };
     let sum = if wrong == Wrong::Checksum { sum ^ 0x0101 } else { sum };
     message[6..8].copy_from_slice(&sum.to_be_bytes());
+    message
+}
+
+/// With an IPv4 header; the kernel fills in identification and checksum.
+fn packet(lan: Lan, source: Ipv4Addr, wrong: Wrong) -> Vec<u8> {
+    let message = message(lan, source.into(), wrong);
     let length = u16::try_from(20 + message.len()).unwrap().to_be_bytes();
     let ttl = if wrong == Wrong::Ttl { 64 } else { 255 };
-    // The kernel fills in identification and checksum.
     let mut packet = vec![0x45, 0xc0, length[0], length[1], 0, 0, 0, 0, ttl, 112, 0, 0];
     packet.extend(source.octets());
     packet.extend(GROUP.octets());
@@ -93,8 +131,8 @@ fn packet(version: u8, source: Ipv4Addr, wrong: Wrong) -> Vec<u8> {
 }
 
 /// Sends one after the other of them at this rate for this time, and prints how many.
-pub(crate) fn send(version: u8, source: Ipv4Addr, wrongs: &[Wrong], a_second: u64, time: Micros) -> u8 {
-    match try_send(version, source, wrongs, a_second, time) {
+pub(crate) fn send(lan: Lan, source: IpAddr, wrongs: &[Wrong], a_second: u64, time: Micros) -> u8 {
+    match try_send(lan, source, wrongs, a_second, time) {
         Ok(sent) => {
             println!("sent {sent}");
             0
@@ -106,27 +144,49 @@ pub(crate) fn send(version: u8, source: Ipv4Addr, wrongs: &[Wrong], a_second: u6
     }
 }
 
-fn try_send(version: u8, source: Ipv4Addr, wrongs: &[Wrong], a_second: u64, time: Micros) -> io::Result<u64> {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
-    socket.set_multicast_if_v4(&source)?;
-    let to = SocketAddrV4::new(GROUP, 0).into();
-    let packets: Vec<Vec<u8>> = wrongs.iter().map(|wrong| packet(version, source, *wrong)).collect();
+fn try_send(lan: Lan, source: IpAddr, wrongs: &[Wrong], a_second: u64, time: Micros) -> io::Result<u64> {
+    let (socket, to) = match source {
+        IpAddr::V4(source) => {
+            let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
+            socket.set_multicast_if_v4(&source)?;
+            (socket, SocketAddr::from((GROUP, 0)))
+        }
+        IpAddr::V6(source) => {
+            let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(112)))?;
+            let eth0 = nix::net::if_::if_nametoindex("eth0")?;
+            socket.bind(&SocketAddrV6::new(source, 0, 0, eth0).into())?;
+            (socket, SocketAddrV6::new(GROUP6, 0, 0, eth0).into())
+        }
+    };
+    let packets: Vec<Vec<u8>> = wrongs
+        .iter()
+        .map(|wrong| match source {
+            IpAddr::V4(source) => packet(lan, source, *wrong),
+            IpAddr::V6(_) => message(lan, source, *wrong),
+        })
+        .collect();
     let start = clock::now();
     let mut sent = 0;
-    for packet in packets.iter().cycle() {
+    for (packet, wrong) in packets.iter().zip(wrongs).cycle() {
         let gone = clock::now().since(start);
         if gone >= time {
             return Ok(sent);
         }
-        let due = gone.0 * a_second / 1_000_000;
-        if sent <= due {
-            socket.send_to(packet, &to)?;
-            sent += 1;
-        } else {
+        if source.is_ipv6() {
+            socket.set_multicast_hops_v6(if *wrong == Wrong::Ttl { 64 } else { 255 })?;
+        }
+        while gone_before(start, sent, a_second) {
             nix::poll::poll(&mut [], nix::poll::PollTimeout::from(1_u8))?;
         }
+        socket.send_to(packet, &to.into())?;
+        sent += 1;
     }
     Ok(sent)
+}
+
+/// Whether the next packet is not due yet.
+fn gone_before(start: Instant, sent: u64, a_second: u64) -> bool {
+    clock::now().since(start).0 * a_second / 1_000_000 < sent
 }
 
 /// Prints the time of every advert of this source, whatever else is on the LAN.

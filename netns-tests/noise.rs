@@ -2,11 +2,11 @@
 //! readable, the counters tell. keepalived is the negative twin: any packet for its VRID re-arms its advert timer.
 
 use crate::check::{Check, Needs, Twin, in_range};
-use crate::forge::{self, VRID, Wrong};
+use crate::forge::{self, Lan, VRID, Wrong};
 use crate::stage::{KEEPALIVED, Speaker, Stage, VRRPD, node};
 use nix::poll::{PollTimeout, poll};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use vrrpd::lab::NodeId;
 use vrrpd::model::Micros;
 
@@ -27,35 +27,59 @@ pub(crate) fn checks() -> Vec<Check> {
         twin: Twin {
             what: "keepalived, whose advert timer any packet re-arms".into(),
             sees: "adverts:",
-            jobs: vec![format!("{job} k")],
+            // A kernel that was asked to look at checksums keeps wrong ones from keepalived.
+            jobs: vec![format!("{} k", job.replace("ipv6 checksum", "ipv6 ttl"))],
         },
         needs: vec![Needs::Program(KEEPALIVED)],
     };
-    let of = |version: u8, wrongs: &'static [Wrong]| {
-        wrongs
-            .iter()
-            .map(move |wrong| (version, format!("{wrong:?}").to_lowercase()))
-    };
-    of(2, &Wrong::ALL)
-        .chain(of(3, &Wrong::ALL[..Wrong::OF_BOTH]))
-        .map(|(version, wrong)| {
-            check(
-                format!("noise::v{version}::{wrong}"),
-                format!("noise {version} {wrong}"),
+    let of = |(name, lan): &(&str, Lan)| {
+        let job = |wrong: &Wrong| {
+            (
+                format!("{name}::{}", word(*wrong)),
+                format!("noise {name} {}", word(*wrong)),
             )
-        })
-        .chain([check("noise::flood".into(), "flood 3".into())])
+        };
+        lan.wrongs().iter().map(job).collect::<Vec<_>>()
+    };
+    LANS.iter()
+        .flat_map(of)
+        .map(|(name, job)| check(format!("noise::{name}"), job))
+        .chain([check("noise::flood".into(), "flood v3".into())])
         .collect()
 }
 
-fn configuration(version: u8, priority: u8, interval: &str) -> String {
-    let authentication = match version {
-        2 => "authentication {\n auth_type PASS\n auth_pass 1111\n }",
-        _ => "",
+const LANS: [(&str, Lan); 3] = [("v2", Lan::V2), ("v3", Lan::V3), ("v3-ipv6", Lan::V3Ipv6)];
+
+fn word(wrong: Wrong) -> String {
+    format!("{wrong:?}").to_lowercase()
+}
+
+fn configuration(lan: Lan, priority: u8, interval: &str) -> String {
+    let version = lan.version();
+    let authentication = match lan {
+        Lan::V2 => "authentication {\n auth_type PASS\n auth_pass 1111\n }",
+        Lan::V3 | Lan::V3Ipv6 => "",
     };
+    let vip = vip(lan);
+    let prefix = if vip.is_ipv4() { 24 } else { 64 };
     format!(
-        "vrrp_instance VI_1 {{\n state BACKUP\n interface eth0\n virtual_router_id {VRID}\n version {version}\n priority {priority}\n advert_int {interval}\n {authentication}\n virtual_ipaddress {{\n 192.0.2.100/24\n }}\n}}\n"
+        "vrrp_instance VI_1 {{\n state BACKUP\n interface eth0\n virtual_router_id {VRID}\n version {version}\n priority {priority}\n advert_int {interval}\n {authentication}\n virtual_ipaddress {{\n {vip}/{prefix}\n }}\n}}\n"
     )
+}
+
+fn vip(lan: Lan) -> IpAddr {
+    match lan {
+        Lan::V2 | Lan::V3 => forge::VIP.into(),
+        Lan::V3Ipv6 => forge::VIP6.into(),
+    }
+}
+
+/// Where the stranger's adverts come from; the lab gives every node's link its address by its number.
+fn source(lan: Lan) -> IpAddr {
+    match lan {
+        Lan::V2 | Lan::V3 => address(STRANGER).into(),
+        Lan::V3Ipv6 => "fe80::5eff:fe10:3".parse().unwrap(),
+    }
 }
 
 fn address(node: usize) -> Ipv4Addr {
@@ -63,20 +87,16 @@ fn address(node: usize) -> Ipv4Addr {
 }
 
 /// The second node is master, the first one backup; then a stranger and somebody who listens.
-fn prepare(version: u8, speaker: Speaker, interval: &str) -> io::Result<Stage> {
+fn prepare(lan: Lan, speaker: Speaker, interval: &str) -> io::Result<Stage> {
     let names = ["node1", "node2", "stranger", "ear"];
     let nodes = names
         .iter()
         .enumerate()
         .map(|(index, name)| node(name, &[&format!("{}/24", address(index))]));
-    let mut stage = Stage::new(
-        nodes.collect(),
-        Ipv4Addr::new(192, 0, 2, 100).into(),
-        Micros::from_secs(4),
-    )?;
-    stage.start(1, speaker, &configuration(version, 150, interval))?;
+    let mut stage = Stage::new(nodes.collect(), vip(lan), Micros::from_secs(4))?;
+    stage.start(1, speaker, &configuration(lan, 150, interval))?;
     stage.until_held_by("2", 15)?;
-    stage.start(0, speaker, &configuration(version, 100, interval))?;
+    stage.start(0, speaker, &configuration(lan, 100, interval))?;
     stage.settled()?;
     Ok(stage)
 }
@@ -132,17 +152,16 @@ fn dropped(stage: &mut Stage, node: usize, counter: &str) -> io::Result<u64> {
 }
 
 pub(crate) fn play(words: &[&str]) -> io::Result<String> {
-    let [version, wrong, speaker] = words else {
-        return Err(io::Error::other("version, what is wrong, speaker"));
+    let [lan, wrong, speaker] = words else {
+        return Err(io::Error::other("lan, what is wrong, speaker"));
     };
-    let version: u8 = version.parse().map_err(io::Error::other)?;
-    let named = |candidate: &&Wrong| format!("{candidate:?}").to_lowercase() == *wrong;
-    let wrong = *Wrong::ALL.iter().find(named).unwrap();
+    let lan = LANS.iter().find(|(name, _)| name == lan).unwrap().1;
+    let wrong = *lan.wrongs().iter().find(|known| word(**known) == *wrong).unwrap();
     let speaker = Speaker::of(speaker.chars().next().unwrap());
-    let mut stage = prepare(version, speaker, "1")?;
+    let mut stage = prepare(lan, speaker, "1")?;
     let since = stage.note("a stranger sends invalid adverts");
     let stranger = stage.lab.start_function(NodeId(STRANGER), "stranger", &move || {
-        forge::send(version, address(STRANGER), &[wrong], 15, TIME)
+        forge::send(lan, source(lan), &[wrong], 15, TIME)
     })?;
     stage.until("the stranger ends", 20, |lab| !lab.runs(stranger))?;
     let adverts = stage.adverts(1, since, false);
@@ -159,8 +178,8 @@ pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
         return Err(io::Error::other("version, speaker"));
     };
     let speaker = Speaker::of(speaker.chars().next().unwrap());
-    let wrongs = &Wrong::ALL[..Wrong::OF_BOTH];
-    let mut stage = prepare(3, speaker, "0.1")?;
+    let wrongs = Lan::V3.wrongs();
+    let mut stage = prepare(Lan::V3, speaker, "0.1")?;
     stage
         .lab
         .start_function(NodeId(EAR), "ear", &|| forge::hear(address(EAR), address(1)))?;
@@ -170,7 +189,7 @@ pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
     })?;
     let since = stage.note("a stranger floods the LAN");
     stage.lab.start_function(NodeId(STRANGER), "stranger", &|| {
-        forge::send(3, address(STRANGER), &Wrong::ALL[..Wrong::OF_BOTH], 50_000, FLOOD_TIME)
+        forge::send(Lan::V3, source(Lan::V3), wrongs, 50_000, FLOOD_TIME)
     })?;
     // The lab looks at every frame; it has to keep its eyes shut not to take the processors away from the nodes.
     poll(
