@@ -8,6 +8,9 @@ use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use std::net::IpAddr;
 
+/// The answer waits this long for an advert that explains the claim: a new master advertises before it announces, but the two
+/// come by different sockets and may be read the other way round. To contradict it would send its neighbours back to us.
+const HEED: Micros = Micros::from_millis(100);
 /// At most one answer in this time for each address.
 const PAUSE: Micros = Micros::SECOND;
 /// This many answers in a row; then the claim is a problem that stays shown.
@@ -42,15 +45,40 @@ impl Instance {
         if !claim.may_be_answered(mac, ctx.now) && !storms || ctx.mutation.is(Mutant::ClaimsIgnored) {
             return;
         }
-        let last = claim.persists;
-        let line = InstanceLine::ForeignClaim {
-            address,
-            interface: interface.clone(),
-            mac,
-            last,
-        };
-        self.log(line, ctx.out);
-        self.announce(vec![(address, interface.clone())], 1, false, ctx);
+        let at = ctx.now + HEED;
+        claim.answer_at.get_or_insert(at);
+        master.claims_answer.get_or_insert(at);
+    }
+
+    /// We are master still, so the claims are wrong.
+    pub(super) fn answer_claims(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now;
+        let State::Master(master) = &mut self.state else { return };
+        if master.claims_answer.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut due = Vec::new();
+        for (position, claim) in &mut master.claims {
+            if claim.answer_at.take_if(|at| *at <= now).is_some() {
+                due.push((*position, claim.mac, claim.persists));
+            }
+        }
+        master.claims_answer = master.claims.values().filter_map(|claim| claim.answer_at).min();
+        for (position, mac, last) in due {
+            let there = self.master().and_then(|master| master.present.get(position)) == Some(&true);
+            let Some(vip) = self.addresses.get(position).filter(|_| there) else {
+                continue;
+            };
+            let (address, interface) = (vip.address, vip.interface.clone());
+            let line = InstanceLine::ForeignClaim {
+                address,
+                interface: interface.clone(),
+                mac,
+                last,
+            };
+            self.log(line, ctx.out);
+            self.announce(vec![(address, interface)], 1, false, ctx);
+        }
     }
 }
 
@@ -61,6 +89,7 @@ impl Claim {
             heard: now,
             answers: 0,
             answered: None,
+            answer_at: None,
             persists: false,
         }
     }

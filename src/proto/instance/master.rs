@@ -183,6 +183,7 @@ impl Instance {
             self.log(InstanceLine::RogueOwnerGone, ctx.out);
         }
         self.announce_timeout(ctx);
+        self.answer_claims(ctx);
     }
 
     /// Adverts keep an absolute grid: a late wake-up sends one, the slots that it missed are counted.

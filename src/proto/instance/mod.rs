@@ -364,6 +364,7 @@ impl Instance {
             rogue: None,
             stolen_at: Vec::new(),
             claims: BTreeMap::new(),
+            claims_answer: None,
         });
         self.last_master = None;
         self.send_advert(self.effective, ctx);

@@ -70,6 +70,8 @@ pub(in crate::proto) struct Master {
     pub(in crate::proto) stolen_at: Vec<Instant>,
     /// Other nodes that claim our addresses, by position in the wish (DESIGN difference 2).
     pub(in crate::proto) claims: BTreeMap<usize, Claim>,
+    /// When the first of them is answered.
+    pub(in crate::proto) claims_answer: Option<Instant>,
 }
 
 /// A virtual address that another node claims.
@@ -82,6 +84,8 @@ pub(in crate::proto) struct Claim {
     /// Answers in a row, and when the last one was given.
     pub(in crate::proto) answers: u8,
     pub(in crate::proto) answered: Option<Instant>,
+    /// When the next one is due.
+    pub(in crate::proto) answer_at: Option<Instant>,
     /// Whether a row of answers did not help. Stays true while we are master.
     pub(in crate::proto) persists: bool,
 }
@@ -113,7 +117,12 @@ impl State {
             Self::Init | Self::Fault => None,
             Self::Backup(backup) => Some((backup.master_down, Timer::MasterDown)),
             Self::Master(master) => {
-                let announce = [master.second_burst, master.refresh, master.lower_prio_burst];
+                let announce = [
+                    master.second_burst,
+                    master.refresh,
+                    master.lower_prio_burst,
+                    master.claims_answer,
+                ];
                 let announce = announce.into_iter().flatten().map(|at| (at, Timer::Announce));
                 let rogue = master
                     .rogue

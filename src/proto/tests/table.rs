@@ -120,7 +120,8 @@ const TABLE: &[(&str, [&str; 6])] = &[
     ("addresses gone", ["=", "=", "=", "=", "=", "="]),
     ("address stolen", ["=", "=", "=", "MASTER: again", "=", "="]),
     ("announced", ["=", "=", "=", "=", "=", "="]),
-    ("foreign claim", ["=", "=", "=", "MASTER: ann 1", "=", "="]),
+    // An answer waits for an advert that explains the claim.
+    ("foreign claim", ["=", "=", "=", "=", "=", "="]),
     ("own claim", ["=", "=", "=", "=", "=", "="]),
     // Scripts.
     (
