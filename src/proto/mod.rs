@@ -594,6 +594,10 @@ impl Core {
     }
 
     fn on_script_ended(&mut self, run: RunId, outcome: RunOutcome, now: Instant) {
+        if matches!(self.life, Life::Stopping | Life::Stopped) {
+            // The supervisor ends what runs; that is no news about the service.
+            return;
+        }
         let Some(index) = self.scripts.iter().position(|script| script.owns(run)) else {
             return;
         };

@@ -599,6 +599,28 @@ fn a_stolen_address_is_put_back_five_times_and_then_given_up() {
     assert_eq!(rig.adverts(), [0]);
 }
 
+/// A new master sends its advert first, but its announcement may be read first: it must not be contradicted.
+#[test]
+fn a_claim_that_an_advert_explains_is_not_answered() {
+    for explained in [true, false] {
+        let mut rig = Rig::new(model(instance()));
+        rig.advance(20 * SECOND);
+        rig.take();
+        rig.event(Event::NeighbourClaim {
+            interface: IfIndex(2),
+            address: "192.0.2.100".parse().unwrap(),
+            mac: MacAddr([2, 0, 0, 0, 9, 9]),
+        });
+        rig.advance(20 * SECOND + 1_000);
+        if explained {
+            rig.hear(HIGHER, 200);
+        }
+        rig.advance(20 * SECOND + 200_000);
+        let answers = rig.log.iter().filter(|a| matches!(a, Action::Announce(_))).count();
+        assert_eq!(answers, usize::from(!explained), "explained: {explained}");
+    }
+}
+
 #[test]
 fn shutdown_releases_clears_and_then_stops() {
     let mut rig = Rig::new(model(instance()));
@@ -617,6 +639,26 @@ fn shutdown_releases_clears_and_then_stops() {
         .collect();
     assert_eq!(order, ["advert 0", "clear", "stopped"]);
     assert_eq!(rig.core.next_deadline(), None);
+}
+
+/// Whoever stops ends the checks as well; their end is no news.
+#[test]
+fn a_check_that_ends_during_a_stop_says_nothing() {
+    let mut rig = Rig::new(tracked(instance(), 11));
+    rig.end_script(0);
+    rig.advance(5 * SECOND);
+    assert_eq!(rig.state(), StateName::Master);
+    // The kernel has not confirmed yet that the addresses are gone.
+    rig.core.handle(Event::Shutdown, rig.now);
+    let ended = Event::ScriptEnded {
+        run: rig.runs().unwrap(),
+        outcome: RunOutcome::Exited(1),
+    };
+    rig.core.handle(ended, rig.now);
+    rig.take();
+    rig.drain();
+    let said = |action: &Action| matches!(action, Action::Log(LogEvent::Script { .. }));
+    assert!(!rig.log.iter().any(said), "{:?}", rig.log);
 }
 
 #[test]
