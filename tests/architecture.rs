@@ -15,7 +15,8 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["serde"]),
     // serde: the decoded value is printed to JSON and read back. RustCrypto: the sums of AH and auth_hmac.
     ("wire", &["model"], &["hmac", "md5", "serde", "sha2"]),
-    ("config", &["model"], &["serde"]),
+    // toml_edit: TOML with the places of its values.
+    ("config", &["model"], &["serde", "toml_edit"]),
     ("proto", &["model", "wire"], &["serde"]),
     // What std and nix lack: epoll_pwait2, memory files, capabilities.
     ("sys", &[], &["libc", "nix", "rustix"]),
@@ -137,6 +138,7 @@ const PACKAGES: &[&str] = &[
     "sha2",
     "socket2",
     "tokio",
+    "toml_edit",
     "tracing",
 ];
 

@@ -3,9 +3,10 @@
 //! Exit statuses: 0 clean, 1 warnings (with `--strict`), 2 errors, also on the command line, 3 a file cannot be read.
 
 use super::output::{parse, stderr, stdout};
-use super::render::{Message, Printer, Spot, Weight};
-use crate::config::{self, Class, Diagnostic, LoadOptions, Loaded, NoHost, Source, Span, load};
-use crate::sim::cluster::{self, ClusterNode, ClusterReport, Code, Finding, RouterReport, Row, Severity};
+use super::problem::{is_unreadable, message};
+use super::render::{Message, Printer, Weight};
+use crate::config::{self, Code, Diagnostic, LoadOptions, Loaded, NoHost, Source, load};
+use crate::sim::cluster::{self, ClusterNode, ClusterReport, Finding, RouterReport, Row, Severity};
 use crate::system::host::{RealHost, RealSource};
 use clap::{Command, CommandFactory, Parser};
 use serde_json::json;
@@ -64,14 +65,14 @@ pub(super) fn command() -> Command {
 }
 
 fn explain(code: &str) -> u8 {
-    match Code::ALL.into_iter().find(|known| known.as_str() == code) {
-        Some(code) => {
-            stdout(&format!("{code}\n\n{}\n", code.explanation()));
-            0
-        }
-        None if config::Code::ALL.iter().any(|known| known.name() == code) => {
-            let known = config::Code::ALL.iter().filter(|known| known.name() == code);
-            known.for_each(|code| stdout(&format!("{code}\n\n{}\n", code.explanation())));
+    let of_cluster = cluster::Code::ALL
+        .iter()
+        .map(|known| (known.as_str(), known.explanation()));
+    let of_file = Code::ALL.iter().map(|known| (known.name(), known.explanation()));
+    let mut all = of_file.chain(of_cluster);
+    match all.find(|(name, _)| *name == code) {
+        Some((name, explanation)) => {
+            stdout(&format!("{name}\n\n{explanation}\n"));
             0
         }
         None => {
@@ -99,6 +100,7 @@ impl CheckedFile {
         let options = LoadOptions {
             config_id: name.clone(),
             test: true,
+            lint: count == 1,
         };
         let loaded = if count > 1 {
             load(path, &RealSource, &NoHost, &options)
@@ -112,28 +114,17 @@ impl CheckedFile {
         }
     }
 
-    fn unreadable(&self) -> bool {
+    fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.loaded
             .diagnostics
             .iter()
-            .any(|d| d.class == Some(Class::FileNotFound))
-    }
-
-    fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.loaded.diagnostics.iter().filter(|d| is_error(d))
+            .filter(|d| d.severity == config::Severity::Error)
     }
 
     fn warnings(&self) -> usize {
-        self.loaded
-            .diagnostics
-            .iter()
-            .filter(|d| d.class.is_some() && !is_error(d))
-            .count()
+        let warnings = |d: &&Diagnostic| d.severity == config::Severity::Warning;
+        self.loaded.diagnostics.iter().filter(warnings).count()
     }
-}
-
-fn is_error(diagnostic: &Diagnostic) -> bool {
-    diagnostic.severity == config::Severity::Error
 }
 
 fn judge(files: &[CheckedFile]) -> Option<ClusterReport> {
@@ -176,7 +167,7 @@ fn status(files: &[CheckedFile], cluster: Option<&ClusterReport>, strict: bool) 
     let errors = files.iter().any(|file| file.errors().next().is_some()) || found(Severity::Error);
     let warnings = files.iter().any(|file| file.warnings() > 0) || found(Severity::Warning);
     match () {
-        () if files.iter().any(CheckedFile::unreadable) => UNREADABLE,
+        () if files.iter().any(|file| is_unreadable(&file.loaded)) => UNREADABLE,
         () if errors => ERRORS,
         () if warnings && strict => WARNINGS,
         () => 0,
@@ -199,7 +190,7 @@ fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
     let alone = files.len() == 1;
     for file in files {
         for problem in &file.loaded.diagnostics {
-            if alone || is_error(problem) {
+            if alone || problem.severity == config::Severity::Error {
                 stdout(&printer.print(&message(problem)));
             }
         }
@@ -223,31 +214,6 @@ fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
         for finding in &report.findings {
             stdout(&format!("\n{}", printer.print(&cluster_message(finding))));
         }
-    }
-}
-
-fn message(diagnostic: &Diagnostic) -> Message {
-    let spot = |span: &Span| Spot {
-        file: span.file.to_string(),
-        line: span.line,
-        column: span.column,
-        length: span.length,
-    };
-    let places = diagnostic.related.iter().chain(&diagnostic.origin);
-    Message {
-        weight: match diagnostic.severity {
-            config::Severity::Note => Weight::Note,
-            config::Severity::Warning => Weight::Warning,
-            config::Severity::Error => Weight::Error,
-        },
-        code: diagnostic.code.to_string(),
-        text: match &diagnostic.detail {
-            Some(detail) => format!("{} ({detail})", diagnostic.message),
-            None => diagnostic.message.clone(),
-        },
-        at: diagnostic.span.as_ref().map(spot),
-        related: places.map(|place| (spot(&place.span), place.message.clone())).collect(),
-        hint: diagnostic.hint.clone(),
     }
 }
 

@@ -3,11 +3,13 @@
 mod check;
 mod command;
 mod completions;
+mod convert;
 mod getopt;
 mod lab;
 mod manual;
 mod options;
 mod output;
+mod problem;
 mod render;
 mod run;
 mod status;
@@ -29,10 +31,11 @@ const fn subcommand(name: &'static str, run: fn(&[String]) -> u8, command: fn() 
 }
 
 /// One line per subcommand.
-const SUBCOMMANDS: [Subcommand; 6] = [
+const SUBCOMMANDS: [Subcommand; 7] = [
     subcommand("status", status::status, status::status_command),
     subcommand("why", status::why, status::why_command),
     subcommand("check", check::check, check::command),
+    subcommand("convert", convert::convert, convert::command),
     subcommand("lab", lab::lab, lab::command),
     subcommand("completions", completions::completions, completions::command),
     subcommand("manual", manual::manual, manual::command),

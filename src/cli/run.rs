@@ -41,6 +41,7 @@ fn load_config(options: &RunOptions, test: bool) -> Loaded {
     let load_options = LoadOptions {
         config_id: options.config_id.clone(),
         test,
+        lint: false,
     };
     load(&options.config, &RealSource, &RealHost, &load_options)
 }

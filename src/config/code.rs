@@ -86,6 +86,15 @@ codes! {
     NotActedOn "not-acted-on" "This keyword is read and kept, but this version of vrrpd does not act on it yet."
     FirstIpv6NotLinkLocal "first-ipv6-not-link-local" "RFC 9568 wants the first IPv6 address of an instance to be link-local."
     WeightOutOfRange "weight-out-of-range" "A weight is outside its range."
+    TomlSyntax "toml-syntax" "The file is not TOML. Nothing of it is used."
+    WeightWithoutEffect "weight-without-effect" "A weight cannot change the priority, because priorities with weights stay between 1 and 254 and an address owner's (255) never changes. The check runs, and its failure has no effect. Choose a priority that leaves room for the weight, or weight 0: then a failure is a fault and the node gives mastership up."
+    WeightWithNopreempt "weight-with-nopreempt" "A weight changes the priority, and nopreempt forbids to take mastership from a living master whose priority has become lower. Written on every node, a failed check moves nothing. Use weight 0, which makes the failure a fault, or leave nopreempt out."
+    EqualPriorities "equal-priorities" "Without a priority every node has the same. Who is master then depends on who starts first, and on the addresses. That is allowed; write different priorities if one node is to be preferred."
+    VipOutsideSubnets "vip-outside-subnets" "A virtual address is in none of the subnets that its interface has, so the other hosts of the link do not look for it there. Check the address, and the interface (dev)."
+    VipIsOwnAddress "vip-is-own-address" "A virtual address is an address that this host has by itself. It would be removed when the host becomes backup, and two hosts would have it. A virtual address has to be free, unless the host owns it and has priority 255."
+    StrictBlocksVips "strict-blocks-vips" "In strict mode a master that does not own the addresses drops packets to them, as RFC 9568 says for Accept_Mode false. Nobody can ping the addresses or reach a service on them. Leave strict mode out, or use version 3 and write accept."
+    TimeoutAboveInterval "timeout-above-interval" "A run of a check may take longer than the time to the next one. Runs do not overlap, so that a check that hangs is noticed only after its timeout."
+    OwnAddressAmongPeers "own-address-among-peers" "A node names itself as a peer. Name only the other nodes."
     TooManyProblems "too-many-problems" "There are more problems than are listed."
 }
 

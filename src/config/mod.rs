@@ -8,17 +8,21 @@ mod check;
 mod code;
 mod diagnostic;
 mod keepalived;
+mod lint;
 mod lower;
 mod place;
 mod print;
 mod program;
+mod reading;
 mod schema;
 mod source;
+mod toml;
 mod tree;
 
 pub use code::Code;
 pub use diagnostic::{Class, Diagnostic, Related, Severity, Span};
-pub use print::print_keepalived;
+pub use print::{print_keepalived, print_toml};
+pub use reading::Language;
 pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Secret, Source};
 
 use crate::model::Model;
@@ -30,6 +34,8 @@ pub struct LoadOptions {
     pub config_id: Option<String>,
     /// `-t`: a number with something behind it is wrong; a running daemon takes it with a warning, as keepalived.
     pub test: bool,
+    /// Also what keepalived does not say ([`lint`]).
+    pub lint: bool,
 }
 
 /// A configuration that was read.
@@ -87,32 +93,24 @@ impl Loaded {
     }
 }
 
-/// Reads the configuration file `path` with everything that it includes.
+/// Reads the configuration file `path` with everything that it includes; TOML if its name ends in `.toml`.
 #[must_use]
 pub fn load(path: &str, source: &dyn Source, host: &dyn Host, options: &LoadOptions) -> Loaded {
-    let config_id = options.config_id.clone().unwrap_or_else(|| {
-        let name = host.node_name();
-        name.split('.').next().unwrap_or_default().to_owned()
-    });
-    let mut reports = place::Reports::default();
-    let mut written = schema::top::Draft::default();
-    let mut ctx = lower::Context::new(host, options.test);
-    let text = keepalived::read(path, source, host, &config_id, &mut reports, &mut |node, reports| {
-        ctx.with(reports, |ctx| schema::top::TABLE.read(&node, &mut written, ctx));
-    });
-    let model = if text.files.is_empty() {
-        None
-    } else {
-        ctx.with(&mut reports, |ctx| check::finish(written, ctx))
-    };
-    Loaded {
-        model: model.filter(|_| text.stopped.is_none()),
-        diagnostics: reports.finish(),
-        incomplete: text.stopped.is_some(),
-        include_failed: text.stopped == Some(keepalived::Stopped::Include),
-        files: text.files,
-        hash: format!("{:016x}", text.hash),
-    }
+    reading::Reading::new(path, source, host, options, options.lint).finish(options.lint)
+}
+
+/// Reads a configuration and writes it again, in either language: what is written, not what follows from it.
+#[must_use]
+pub fn convert(
+    path: &str,
+    source: &dyn Source,
+    host: &dyn Host,
+    options: &LoadOptions,
+    to: Language,
+) -> (String, Loaded) {
+    let reading = reading::Reading::new(path, source, host, options, true);
+    let text = reading.print(source, to);
+    (text, reading.finish(options.lint))
 }
 
 /// Reads a configuration that is a piece of text.

@@ -70,6 +70,12 @@ impl Reports {
         u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// The name of a file.
+    pub(super) fn file_name(&self, file: u32) -> Option<Arc<str>> {
+        let file = self.files.get(usize::try_from(file).ok()?)?;
+        Some(Arc::clone(&file.name))
+    }
+
     pub(super) fn add_origin(&mut self, what: impl Into<Box<str>>, used_at: Place) -> u32 {
         self.origins.push(Origin {
             what: what.into(),

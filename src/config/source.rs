@@ -5,6 +5,7 @@
 
 use crate::model::{IfName, ProgramUser};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Why a file was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,14 @@ pub trait Host {
     fn node_name(&self) -> String;
     /// Facts of an interface, if it exists.
     fn interface(&self, name: &IfName) -> Option<InterfaceFacts>;
+    /// Whether no interface has this name, so that one can be made.
+    fn is_free(&self, name: &IfName) -> bool {
+        self.interface(name).is_none()
+    }
+    /// The addresses of an interface with their prefix lengths, as far as they are known.
+    fn addresses(&self, _interface: &IfName) -> Vec<(IpAddr, u8)> {
+        Vec::new()
+    }
     /// A user and its primary group.
     fn user(&self, name: &str) -> Option<ProgramUser>;
     /// A group's id.
@@ -181,6 +190,10 @@ impl Host for NoHost {
             multicast: true,
             ethernet: true,
         })
+    }
+
+    fn is_free(&self, _name: &IfName) -> bool {
+        true
     }
 
     fn user(&self, _name: &str) -> Option<ProgramUser> {

@@ -126,7 +126,7 @@ fn generate(
     let numbered = (1..MAX_NAMES).map(|number| format!("{prefix}{digit}.{vrid}.{number}"));
     for name in names.into_iter().chain(numbered) {
         let name: IfName = name.parse().ok()?;
-        if !ctx.is_link(&name) && ctx.interface(&name).is_none() {
+        if !ctx.is_link(&name) && ctx.host.is_free(&name) {
             ctx.claim_link(&name, instance);
             return Some(name);
         }

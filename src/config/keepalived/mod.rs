@@ -9,3 +9,4 @@ mod words;
 
 pub(super) use command::split as split_command;
 pub(super) use expand::{Stopped, read};
+pub(super) use words::{split_words, word_ranges};

@@ -63,6 +63,21 @@ pub(super) fn split(line: &str, words: &mut Vec<(u32, u32)>) -> bool {
     }
 }
 
+/// Ranges of the words of a line.
+pub(in crate::config) fn word_ranges(line: &str) -> Vec<(u32, u32)> {
+    let mut words = Vec::new();
+    // An open quote loses what follows it, as in keepalived.
+    split(line, &mut words);
+    words
+}
+
+/// The words of a line.
+pub(in crate::config) fn split_words(line: &str) -> Vec<String> {
+    let at = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let word = |(start, end): (u32, u32)| line.get(at(start)..at(end)).map(str::to_owned);
+    word_ranges(line).into_iter().filter_map(word).collect()
+}
+
 /// The first brace outside double quotes.
 pub(super) fn find_brace(line: &str) -> Option<usize> {
     let mut quoted = false;

@@ -82,7 +82,7 @@ impl Command {
 }
 
 /// A command line that is split into these words again: the line's own quotes, and escapes inside.
-fn print_argv(argv: &[String]) -> String {
+pub(in crate::config) fn print_argv(argv: &[String]) -> String {
     let inner: Vec<_> = argv.iter().map(|word| escape(word)).collect();
     let joined = inner.join(" ");
     let plain = !joined.is_empty()
@@ -96,6 +96,12 @@ fn print_argv(argv: &[String]) -> String {
 fn escape(word: &str) -> String {
     if word.is_empty() {
         return "''".into();
+    }
+    let mut after_dollar = word.split('$').skip(1).map(|rest| rest.chars().next());
+    let definition = after_dollar.any(|c| c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '{')));
+    let quotable = |c: char| !matches!(c, '\'' | '"' | '\\' | '\0'..='\x1f' | '\x7f');
+    if !definition && word.contains([' ', '\t', '#', '!', '{', '}', '$']) && word.chars().all(quotable) {
+        return format!("'{word}'");
     }
     let mut text = String::new();
     for c in word.chars() {

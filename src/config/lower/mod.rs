@@ -12,7 +12,7 @@ pub(super) mod route;
 pub(super) mod rule;
 mod track;
 
-pub(super) use command::{Command, account, program_user};
+pub(super) use command::{Command, account, print_argv, program_user};
 pub(super) use names::Names;
 pub(super) use track::Tracks;
 

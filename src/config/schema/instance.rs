@@ -202,6 +202,7 @@ pub(in crate::config) const AUTHENTICATION: Table<Draft> = Table {
             Some(AuthType::Pass) => vec!["PASS".into()],
             Some(AuthType::Ah) => vec!["AH".into()],
         })
+        .toml("type")
         .restart()
         .doc("none", "A password in each advert, or an authentication header."),
         Keyword::<Draft>::custom("auth_pass", "STRING", "8 bytes count", auth_pass, |d, _| {
@@ -210,6 +211,7 @@ pub(in crate::config) const AUTHENTICATION: Table<Draft> = Table {
                 .map(|password| super::global::quoted(password))
                 .collect()
         })
+        .toml("password")
         .restart()
         .doc("none", "The password."),
     ]],

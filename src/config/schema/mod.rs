@@ -19,7 +19,8 @@ pub(in crate::config) mod script;
 pub(in crate::config) mod top;
 pub(in crate::config) mod tracker;
 
-pub(in crate::config) use keyword::{Access, Block, Row, Shape, Table, Value};
+pub(in crate::config) use global::quoted;
+pub(in crate::config) use keyword::{Access, Block, Keyword, Repeat, Row, Shape, Table, Value};
 pub(in crate::config) use lvs::{LvsInfo, lvs, lvs_inside};
 pub(in crate::config) use value::{Read, Time, c_number, number, strict};
 
@@ -93,7 +94,6 @@ impl BlockInfo {
     }
 
     /// All rows, in the order of the table.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the documentation"))]
     pub(in crate::config) fn rows(&self) -> &[&'static Row] {
         &self.rows
     }

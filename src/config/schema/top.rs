@@ -65,6 +65,7 @@ const DAEMON: &[Keyword<Draft>] = &[
     Keyword::<Draft>::custom("instance", "NAME", "", instance_name, |d, _| {
         d.global.global.instance_name.iter().cloned().collect()
     })
+    .toml("instance_name")
     .restart()
     .doc("none", "Name of this daemon beside others; part of pid files' names."),
     Keyword::<Draft>::time(
@@ -130,6 +131,7 @@ const BLOCKS: &[Keyword<Draft>] = &[
     })
     .doc("", "Settings of the daemon, and defaults."),
     Keyword::<Draft>::block("vrrp_script", "NAME { ... }", "vrrp_script", blocks::script)
+        .toml("script")
         .doc("", "A program that checks something."),
     Keyword::<Draft>::block("track_file", "NAME { ... }", "track_file", blocks::file)
         .synonyms(&[Synonym {
@@ -144,12 +146,15 @@ const BLOCKS: &[Keyword<Draft>] = &[
         "vrrp_track_process",
         blocks::process,
     )
+    .toml("process")
     .later()
     .doc("", "Processes that are counted."),
     Keyword::<Draft>::block("bfd_instance", "NAME { ... }", "bfd_instance", blocks::bfd)
+        .toml("bfd")
         .later()
         .doc("", "A BFD session."),
     Keyword::<Draft>::block("vrrp_sync_group", "NAME { ... }", "vrrp_sync_group", blocks::group)
+        .toml("sync_group")
         .later()
         .doc("", "Instances that change state together."),
     Keyword::<Draft>::block("track_group", "NAME { ... }", "track_group", blocks::track_group)
@@ -159,6 +164,7 @@ const BLOCKS: &[Keyword<Draft>] = &[
         .later()
         .doc("", "Interfaces that share one pace of announcements."),
     Keyword::<Draft>::block("vrrp_instance", "NAME { ... }", "vrrp_instance", blocks::instance)
+        .toml("instance")
         .doc("", "A virtual router."),
     Keyword::<Draft>::lvs("virtual_server", "IP PORT|fwmark N|group NAME { ... }", blocks::lvs)
         .doc("", "A virtual server of LVS."),
