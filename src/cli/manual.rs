@@ -113,9 +113,10 @@ const SIGNALS: [(&str, &str); 2] = [
     ("TERM, INT", "hand mastership over, remove the addresses, end"),
 ];
 
-const FILES: [(&str, &str); 3] = [
-    ("/etc/vrrpd/vrrpd.conf", "the configuration, if it exists"),
-    ("/etc/keepalived/keepalived.conf", "the configuration otherwise"),
+const FILES: [(&str, &str); 4] = [
+    ("/etc/vrrpd/vrrpd.toml", "the configuration, if it exists"),
+    ("/etc/vrrpd/vrrpd.conf", "else this one"),
+    ("/etc/keepalived/keepalived.conf", "else this one"),
     ("/run/vrrpd/control.sock", "the control socket"),
 ];
 

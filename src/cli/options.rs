@@ -107,7 +107,7 @@ const OPTIONS: [Opt<Key>; 40] = [
         'f',
         "use-file",
         "FILE",
-        "configuration; default /etc/keepalived/keepalived.conf, or as vrrpd /etc/vrrpd/vrrpd.conf if that exists",
+        "configuration; default /etc/keepalived/keepalived.conf, or as vrrpd the first that exists of /etc/vrrpd/vrrpd.toml, /etc/vrrpd/vrrpd.conf and that one",
     ),
     flag(Key::Vrrp, 'P', "vrrp", "run VRRP only (vrrpd has nothing else)"),
     flag(Key::Check, 'C', "check", "do not run VRRP"),
@@ -411,16 +411,20 @@ impl Reading {
 }
 
 const KEEPALIVED_CONFIG: &str = "/etc/keepalived/keepalived.conf";
-const OWN_CONFIG: &str = "/etc/vrrpd/vrrpd.conf";
+/// Ours, the first that exists.
+const OWN_CONFIGS: [&str; 2] = ["/etc/vrrpd/vrrpd.toml", "/etc/vrrpd/vrrpd.conf"];
 
 /// The configuration when none is named: under keepalived's name its path; under ours our own one, unless only keepalived's
 /// exists, so that a host is changed over by starting another program.
 fn default_config(called_as: CalledAs, exists: impl Fn(&Path) -> bool) -> &'static str {
-    let own = match called_as {
-        CalledAs::Keepalived => false,
-        CalledAs::Vrrpd => exists(Path::new(OWN_CONFIG)) || !exists(Path::new(KEEPALIVED_CONFIG)),
-    };
-    if own { OWN_CONFIG } else { KEEPALIVED_CONFIG }
+    match called_as {
+        CalledAs::Keepalived => KEEPALIVED_CONFIG,
+        CalledAs::Vrrpd => {
+            let mut all = OWN_CONFIGS.into_iter().chain([KEEPALIVED_CONFIG]);
+            let [own, _] = OWN_CONFIGS;
+            all.find(|path| exists(Path::new(path))).unwrap_or(own)
+        }
+    }
 }
 
 /// A number as `strtol` with base 0 reads it.
@@ -600,14 +604,15 @@ mod tests {
 
     #[test]
     fn the_default_file_depends_on_the_name_and_on_what_exists() {
-        let own_only = |path: &Path| path == Path::new(OWN_CONFIG);
+        let [toml, conf] = OWN_CONFIGS;
+        let conf_only = |path: &Path| path == Path::new(OWN_CONFIGS[1]);
         let theirs_only = |path: &Path| path == Path::new(KEEPALIVED_CONFIG);
         for (called_as, exists, expected) in [
-            (CalledAs::Keepalived, own_only as fn(&Path) -> bool, KEEPALIVED_CONFIG),
-            (CalledAs::Vrrpd, own_only, OWN_CONFIG),
+            (CalledAs::Keepalived, conf_only as fn(&Path) -> bool, KEEPALIVED_CONFIG),
+            (CalledAs::Vrrpd, conf_only, conf),
             (CalledAs::Vrrpd, theirs_only, KEEPALIVED_CONFIG),
-            (CalledAs::Vrrpd, |_| true, OWN_CONFIG),
-            (CalledAs::Vrrpd, |_| false, OWN_CONFIG),
+            (CalledAs::Vrrpd, |_| true, toml),
+            (CalledAs::Vrrpd, |_| false, toml),
         ] {
             assert_eq!(default_config(called_as, exists), expected);
         }
