@@ -16,7 +16,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use vrrpd::config::{NoHost, load_text};
-use vrrpd::model::{AntiReplay, HmacAuth, HmacKey, HmacMode, IfIndex, Instant, MacAddr, Micros};
+use vrrpd::model::{IfIndex, Instant, MacAddr, Micros};
 use vrrpd::proto::{Action, Core, Counters, Datagram, DropReason, Event, Link, LinkAddress, Packet};
 
 /// Profiles that remember sequences: their rows come to one receiver in the order of the table.
@@ -87,10 +87,7 @@ enum Expect {
 
 fn core(profile: &str) -> Core {
     let loaded = load_text(profile, &NoHost);
-    let mut model = loaded.model.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    if let Some(instance) = model.instances.first_mut().filter(|instance| instance.hmac.is_none()) {
-        instance.hmac = hmac(profile).map(Box::new);
-    }
+    let model = loaded.model.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     let mut core = Core::new(model, 0, Instant(0));
     // The year of the captures: what the table calls stale is 15 years old.
     core.handle(Event::WallClock(Micros::from_secs(1_795_415_363)), Instant(0));
@@ -118,30 +115,6 @@ fn core(profile: &str) -> Core {
     core.handle(Event::Start, Instant(1));
     while core.poll_action().is_some() {}
     core
-}
-
-/// The `auth_hmac` block of a profile.
-fn hmac(profile: &str) -> Option<HmacAuth> {
-    let (_, block) = profile.split_once("auth_hmac {")?;
-    let value = |word: &str| {
-        let line = block.lines().map(str::trim).find(|line| line.starts_with(word))?;
-        line.split_whitespace().last().map(str::to_owned)
-    };
-    let bytes = common::unhex(value("key 1").unwrap().strip_prefix("hex:").unwrap());
-    Some(HmacAuth {
-        keys: [(1, HmacKey { bytes, file: None })].into(),
-        active_key: 1,
-        time_window: Micros::from_secs(5),
-        anti_replay: match value("anti_replay").as_deref() {
-            Some("monotonic") => AntiReplay::Monotonic,
-            _ => AntiReplay::Time,
-        },
-        mode: match value("mode").as_deref() {
-            Some("permissive") => HmacMode::Permissive,
-            Some("receive-only") => HmacMode::ReceiveOnly,
-            _ => HmacMode::Enforce,
-        },
-    })
 }
 
 fn profiles() -> BTreeMap<String, String> {

@@ -3,10 +3,13 @@
 use super::kernel::{Command, Told, Wires};
 use super::services::{Services, Slow, Taken};
 use super::{dump, signals, wording};
-use crate::model::{Instant, Micros, Priority, ScriptId};
-use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunOutcome, SocketSpec};
+use crate::model::{Instant, Micros, Priority};
+use crate::proto::{
+    Action, Core, Event, KillSignal, LogEvent, NotifyKind, NotifyRun, NotifySlot, RunOutcome, SocketSpec, StateName,
+};
 use crate::supervisor::{
-    DaemonStart, LoadedConfig, Program, ProgramOutcome, ProgramRef, Received, ToDaemon, ToSupervisor, exit,
+    self, DaemonStart, LoadedConfig, NotifyProgram, NotifyState, Program, ProgramOutcome, ProgramRef, Received,
+    ToDaemon, ToSupervisor, exit,
 };
 use crate::sys::{Epoll, Events, Interest, SignalFd, Timer};
 use crate::system::clock;
@@ -459,7 +462,8 @@ impl Engine {
                 self.command(Command::Restore(instance, ticket, index));
             }
             Action::Announce(announce) => self.command(Command::Announce(announce)),
-            Action::RunScript { run, script } => self.run_script(run, script),
+            Action::RunScript { run, script } => self.run_program(run, Program::Script(script)),
+            Action::RunNotify(notify) => self.run_program(notify.run, Program::Notify(notify_program(&notify))),
             Action::KillScript { run, signal } => {
                 let hard = signal == KillSignal::Kill;
                 self.tell_supervisor(&ToSupervisor::Kill { run, hard });
@@ -483,10 +487,10 @@ impl Engine {
         });
     }
 
-    fn run_script(&mut self, run: crate::model::RunId, script: ScriptId) {
+    fn run_program(&mut self, run: crate::model::RunId, program: Program) {
         let program = ProgramRef {
             generation: self.start.config.generation,
-            program: Program::Script(script),
+            program,
         };
         self.tell_supervisor(&ToSupervisor::Run { run, program });
     }
@@ -510,5 +514,27 @@ impl Engine {
         if let Err(error) = self.start.channel.sender.send(message) {
             tracing::warn!("the supervisor was not told {message:?}: {error}");
         }
+    }
+}
+
+/// The same in the words of the supervisor, which knows no states.
+const fn notify_program(run: &NotifyRun) -> NotifyProgram {
+    NotifyProgram {
+        group: matches!(run.kind, NotifyKind::Group),
+        position: run.position,
+        slot: match run.slot {
+            NotifySlot::Master => supervisor::NotifySlot::Master,
+            NotifySlot::Backup => supervisor::NotifySlot::Backup,
+            NotifySlot::Fault => supervisor::NotifySlot::Fault,
+            NotifySlot::Stop => supervisor::NotifySlot::Stop,
+            NotifySlot::Any => supervisor::NotifySlot::Any,
+        },
+        state: match run.state {
+            StateName::Init => NotifyState::Stop,
+            StateName::Backup => NotifyState::Backup,
+            StateName::Master => NotifyState::Master,
+            StateName::Fault => NotifyState::Fault,
+        },
+        priority: run.priority.get(),
     }
 }

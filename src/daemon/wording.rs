@@ -5,7 +5,9 @@
 )]
 
 use crate::model::{Family, IfName};
-use crate::proto::{Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
+use crate::proto::{
+    Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ScriptLine,
+};
 use crate::system::logsink::Severity;
 use std::io;
 use std::net::IpAddr;
@@ -13,7 +15,7 @@ use std::net::IpAddr;
 /// How important a line is.
 pub(super) const fn severity(event: &LogEvent) -> Severity {
     match event {
-        LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => Severity::Warning,
+        LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } | LogEvent::Notify { .. } => Severity::Warning,
         LogEvent::Group { .. }
         | LogEvent::Instance { .. }
         | LogEvent::Script { .. }
@@ -41,9 +43,11 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
         ),
         LogEvent::Interface { line, .. } => !matches!(line, InterfaceLine::Up | InterfaceLine::Down),
         LogEvent::Announcing { .. } => true,
-        LogEvent::Group { .. } | LogEvent::Script { .. } | LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => {
-            false
-        }
+        LogEvent::Notify { .. }
+        | LogEvent::Group { .. }
+        | LogEvent::Script { .. }
+        | LogEvent::TimerLate { .. }
+        | LogEvent::Suppressed { .. } => false,
     }
 }
 
@@ -71,6 +75,10 @@ pub(super) fn words(event: &LogEvent) -> String {
             name,
             line: GroupLine::Syncing { to },
         } => format!("VRRP_Group({name}) Syncing instances to {} state", to.as_str()),
+        LogEvent::Notify {
+            name,
+            line: NotifyLine::Overtaken { after },
+        } => format!("({name}) a notify program has not ended after {after} s, the next one starts beside it"),
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
             format!("({name}) {lines} lines like the next one were left out within {within} s")

@@ -45,6 +45,8 @@ pub enum Action {
         /// With what.
         signal: KillSignal,
     },
+    /// Start a notify program.
+    RunNotify(NotifyRun),
     /// An instance changed its state, and what had to come before this news is done.
     StateChanged(StateChange),
     /// A sync group changed its state, and its members have told theirs.
@@ -128,6 +130,47 @@ pub struct Announce {
     pub rounds: u32,
     /// Whether [`super::Event::Announced`] is wanted when the last frame has left.
     pub report: bool,
+}
+
+/// A run of a notify program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyRun {
+    /// Name of this run; [`super::Event::ScriptEnded`] answers.
+    pub run: RunId,
+    /// Whose.
+    pub kind: NotifyKind,
+    /// Its position in the model in force.
+    pub position: u32,
+    /// Which of its programs.
+    pub slot: NotifySlot,
+    /// The state that is told; [`StateName::Init`] for STOP.
+    pub state: StateName,
+    /// The priority that is told.
+    pub priority: Priority,
+}
+
+/// Who has notify programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum NotifyKind {
+    /// A `vrrp_instance`.
+    Instance,
+    /// A `vrrp_sync_group`.
+    Group,
+}
+
+/// Which notify program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum NotifySlot {
+    /// `notify_master`.
+    Master,
+    /// `notify_backup`.
+    Backup,
+    /// `notify_fault`.
+    Fault,
+    /// `notify_stop`.
+    Stop,
+    /// `notify`.
+    Any,
 }
 
 /// How hard a run is ended.

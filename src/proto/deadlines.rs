@@ -17,6 +17,8 @@ pub(super) enum Owner {
     Script(usize),
     /// The announcements that wait for their turn.
     Pacer,
+    /// The notify programs.
+    Notify,
     /// The core itself.
     Core,
 }
@@ -28,6 +30,7 @@ pub(super) struct Deadlines {
     instances: Vec<Slot>,
     scripts: Vec<Slot>,
     pacer: Slot,
+    notify: Slot,
     core: Slot,
 }
 
@@ -76,7 +79,11 @@ impl Deadlines {
             .iter()
             .enumerate()
             .map(|(i, slot)| (Owner::Script(i), slot.next));
-        let own = [(Owner::Pacer, self.pacer.next), (Owner::Core, self.core.next)];
+        let own = [
+            (Owner::Pacer, self.pacer.next),
+            (Owner::Notify, self.notify.next),
+            (Owner::Core, self.core.next),
+        ];
         instances.chain(scripts).chain(own).collect()
     }
 
@@ -113,6 +120,7 @@ impl Deadlines {
             Owner::Instance(index) => (&mut self.instances, index),
             Owner::Script(index) => (&mut self.scripts, index),
             Owner::Pacer => return &mut self.pacer,
+            Owner::Notify => return &mut self.notify,
             Owner::Core => return &mut self.core,
         };
         if index >= slots.len() {

@@ -40,6 +40,13 @@ pub enum LogEvent {
         /// How often each address is announced.
         rounds: u32,
     },
+    /// A line about the notify programs of an instance or group.
+    Notify {
+        /// Its name.
+        name: Arc<str>,
+        /// What.
+        line: NotifyLine,
+    },
     /// A line about a sync group.
     Group {
         /// Its name.
@@ -524,6 +531,16 @@ pub enum ScriptLine {
     CarriedOver {
         /// Up or down.
         up: bool,
+    },
+}
+
+/// What a line says of notify programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotifyLine {
+    /// The program before has not ended; the next one starts beside it.
+    Overtaken {
+        /// After this long.
+        after: Micros,
     },
 }
 

@@ -15,6 +15,7 @@ mod instance;
 mod limiter;
 mod log_event;
 mod mutant;
+mod notify;
 mod pacer;
 mod reason;
 mod receive;
@@ -29,11 +30,14 @@ mod tracking;
 mod world;
 
 pub use action::{
-    Action, AddressWish, Announce, GroupChange, KillSignal, Receive, SocketSpec, StateChange, StateName, Transmit,
+    Action, AddressWish, Announce, GroupChange, KillSignal, NotifyKind, NotifyRun, NotifySlot, Receive, SocketSpec,
+    StateChange, StateName, Transmit,
 };
 pub use counters::{Counters, DropReason};
 pub use event::{Culprit, Datagram, Event, Link, LinkAddress, Packet, RunOutcome};
-pub use log_event::{Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, Pace, ScriptLine};
+pub use log_event::{
+    Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ScriptLine,
+};
 pub use mutant::Mutant;
 pub use reason::{Reason, TrackerKind, Transition};
 pub use snapshot::{
@@ -43,18 +47,21 @@ pub use snapshot::{
 pub use state::{InstanceState, Phase, ScriptState, State};
 pub use timer::Timer;
 
-use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, RunId, ScriptId, Ticket};
+use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, Priority, RunId, ScriptId, Ticket};
 use deadlines::{Deadlines, Owner};
 use instance::{Context, Instance, Pacing};
 use mutant::Mutation;
 use pacer::Pacer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use tracking::{ScriptNews, ScriptTracker};
 use world::{LinkNews, World};
 
 /// A stop that takes longer than this ends without the confirmations that are missing.
 const STOP_LIMIT: Micros = Micros::from_secs(4);
+/// STOP programs that run for longer are killed (behaviour §13.1).
+const STOP_PROGRAM_LIMIT: Micros = Micros::from_secs(1);
 /// Adverts that are due this soon leave together with one that is due now: early, never late.
 const TOGETHER: Micros = Micros::from_millis(4);
 
@@ -77,6 +84,9 @@ pub struct Core {
     lookup: receive::Lookup,
     deadlines: Deadlines,
     pacer: Pacer,
+    notify: notify::Notify,
+    /// The time of the last input.
+    now: Instant,
     actions: VecDeque<Action>,
     next_ticket: u64,
     next_run: u64,
@@ -86,6 +96,8 @@ pub struct Core {
     unknown_vrids: u64,
     life: Life,
     stop_deadline: Option<Instant>,
+    /// Whether the STOP programs have been started.
+    stop_told: bool,
     /// The time of day, and when it was told.
     wall: Option<(Instant, Micros)>,
     mutation: Mutation,
@@ -126,6 +138,8 @@ impl Core {
             lookup: receive::Lookup::default(),
             deadlines: Deadlines::default(),
             pacer: Pacer::default(),
+            notify: notify::Notify::default(),
+            now,
             actions: VecDeque::new(),
             next_ticket: 0,
             next_run: 0,
@@ -134,6 +148,7 @@ impl Core {
             unknown_vrids: 0,
             life: Life::New,
             stop_deadline: None,
+            stop_told: false,
             wall: None,
             mutation: Mutation::default(),
             leaving: Vec::new(),
@@ -167,6 +182,7 @@ impl Core {
         if self.life == Life::Stopped {
             return;
         }
+        self.now = now;
         match event {
             Event::Start => self.start(now),
             Event::Packet(packet) => self.on_packet(&packet, now),
@@ -250,6 +266,7 @@ impl Core {
     /// Runs every deadline that has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         let horizon = now + TOGETHER;
+        self.now = now;
         let mut woken = false;
         // Each owner's next deadline is later than `now` after it ran, so the loop ends; the bound is for a defect.
         for _ in 0..self.instances.len() * 4 + self.scripts.len() * 4 + 16 {
@@ -270,11 +287,8 @@ impl Core {
                     self.pacer.run(now, &mut self.actions);
                     self.arm_pacer(now);
                 }
-                Owner::Core => {
-                    self.stop_deadline = None;
-                    self.deadlines.set(Owner::Core, None);
-                    self.stopped();
-                }
+                Owner::Notify => self.with_notify(notify::Notify::on_timeout),
+                Owner::Core => self.on_stop_limit(),
             }
         }
     }
@@ -291,7 +305,47 @@ impl Core {
 
     /// The next effect to carry out.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front()?;
+        match &action {
+            Action::StateChanged(change) => {
+                let (name, to, priority) = (change.name.clone(), change.to, change.priority);
+                self.tell_programs(NotifyKind::Instance, &name, to, priority);
+            }
+            Action::GroupChanged(change) => {
+                let (name, to) = (change.name.clone(), change.to);
+                self.tell_programs(NotifyKind::Group, &name, to, Priority::RELEASE);
+            }
+            Action::Transmit(_)
+            | Action::OpenSocket(_)
+            | Action::CloseSocket(_)
+            | Action::SetAddresses(_)
+            | Action::ClearAddresses(_)
+            | Action::RestoreAddress { .. }
+            | Action::Announce(_)
+            | Action::RunScript { .. }
+            | Action::KillScript { .. }
+            | Action::RunNotify(_)
+            | Action::Log(_)
+            | Action::Stopped => {}
+        }
+        Some(action)
+    }
+
+    fn tell_programs(&mut self, kind: NotifyKind, name: &Arc<str>, to: StateName, priority: Priority) {
+        self.with_notify(|notify, hands| notify.on_change(kind, name, to, priority, hands));
+    }
+
+    fn with_notify<T>(&mut self, act: impl FnOnce(&mut notify::Notify, &mut notify::Hands<'_>) -> T) -> T {
+        let mut hands = notify::Hands {
+            model: &self.model,
+            now: self.now,
+            next_run: &mut self.next_run,
+            out: &mut self.actions,
+        };
+        let done = act(&mut self.notify, &mut hands);
+        let next = self.notify.next_deadline().map(|at| (at, Timer::Notify));
+        self.deadlines.set(Owner::Notify, next);
+        done
     }
 
     /// When [`Core::handle_timeout`] is to be called at the latest, and for whom.
@@ -374,6 +428,8 @@ impl Core {
         for index in 0..self.scripts.len() {
             self.arm_script(index);
         }
+        let next = self.notify.next_deadline().map(|at| (at, Timer::Notify));
+        self.deadlines.set(Owner::Notify, next);
         self.deadlines
             .set(Owner::Core, self.stop_deadline.map(|at| (at, Timer::StopLimit)));
     }
@@ -594,6 +650,10 @@ impl Core {
     }
 
     fn on_script_ended(&mut self, run: RunId, outcome: RunOutcome, now: Instant) {
+        if self.with_notify(|notify, hands| notify.on_ended(run, hands)) {
+            self.finish_stop();
+            return;
+        }
         if matches!(self.life, Life::Stopping | Life::Stopped) {
             // The supervisor ends what runs; that is no news about the service.
             return;
@@ -646,7 +706,42 @@ impl Core {
     fn finish_stop(&mut self) {
         let waiting = self.instances.iter().any(Instance::is_clearing) || !self.leaving.is_empty();
         if self.life == Life::Stopping && !waiting {
+            self.tell_stop();
+        }
+    }
+
+    /// Everything is released: STOP is told, and waited for a little.
+    fn tell_stop(&mut self) {
+        if !self.stop_told {
+            self.stop_told = true;
+            let priorities = self
+                .instances
+                .iter()
+                .map(|i| (i.config.name.clone(), i.effective))
+                .collect();
+            self.with_notify(|notify, hands| notify.stop(&priorities, hands));
+            self.stop_deadline = Some(self.now + STOP_PROGRAM_LIMIT);
+            self.deadlines
+                .set(Owner::Core, self.stop_deadline.map(|at| (at, Timer::StopLimit)));
+        }
+        if self.notify.stopping().is_empty() {
             self.stopped();
+        }
+    }
+
+    /// The limit of a stop has come: first that of the addresses, then that of the STOP programs.
+    fn on_stop_limit(&mut self) {
+        self.deadlines.set(Owner::Core, None);
+        if self.stop_told {
+            for run in self.notify.stopping() {
+                self.actions.push_back(Action::KillScript {
+                    run: *run,
+                    signal: KillSignal::Kill,
+                });
+            }
+            self.stopped();
+        } else {
+            self.tell_stop();
         }
     }
 

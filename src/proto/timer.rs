@@ -18,6 +18,8 @@ pub enum Timer {
     ScriptStart,
     /// A check script has run for too long.
     ScriptTimeout,
+    /// The next notify program has waited long enough for the one before it.
+    Notify,
     /// A stop has taken too long.
     StopLimit,
 }
@@ -33,6 +35,7 @@ impl Timer {
             Self::Announce => "announce",
             Self::ScriptStart => "script-start",
             Self::ScriptTimeout => "script-timeout",
+            Self::Notify => "notify",
             Self::StopLimit => "stop-limit",
         }
     }

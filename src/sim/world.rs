@@ -400,6 +400,14 @@ impl World {
                 };
                 self.later(now + delay, Due::Event(index, life, event));
             }
+            Action::RunNotify(notify) => {
+                let delay = Micros(self.random.between(1_000, 40_000));
+                let event = Event::ScriptEnded {
+                    run: notify.run,
+                    outcome: RunOutcome::Exited(0),
+                };
+                self.later(now + delay, Due::Event(index, life, event));
+            }
             Action::Stopped => {
                 if let Some(node) = self.nodes.get_mut(index) {
                     node.core = None;

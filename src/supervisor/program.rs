@@ -4,8 +4,8 @@
 //! Every program has its own process group. When it ends after a signal of ours, whatever is left of its group is killed, as
 //! keepalived does.
 
-use super::message::{Program, ProgramOutcome, ProgramRef};
-use crate::model::{Model, ProgramUser, RunId};
+use super::message::{NotifySlot, Program, ProgramOutcome, ProgramRef};
+use crate::model::{Model, NotifyPrograms, ProgramUser, RunId};
 use crate::sys;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -26,6 +26,8 @@ const WITHHELD: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
 /// What the supervisor needs to know of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProgramSpec {
+    /// Which one it is.
+    key: Key,
     /// The name of its block.
     name: std::sync::Arc<str>,
     /// Its words.
@@ -36,18 +38,66 @@ pub(super) struct ProgramSpec {
     user: Option<ProgramUser>,
 }
 
+/// A program of a configuration, without what it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Key {
+    /// A `vrrp_script`.
+    Script(u32),
+    /// Whether a group's, position, which.
+    Notify(bool, u32, NotifySlot),
+}
+
+impl Key {
+    const fn of(program: Program) -> Self {
+        match program {
+            Program::Script(id) => Self::Script(id.0),
+            Program::Notify(notify) => Self::Notify(notify.group, notify.position, notify.slot),
+        }
+    }
+}
+
 impl ProgramSpec {
-    /// The programs of a configuration, in the order of [`crate::model::ScriptId`].
+    /// The programs of a configuration.
     pub(super) fn all(model: &Model) -> Vec<Self> {
-        let scripts = model.scripts.iter();
-        scripts
-            .map(|script| Self {
-                name: script.name.clone(),
-                argv: script.argv.clone(),
-                path: script.path.clone(),
-                user: script.user,
+        let scripts = (0..).zip(&model.scripts).map(|(id, script)| Self {
+            key: Key::Script(id),
+            name: script.name.clone(),
+            argv: script.argv.clone(),
+            path: script.path.clone(),
+            user: script.user,
+        });
+        let instances = (0..).zip(&model.instances).flat_map(|(position, instance)| {
+            let programs = instance
+                .notify
+                .as_deref()
+                .map(|programs| Self::notify(false, position, &instance.name, programs));
+            programs.unwrap_or_default()
+        });
+        let groups = (0..)
+            .zip(&model.groups)
+            .flat_map(|(position, group)| Self::notify(true, position, &group.name, &group.notify));
+        scripts.chain(instances).chain(groups).collect()
+    }
+
+    fn notify(group: bool, position: u32, name: &std::sync::Arc<str>, programs: &NotifyPrograms) -> Vec<Self> {
+        let slots = [
+            (NotifySlot::Master, &programs.master),
+            (NotifySlot::Backup, &programs.backup),
+            (NotifySlot::Fault, &programs.fault),
+            (NotifySlot::Stop, &programs.stop),
+            (NotifySlot::Any, &programs.any),
+        ];
+        let spec = |(slot, program): (NotifySlot, &Option<crate::model::Program>)| {
+            let program = program.as_ref()?;
+            Some(Self {
+                key: Key::Notify(group, position, slot),
+                name: name.clone(),
+                argv: program.argv.clone(),
+                path: program.path.clone(),
+                user: program.user,
             })
-            .collect()
+        };
+        slots.into_iter().filter_map(spec).collect()
     }
 
     /// The name of its block.
@@ -64,7 +114,7 @@ impl ProgramSpec {
 /// The programs of the configurations in force, and those that run.
 #[derive(Debug)]
 pub(super) struct Programs {
-    tables: BTreeMap<u32, Vec<Prepared>>,
+    tables: BTreeMap<u32, BTreeMap<Key, Prepared>>,
     running: BTreeMap<i32, Running>,
     environment: Vec<CString>,
     null: File,
@@ -74,6 +124,7 @@ pub(super) struct Programs {
 /// A program ready to start.
 #[derive(Debug)]
 struct Prepared {
+    name: CString,
     path: Option<CString>,
     argv: Vec<CString>,
     user: Option<ProgramUser>,
@@ -117,7 +168,7 @@ impl Programs {
 
     /// Makes the programs of a configuration known. Those of older ones stay known until [`Self::forget_before`].
     pub(super) fn learn(&mut self, generation: u32, specs: &[ProgramSpec]) {
-        let prepared = specs.iter().map(Prepared::new).collect();
+        let prepared = specs.iter().map(|spec| (spec.key, Prepared::new(spec))).collect();
         self.tables.insert(generation, prepared);
     }
 
@@ -148,14 +199,19 @@ impl Programs {
         if self.running.len() >= MAX_RUNNING {
             return Err(error(libc::EAGAIN));
         }
-        let Program::Script(id) = program.program;
-        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
-        let prepared = self.tables.get(&program.generation).and_then(|table| table.get(index));
+        let key = Key::of(program.program);
+        let prepared = self.tables.get(&program.generation).and_then(|table| table.get(&key));
         let prepared = prepared.ok_or_else(|| error(libc::ESRCH))?;
         let path = prepared.path.as_ref().ok_or_else(|| error(libc::ENOENT))?;
+        let argv: Vec<CString> = prepared
+            .argv
+            .iter()
+            .cloned()
+            .chain(prepared.told(program.program))
+            .collect();
         sys::spawn(&sys::Program {
             path,
-            argv: &prepared.argv,
+            argv: &argv,
             environment: &self.environment,
             user: prepared.user.filter(|user| !is_ours(*user)).map(|user| sys::User {
                 uid: user.uid,
@@ -222,10 +278,30 @@ impl Prepared {
         // A word with a zero byte cannot be passed; the lexer lets none through.
         let word = |text: &String| CString::new(text.as_str()).unwrap_or_default();
         Self {
+            name: CString::new(&*spec.name).unwrap_or_default(),
             path: spec.path.as_ref().map(word),
             argv: spec.argv.iter().map(word).collect(),
             user: spec.user,
         }
+    }
+
+    /// What a `notify` program gets behind its own words (behaviour §13.1).
+    fn told(&self, program: Program) -> Vec<CString> {
+        let Program::Notify(notify) = program else {
+            return Vec::new();
+        };
+        if notify.slot != NotifySlot::Any {
+            return Vec::new();
+        }
+        let kind = if notify.group { c"GROUP" } else { c"INSTANCE" };
+        let priority = if notify.group { 0 } else { notify.priority };
+        let word = |text: String| CString::new(text).unwrap_or_default();
+        vec![
+            kind.to_owned(),
+            self.name.clone(),
+            word(notify.state.as_str().to_owned()),
+            word(priority.to_string()),
+        ]
     }
 }
 

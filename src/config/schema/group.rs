@@ -51,7 +51,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             },
             |d, names| d.tracks.print_interfaces(names),
         )
-        .later()
         .doc("none", "Interfaces tracked for all members; -254..254."),
         Keyword::<Draft>::lines(
             "track_script",
@@ -62,7 +61,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             },
             |d, names| d.tracks.print_scripts(names),
         )
-        .later()
         .doc("none", "Scripts tracked for all members."),
         Keyword::<Draft>::lines(
             "track_file",
@@ -99,23 +97,18 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
         .doc("none", "BFD sessions tracked for all members."),
         Keyword::<Draft>::command("notify_backup", command!(notify.backup))
             .first("vrrp group {n}: notify_backup script already specified - ignoring {v}")
-            .later()
             .doc("none", "Run when the group becomes backup."),
         Keyword::<Draft>::command("notify_master", command!(notify.master))
             .first("vrrp group {n}: notify_master script already specified - ignoring {v}")
-            .later()
             .doc("none", "Run when the group becomes master."),
         Keyword::<Draft>::command("notify_fault", command!(notify.fault))
             .first("vrrp group {n}: notify_fault script already specified - ignoring {v}")
-            .later()
             .doc("none", "Run on a fault of the group."),
         Keyword::<Draft>::command("notify_stop", command!(notify.stop))
             .first("vrrp group {n}: notify_stop script already specified - ignoring {v}")
-            .later()
             .doc("none", "Run at the stop."),
         Keyword::<Draft>::command("notify", command!(notify.any))
             .first("vrrp group {n}: notify script already specified - ignoring {v}")
-            .later()
             .doc(
                 "none",
                 "Run at every change; GROUP, name, state and priority are appended.",
@@ -132,7 +125,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
                     "({n}) global_tracking is deprecated. Use track_interface/script/file on the sync group",
                 ),
             }])
-            .later()
             .doc("off", "Members may track with weights."),
         Keyword::<Draft>::boolean("notify_priority_changes", boolean!(notify_priority_changes))
             .bad("({n}) Invalid value '{v}' for sync group notify_priority_changes specified")
@@ -188,7 +180,6 @@ pub(in crate::config) const TRACK_GROUP: Table<TrackGroup> = Table {
         |_, _, _| {},
         |d, _| d.members.iter().map(|(name, _)| super::global::quoted(name)).collect(),
     )
-    .later()
     .restart()
     .doc("none, required", "Instances that follow static entries.")]],
 };

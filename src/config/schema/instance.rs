@@ -189,7 +189,6 @@ const ROUTER: &[Keyword<Draft>] = &[
         d.hmac.get_or_insert_default();
         AUTH_HMAC.read_all(node, d, ctx);
     })
-    .later()
     .restart()
     .doc("none", "HMAC-SHA256 behind each advert, an extension of keepalived."),
 ];
@@ -636,19 +635,15 @@ const ACTS: &[Keyword<Draft>] = &[
 const TOLD: &[Keyword<Draft>] = &[
     Keyword::<Draft>::command("notify_backup", command!(notify.backup))
         .first("({n}) notify_backup script already specified - ignoring {v}")
-        .later()
         .doc("none", "Run on becoming backup."),
     Keyword::<Draft>::command("notify_master", command!(notify.master))
         .first("({n}) notify_master script already specified - ignoring {v}")
-        .later()
         .doc("none", "Run on becoming master."),
     Keyword::<Draft>::command("notify_fault", command!(notify.fault))
         .first("({n}) notify_fault script already specified - ignoring {v}")
-        .later()
         .doc("none", "Run on a fault."),
     Keyword::<Draft>::command("notify_stop", command!(notify.stop))
         .first("({n}) notify_stop script already specified - ignoring {v}")
-        .later()
         .doc("none", "Run at the stop."),
     Keyword::<Draft>::custom(
         "notify_deleted",
@@ -672,7 +667,6 @@ const TOLD: &[Keyword<Draft>] = &[
     ),
     Keyword::<Draft>::command("notify", command!(notify.any))
         .first("({n}) notify script already specified - ignoring {v}")
-        .later()
         .doc(
             "none",
             "Run at every change; kind, name, state and priority are appended.",

@@ -155,7 +155,6 @@ const BLOCKS: &[Keyword<Draft>] = &[
         .doc("", "A BFD session."),
     Keyword::<Draft>::block("vrrp_sync_group", "NAME { ... }", "vrrp_sync_group", blocks::group)
         .toml("sync_group")
-        .later()
         .doc("", "Instances that change state together."),
     Keyword::<Draft>::block("track_group", "NAME { ... }", "track_group", blocks::track_group)
         .later()

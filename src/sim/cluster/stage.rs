@@ -221,6 +221,17 @@ impl<'a> Stage<'a> {
                 let outcome = RunOutcome::Exited(i32::from(failed));
                 self.later(CHECK, node, Event::ScriptEnded { run, outcome });
             }
+            Action::RunNotify(notify) => {
+                let outcome = RunOutcome::Exited(0);
+                self.later(
+                    CHECK,
+                    node,
+                    Event::ScriptEnded {
+                        run: notify.run,
+                        outcome,
+                    },
+                );
+            }
             Action::StateChanged(_) => self.changes += 1,
             Action::GroupChanged(_)
             | Action::Stopped
