@@ -65,3 +65,61 @@ fn manual_and_completions_know_the_whole_command_line() {
         }
     }
 }
+
+/// The broken examples of docs/diagnostics with what `check` says of them.
+const EXAMPLES: [&str; 5] = [
+    "brace.conf",
+    "words.conf",
+    "definitions.conf",
+    "weights.conf",
+    "vrrpd.toml",
+];
+
+fn examples() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut page = String::from(
+        "# Five broken configurations, and what vrrpd says of them\n\n\
+         The files are in `docs/diagnostics`; the output is real, a test compares it (`VRRPD_REWRITE=1 cargo test --test generated` writes it anew).\n\
+         `--elsewhere` says that the files are for another machine. Every code is explained by `vrrpd check --explain CODE`.\n",
+    );
+    for example in EXAMPLES {
+        let file = format!("docs/diagnostics/{example}");
+        let text = fs::read_to_string(root.join(&file)).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_vrrpd"))
+            .current_dir(root)
+            .args(["check", "--elsewhere", &file])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let status = output.status.code().unwrap();
+        page.push_str(&format!(
+            "\n## {example}\n\n```\n{text}```\n\n```\n$ vrrpd check --elsewhere {file}\n{said}$ echo $?\n{status}\n```\n"
+        ));
+    }
+    page
+}
+
+#[test]
+fn broken_examples_show_what_check_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
+    let fresh = examples();
+    if std::env::var_os("VRRPD_REWRITE").is_some() {
+        fs::write(&path, &fresh).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == fresh,
+        "docs/diagnostics.md is stale; VRRPD_REWRITE=1"
+    );
+    // What a stranger needs: the mistake is named, and what was meant.
+    for words in [
+        "this block is not closed",
+        "did you mean `interval`?",
+        "did you mean `rise`?",
+        "did you mean `chk_web`?",
+        "did you mean `priority`?",
+        "repeated here with n=2",
+        "cannot change the priority",
+    ] {
+        assert!(fresh.contains(words), "{words}");
+    }
+}

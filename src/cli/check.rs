@@ -6,10 +6,11 @@ use super::output::{parse, stderr, stdout};
 use super::problem::{is_unreadable, message};
 use super::render::{Message, Printer, Weight};
 use crate::config::{self, Code, Diagnostic, LoadOptions, Loaded, NoHost, Source, load};
+use crate::model::Model;
 use crate::sim::cluster::{self, ClusterNode, ClusterReport, Finding, RouterReport, Row, Severity};
 use crate::system::host::{RealHost, RealSource};
 use clap::{Command, CommandFactory, Parser};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -29,9 +30,15 @@ struct CheckOptions {
     /// A document for machines, schema 1.
     #[arg(long)]
     json: bool,
+    /// The file is for another machine: do not ask whether interfaces, users and programs exist on this one.
+    #[arg(long)]
+    elsewhere: bool,
     /// Exit with 1 when there are warnings.
     #[arg(long)]
     strict: bool,
+    /// Print the model that the file means, as JSON; passwords and keys are not shown.
+    #[arg(long, conflicts_with = "json")]
+    dump: bool,
     /// Explain a code.
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
@@ -49,10 +56,17 @@ pub(super) fn check(words: &[String]) -> u8 {
     let files: Vec<CheckedFile> = options
         .files
         .iter()
-        .map(|path| CheckedFile::read(path, options.files.len()))
+        .map(|path| CheckedFile::read(path, options.elsewhere || options.files.len() > 1))
         .collect();
     let cluster = (files.len() > 1).then(|| judge(&files)).flatten();
-    if options.json {
+    if options.dump {
+        for file in &files {
+            print_problems(file, &mut |text| stderr(text));
+            if let Some(model) = &file.loaded.model {
+                stdout(&dump(model));
+            }
+        }
+    } else if options.json {
         stdout(&document(&files, cluster.as_ref()));
     } else {
         print(&files, cluster.as_ref());
@@ -92,7 +106,7 @@ struct CheckedFile {
 
 impl CheckedFile {
     /// One of several files is for another machine: whether interfaces and programs exist is not asked of this one.
-    fn read(word: &str, count: usize) -> Self {
+    fn read(word: &str, elsewhere: bool) -> Self {
         let (name, path) = match word.split_once('=') {
             Some((name, path)) if !name.is_empty() && !name.contains('/') => (Some(name.to_owned()), path),
             Some(_) | None => (None, word),
@@ -100,9 +114,9 @@ impl CheckedFile {
         let options = LoadOptions {
             config_id: name.clone(),
             test: true,
-            lint: count == 1,
+            lint: true,
         };
-        let loaded = if count > 1 {
+        let loaded = if elsewhere {
             load(path, &RealSource, &NoHost, &options)
         } else {
             load(path, &RealSource, &RealHost, &options)
@@ -184,8 +198,47 @@ fn document(files: &[CheckedFile], cluster: Option<&ClusterReport>) -> String {
     format!("{}\n", serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
+/// The model as JSON.
+fn dump(model: &Model) -> String {
+    // No type of the model can fail to be written.
+    let mut value = serde_json::to_value(model).unwrap_or_default();
+    mask(&mut value);
+    format!("{}\n", serde_json::to_string_pretty(&value).unwrap_or_default())
+}
+
+/// Hides passwords and keys.
+fn mask(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                if matches!(name.as_str(), "Pass" | "Ah" | "bytes") && inner.is_array() {
+                    *inner = Value::String("********".into());
+                } else {
+                    mask(inner);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Errors and warnings of a file.
+fn print_problems(file: &CheckedFile, out: &mut dyn FnMut(&str)) {
+    let read = read_text;
+    let mut printer = Printer::new(&read);
+    let problems = file.loaded.diagnostics.iter();
+    for problem in problems.filter(|problem| problem.severity != config::Severity::Note) {
+        out(&printer.print(&message(problem)));
+    }
+}
+
+fn read_text(path: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(&RealSource.read(path).ok()?).into_owned())
+}
+
 fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
-    let read = |path: &str| Some(String::from_utf8_lossy(&RealSource.read(path).ok()?).into_owned());
+    let read = read_text;
     let mut printer = Printer::new(&read);
     let alone = files.len() == 1;
     for file in files {

@@ -6,6 +6,7 @@ use crate::system::clock;
 use nix::unistd::{Group, User};
 use std::fs;
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -60,6 +61,11 @@ const ARPHRD_ETHER: u32 = 1;
 /// Most bytes of a file with a secret.
 const MAX_SECRET: u64 = 65_536;
 
+fn ip(address: nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
 /// This machine, in the network namespace of the caller.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealHost;
@@ -83,6 +89,23 @@ impl Host for RealHost {
             multicast: flags.is_none_or(|flags| flags & IFF_MULTICAST != 0),
             ethernet: kind.is_none_or(|kind| kind == ARPHRD_ETHER),
         })
+    }
+
+    fn addresses(&self, name: &IfName) -> Vec<(IpAddr, u8)> {
+        // Without a list nothing is known, which is no error: only lints ask.
+        let Ok(all) = nix::ifaddrs::getifaddrs() else {
+            return Vec::new();
+        };
+        let ours = all.filter(|entry| entry.interface_name == name.as_str());
+        ours.filter_map(|entry| {
+            let (address, mask) = (ip(entry.address?)?, ip(entry.netmask?)?);
+            let prefix = match mask {
+                IpAddr::V4(mask) => mask.to_bits().leading_ones(),
+                IpAddr::V6(mask) => mask.to_bits().leading_ones(),
+            };
+            Some((address, u8::try_from(prefix).ok()?))
+        })
+        .collect()
     }
 
     fn user(&self, name: &str) -> Option<ProgramUser> {

@@ -3,6 +3,7 @@
 use super::Linter;
 use crate::config::code::Code;
 use crate::config::diagnostic::Severity;
+use crate::config::toml::duration::print_duration;
 
 pub(super) fn lint(linter: &mut Linter<'_>) {
     timeouts(linter);
@@ -22,8 +23,9 @@ fn timeouts(linter: &mut Linter<'_>) {
         let related = linter.reports.related("the interval", other);
         let name = &script.name;
         let message = format!(
-            "vrrp_script {name}: a run may take longer ({limit} s) than the interval ({} s)",
-            script.interval
+            "vrrp_script {name}: a run may take longer ({}) than the interval ({})",
+            print_duration(limit),
+            print_duration(script.interval)
         );
         let diagnostic = linter.warn(place, Code::TimeoutAboveInterval, message);
         diagnostic.related.push(related);
