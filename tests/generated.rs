@@ -6,7 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 /// File, and the words that print it.
-const FILES: [(&str, &[&str]); 1] = [("man/vrrpd.8", &["manual", "vrrpd.8"])];
+const FILES: [(&str, &[&str]); 3] = [
+    ("man/vrrpd.8", &["manual", "vrrpd.8"]),
+    ("man/vrrpd.conf.5", &["manual", "vrrpd.conf.5"]),
+    ("docs/keywords.md", &["manual", "keywords.md"]),
+];
 
 fn printed(words: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_vrrpd")).args(words).output().unwrap();

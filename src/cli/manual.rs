@@ -1,5 +1,7 @@
 //! `vrrpd manual PAGE`: the manual, made of the same tables as the program.
 
+mod keywords;
+
 use super::command;
 use super::output::{parse, stdout};
 use clap::{Arg, Command, CommandFactory, Parser, ValueEnum};
@@ -21,6 +23,12 @@ enum Page {
     /// The program.
     #[value(name = "vrrpd.8")]
     Program,
+    /// The configuration.
+    #[value(name = "vrrpd.conf.5")]
+    Configuration,
+    /// Every keyword, as Markdown.
+    #[value(name = "keywords.md")]
+    Keywords,
 }
 
 pub(super) fn manual(words: &[String]) -> u8 {
@@ -31,6 +39,8 @@ pub(super) fn manual(words: &[String]) -> u8 {
     let mut bytes = Vec::new();
     let written = match options.page {
         Page::Program => program(&mut bytes),
+        Page::Configuration => keywords::page(&mut bytes),
+        Page::Keywords => keywords::markdown(&mut bytes),
     };
     // A Vec takes everything.
     drop(written);

@@ -8,6 +8,7 @@ mod check;
 mod code;
 mod diagnostic;
 mod keepalived;
+mod keywords;
 mod lint;
 mod lower;
 mod place;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use code::Code;
 pub use diagnostic::{Class, Diagnostic, Related, Severity, Span};
+pub use keywords::{BlockInfo, KeywordInfo, keywords};
 pub use print::{print_keepalived, print_toml};
 pub use reading::Language;
 pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Secret, Source};

@@ -13,7 +13,7 @@ mod toml;
 pub(super) use collect::collect;
 pub(super) use comments::{Comments, Marks};
 pub(super) use keepalived::keepalived;
-pub(super) use toml::toml;
+pub(super) use toml::{toml, toml_example};
 
 use super::schema::Row;
 use crate::model::{LvsBlock, Model};

@@ -259,3 +259,24 @@ fn table(entries: &Entries, words: &[String]) -> Option<String> {
     }
     Some(format!("{{ {} }}", parts.join(", ")))
 }
+
+/// A line of TOML for a keyword with these arguments.
+pub(in crate::config) fn toml_example(row: &Row, args: &str) -> String {
+    if let Some(positive) = negated(row) {
+        return format!("{positive} = false");
+    }
+    let value = match row.value {
+        Value::Lines => array(std::iter::once(entry_value(row, args))),
+        Value::Words => array(split_words(args).iter().map(|word| string(word))),
+        Value::Flag
+        | Value::Bool
+        | Value::Int(_)
+        | Value::Time(_)
+        | Value::Word
+        | Value::Command
+        | Value::Block
+        | Value::Lvs
+        | Value::Custom(_) => values(row, &[args.to_owned()]),
+    };
+    format!("{} = {value}", toml_name(row))
+}

@@ -20,7 +20,7 @@ pub(in crate::config) mod top;
 pub(in crate::config) mod tracker;
 
 pub(in crate::config) use global::quoted;
-pub(in crate::config) use keyword::{Access, Block, Keyword, Repeat, Row, Shape, Table, Value};
+pub(in crate::config) use keyword::{Access, Acts, Block, Keyword, Repeat, Row, Shape, Table, Value};
 pub(in crate::config) use lvs::{LvsInfo, lvs, lvs_inside};
 pub(in crate::config) use value::{Read, Time, c_number, number, strict};
 
@@ -122,7 +122,6 @@ static BLOCKS: LazyLock<Vec<BlockInfo>> = LazyLock::new(|| {
 });
 
 /// All blocks of keywords.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the documentation"))]
 pub(in crate::config) fn blocks() -> &'static [BlockInfo] {
     &BLOCKS
 }

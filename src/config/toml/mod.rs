@@ -327,3 +327,19 @@ impl Reader<'_> {
         node
     }
 }
+
+/// The words that a value is read as, without the keyword; for the test of the examples.
+#[cfg(test)]
+pub(super) fn value_words(row: &'static Row, text: &str) -> Result<Vec<String>, String> {
+    let value: toml_edit::Value = text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
+    let nodes = value::lines(row, &value, &|_| Place::default()).map_err(|wrong| wrong.what)?;
+    let words = |node: &Node| -> Vec<String> { node.words().map(str::to_owned).collect() };
+    let lines = nodes.iter().flat_map(|node| {
+        if node.has_block {
+            node.children.iter().flat_map(words).collect::<Vec<_>>()
+        } else {
+            words(node).into_iter().skip(1).collect()
+        }
+    });
+    Ok(lines.collect())
+}
