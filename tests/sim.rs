@@ -66,7 +66,7 @@ fn random_clusters_keep_every_promise() {
         seeds.len()
     );
     if seeds.len() >= 100 {
-        assert_eq!(faults.len(), 17, "every kind of fault has been played: {faults:?}");
+        assert_eq!(faults.len(), 19, "every kind of fault has been played: {faults:?}");
         let all = [
             effects.lost,
             effects.cut,

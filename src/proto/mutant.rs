@@ -95,11 +95,15 @@ pub enum Mutant {
     GroupDoesNotWait,
     /// The other members stay master when one yields.
     GroupStaysMaster,
+    /// A reload starts every changed instance again.
+    ReloadRestarts,
+    /// A reload sends adverts of instances that did not change.
+    ReloadTouchesAll,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -146,6 +150,8 @@ impl Mutant {
         Self::GroupFaultIgnored,
         Self::GroupDoesNotWait,
         Self::GroupStaysMaster,
+        Self::ReloadRestarts,
+        Self::ReloadTouchesAll,
     ];
 }
 

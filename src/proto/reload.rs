@@ -1,7 +1,9 @@
-//! A new configuration: unchanged instances keep everything, changed ones start again, and what left is released (behaviour §11.2).
+//! A new configuration (behaviour §11.2): unchanged instances keep everything and send nothing; those of which only settings
+//! changed go on in their state; those whose place on the network or addresses changed start again; what left is released.
 
 use super::group::{Group, with_group};
 use super::instance::Instance;
+use super::mutant::Mutant;
 use super::reason::Reason;
 use super::tracking::ScriptTracker;
 use super::{Core, Life};
@@ -14,7 +16,7 @@ impl Core {
             return;
         }
         let configs: Vec<Config> = model.instances.iter().map(|c| with_group(c, &model.groups)).collect();
-        let unchanged = self.match_instances(&configs, &model);
+        let (unchanged, adjusted) = self.match_instances(&configs, &model);
         // What leaves or changes says good-bye under the old configuration.
         for index in 0..self.instances.len() {
             if !unchanged.contains(&Some(index)) {
@@ -26,8 +28,7 @@ impl Core {
         let old_groups = std::mem::take(&mut self.groups);
         for (config, kept) in configs.iter().zip(&unchanged) {
             let kept = kept.and_then(|index| old.get_mut(index)).and_then(Option::take);
-            if let Some(mut instance) = kept {
-                instance.adopt(config.clone());
+            if let Some(instance) = kept {
                 self.instances.push(instance);
             } else {
                 let id = self.new_id();
@@ -46,6 +47,13 @@ impl Core {
         self.model = model;
         self.index();
         self.sync_sockets();
+        for ((index, config), adjusted) in configs.into_iter().enumerate().zip(adjusted) {
+            if adjusted {
+                self.at_alone(index, now, |instance, ctx| instance.adjust(config, ctx));
+            } else if let Some(instance) = self.instances.get_mut(index) {
+                instance.adopt(config);
+            }
+        }
         self.look_at_members(now);
         self.start_fresh(&fresh, now);
         self.each(now, Instance::reconsider);
@@ -70,13 +78,24 @@ impl Core {
         }
     }
 
-    /// For each new instance the position of the old one that it continues unchanged.
-    fn match_instances(&self, configs: &[Config], model: &Model) -> Vec<Option<usize>> {
-        let same = |new: &Config, old: &Config| same_router(new, old) && same_settings(new, model, old, &self.model);
-        configs
-            .iter()
-            .map(|new| self.instances.iter().position(|old| same(new, &old.config)))
-            .collect()
+    /// For each new instance the position of the old one that it continues, and whether its settings are to be adjusted.
+    fn match_instances(&self, configs: &[Config], model: &Model) -> (Vec<Option<usize>>, Vec<bool>) {
+        let find = |new: &Config, fits: &dyn Fn(&Config) -> bool| {
+            let continues = |old: &Instance| same_router(new, &old.config) && fits(&old.config);
+            self.instances.iter().position(continues)
+        };
+        let matched = configs.iter().map(|new| {
+            let same = find(new, &|old| same_settings(new, model, old, &self.model));
+            let alike = || find(new, &|old| same_place(new, model, old, &self.model));
+            let alike = if same.is_some() || self.mutation.is(Mutant::ReloadRestarts) {
+                None
+            } else {
+                alike()
+            };
+            let touched = alike.is_some() || self.mutation.is(Mutant::ReloadTouchesAll) && same.is_some();
+            (same.or(alike), touched)
+        });
+        matched.unzip()
     }
 
     fn adopt_scripts(&mut self, scripts: &[Script], now: Instant) {
@@ -113,6 +132,38 @@ fn same_router(new: &Config, old: &Config) -> bool {
         | (Transport::Unicast { .. }, Transport::Multicast { .. }) => false,
     };
     new.vrid == old.vrid && new.family == old.family && new.interface == old.interface && transport
+}
+
+/// Whether an instance may go on in its state: nothing differs but what can be changed under way.
+fn same_place(new: &Config, new_model: &Model, old: &Config, old_model: &Model) -> bool {
+    let mut probe = new.clone();
+    probe.priority = old.priority;
+    probe.state = old.state;
+    probe.advert_interval = old.advert_interval;
+    probe.down_timer_adverts = old.down_timer_adverts;
+    probe.preempt = old.preempt;
+    probe.preempt_delay = old.preempt_delay;
+    probe.timer_expired_backup = old.timer_expired_backup;
+    probe.dont_track_primary = old.dont_track_primary;
+    probe.track_scripts.clone_from(&old.track_scripts);
+    probe.track_interfaces.clone_from(&old.track_interfaces);
+    probe.skip_check_adv_addr = old.skip_check_adv_addr;
+    probe.lower_prio_no_advert = old.lower_prio_no_advert;
+    probe.higher_prio_send_advert = old.higher_prio_send_advert;
+    probe.owner_ignore_adverts = old.owner_ignore_adverts;
+    probe.announce = old.announce;
+    probe.notify.clone_from(&old.notify);
+    probe.smtp_alert = old.smtp_alert;
+    probe.notify_priority_changes = old.notify_priority_changes;
+    probe.ignore_foreign_claims = old.ignore_foreign_claims;
+    probe.listen_after_stall = old.listen_after_stall;
+    probe.debug = old.debug;
+    let untracked = |config: &Config| Config {
+        track_scripts: Vec::new(),
+        ..config.clone()
+    };
+    // An owner has rules of its own.
+    new.is_owner() == old.is_owner() && same_settings(&untracked(&probe), new_model, &untracked(old), old_model)
 }
 
 /// Whether nothing but names and positions differ.

@@ -708,7 +708,7 @@ fn an_unchanged_instance_notices_nothing_of_a_reload() {
         .collect();
     assert_eq!(touched, []);
     assert_eq!(rig.state(), StateName::Master);
-    assert_eq!(rig.core.snapshot(rig.now).instances[1].state, StateName::Backup);
+    assert_eq!(rig.core.snapshot(rig.now).instances[1].state, StateName::Master);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::random::Random;
 use super::scenario::{forgeries, grouped, hmac, instance, node};
 use super::world::World;
 use super::{Planted, Violation};
-use crate::model::{AdvertInterval, Authentication, Family, MacAddr, Micros, Password, Version};
+use crate::model::{AdvertInterval, Authentication, Family, MacAddr, Micros, Password, Priority, Version};
 use std::collections::BTreeMap;
 
 /// What a run has gone through.
@@ -28,8 +28,10 @@ pub struct Report {
 }
 
 /// Kinds of faults. The length is a prime, so that steps of three from any start hit different ones.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 19] = [
     "crash",
+    "reload",
+    "reload-same",
     "delay",
     "stop",
     "pause",
@@ -152,6 +154,7 @@ fn fault(world: &mut World, kind: &'static str, random: &mut Random) {
             world.set_service(victim, true);
         }
         "link" | "slow-kernel" | "clock-step" => host_fault(world, kind, victim, length, random),
+        "reload" | "reload-same" => reload(world, kind, victim, random),
         "theft" | "foreign-claim" => stranger(world, kind, victim, random),
         _ => network_fault(world, kind, victim, length, random),
     }
@@ -223,6 +226,23 @@ fn host_fault(world: &mut World, kind: &str, victim: usize, length: Micros, rand
                 .for_each(|node| node.kernel_delay = Micros::MILLISECOND);
         }
     }
+}
+
+/// Another priority; or the same configuration again, of which nobody may notice anything.
+fn reload(world: &mut World, kind: &str, victim: usize, random: &mut Random) {
+    let priority = u8::try_from(random.between(60, 220)).unwrap_or(100);
+    let (changes, sent) = (kind == "reload", world.adverts);
+    world.reload(victim, |model| {
+        for instance in model.instances.iter_mut().filter(|_| changes) {
+            instance.priority = Priority(priority);
+        }
+    });
+    if !changes && world.adverts != sent {
+        world.violate(format!(
+            "node {victim} sent an advert because of a reload that changed nothing"
+        ));
+    }
+    world.advance(check::settle_time(world));
 }
 
 /// Somebody on the master's host deletes its addresses, or somebody on the network claims them.

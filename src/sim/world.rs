@@ -5,7 +5,7 @@ use super::check::{self, Violation};
 use super::network::{LINK, Network, datagram};
 use super::node::Node;
 use super::random::Random;
-use crate::model::{Instant, MacAddr, Micros};
+use crate::model::{Instant, MacAddr, Micros, Model};
 use crate::proto::{Action, AddressWish, Announce, Culprit, Datagram, Event, Packet, RunOutcome, StateName};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -210,6 +210,14 @@ impl World {
                 core.handle(event, now);
             }
         }
+    }
+
+    /// A node gets another configuration.
+    pub(super) fn reload(&mut self, index: usize, change: impl FnOnce(&mut Model)) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        change(&mut node.model);
+        let event = Event::Reload(Box::new(node.model.clone()));
+        self.tell(index, event);
     }
 
     pub(super) fn set_link(&mut self, index: usize, up: bool) {

@@ -136,7 +136,7 @@ impl Instance {
     }
 
     /// An advert out of turn; the next one is due an interval later.
-    fn answer(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn answer(&mut self, ctx: &mut Context<'_>) {
         self.send_advert(self.effective, ctx);
         let next = ctx.now + self.config.advert_interval.duration();
         if let State::Master(master) = &mut self.state {

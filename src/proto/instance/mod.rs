@@ -601,4 +601,27 @@ impl Instance {
     pub(super) fn adopt(&mut self, config: Config) {
         self.config = config;
     }
+
+    /// The same instance with other settings: it goes on in its state, and its next timer follows.
+    pub(super) fn adjust(&mut self, config: Config, ctx: &mut Context<'_>) {
+        let before = self.master_down_interval(ctx.mutation);
+        let interval_changed = config.advert_interval != self.config.advert_interval;
+        self.config = config;
+        self.cache = None;
+        if interval_changed && (self.config.version == Version::V2 || !matches!(self.state, State::Backup(_))) {
+            self.master_interval = self.config.advert_interval;
+        }
+        let (from, to) = (self.effective, self.priority_of(ctx));
+        self.effective = to;
+        let after = self.master_down_interval(ctx.mutation);
+        if let State::Backup(backup) = &mut self.state {
+            backup.master_down = backup.master_down.before(before) + after;
+        }
+        if from != to {
+            self.log(InstanceLine::EffectivePriority { from, to }, ctx.out);
+        }
+        if self.is_master() && (from != to || interval_changed || ctx.mutation.is(Mutant::ReloadTouchesAll)) {
+            self.answer(ctx);
+        }
+    }
 }

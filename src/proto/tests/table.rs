@@ -157,11 +157,11 @@ const TABLE: &[(&str, [&str; 6])] = &[
         "reload, other priority",
         [
             "=",
-            "INIT: news INIT clear",
-            "BACKUP: news INIT clear news BACKUP down 3218",
-            // The addresses of the old one are still on their way out when the new one is told.
-            "BACKUP: tx 0 clear clear news BACKUP news INIT down 3218",
-            "FAULT: news INIT clear news FAULT",
+            "=",
+            // (256 - 200) / 256 s instead of (256 - 100) / 256 s, 0.5 s after the timer was set.
+            "BACKUP: down 1718",
+            "MASTER: tx 200 next 1000",
+            "=",
             "=",
         ],
     ),

@@ -1,7 +1,7 @@
 //! What happens on the host and to its neighbours' memory: thefts of addresses, foreign claims, stalls.
 
 use super::{Scenario, expect, expect_masters, instance, master_since, masters, node, pair, verdict, world};
-use crate::model::{Family, MacAddr, Micros};
+use crate::model::{Family, MacAddr, Micros, Priority};
 use crate::sim::world::World;
 use crate::sim::{Planted, Violation};
 
@@ -21,6 +21,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         scenario(
             "a master that was asleep listens first, if it is told to",
             listens_first,
+        ),
+        scenario(
+            "a reload with another priority moves nothing but the election",
+            reload_adjusts,
         ),
         scenario("a step of the wall clock moves nothing", clock_step),
     ]
@@ -179,4 +183,38 @@ fn clock_step(planted: Planted) -> Result<(), Violation> {
         verdict(&w)?;
     }
     Ok(())
+}
+
+fn reload_adjusts(planted: Planted) -> Result<(), Violation> {
+    let mut w = pair(200, 100, planted);
+    w.advance(Micros::from_secs(12));
+    let releases = |w: &World| w.nodes.iter().map(|n| n.seen.releases).sum::<u64>();
+    let (takeovers, before) = (w.takeovers, releases(&w));
+    w.advance(Micros(300_000));
+    let sent = w.adverts;
+    w.reload(0, |_| {});
+    let quiet = w.adverts == sent;
+    expect(&mut w, quiet, "a reload that changes nothing sends nothing");
+    w.disturb("reload of 0 with priority 150");
+    w.reload(0, |model| {
+        model.instances.iter_mut().for_each(|i| i.priority = Priority(150))
+    });
+    let told = w
+        .nodes
+        .first()
+        .and_then(|n| n.seen.sent.clone())
+        .map(|sent| sent.priority);
+    let good = w.adverts == sent + 1 && told == Some(Priority(150));
+    expect(&mut w, good, "one advert tells the new priority at once");
+    w.advance(Micros::from_secs(10));
+    expect_masters(&mut w, &[0], "it stays master");
+    let calm = w.takeovers == takeovers && releases(&w) == before;
+    expect(&mut w, calm, "nobody took over, nothing was released");
+    w.disturb("reload of 1 with priority 220");
+    w.reload(1, |model| {
+        model.instances.iter_mut().for_each(|i| i.priority = Priority(220))
+    });
+    w.advance(Micros::from_secs(10));
+    expect_masters(&mut w, &[1], "the better one takes over");
+    verdict(&w)
 }
