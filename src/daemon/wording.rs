@@ -16,7 +16,8 @@ use std::net::IpAddr;
 pub(super) const fn severity(event: &LogEvent) -> Severity {
     match event {
         LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } | LogEvent::Notify { .. } => Severity::Warning,
-        LogEvent::Group { .. }
+        LogEvent::StartupDelay { .. }
+        | LogEvent::Group { .. }
         | LogEvent::Instance { .. }
         | LogEvent::Script { .. }
         | LogEvent::Interface { .. }
@@ -43,7 +44,8 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
         ),
         LogEvent::Interface { line, .. } => !matches!(line, InterfaceLine::Up | InterfaceLine::Down),
         LogEvent::Announcing { .. } => true,
-        LogEvent::Notify { .. }
+        LogEvent::StartupDelay { .. }
+        | LogEvent::Notify { .. }
         | LogEvent::Group { .. }
         | LogEvent::Script { .. }
         | LogEvent::TimerLate { .. }
@@ -79,6 +81,8 @@ pub(super) fn words(event: &LogEvent) -> String {
             name,
             line: NotifyLine::Overtaken { after },
         } => format!("({name}) a notify program has not ended after {after} s, the next one starts beside it"),
+        LogEvent::StartupDelay { delay: Some(delay) } => format!("Delaying startup for {delay} seconds"),
+        LogEvent::StartupDelay { delay: None } => "Delayed start completed".into(),
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
             format!("({name}) {lines} lines like the next one were left out within {within} s")

@@ -54,6 +54,11 @@ pub enum LogEvent {
         /// What.
         line: GroupLine,
     },
+    /// The start is delayed.
+    StartupDelay {
+        /// By how much; `None`: no longer.
+        delay: Option<Micros>,
+    },
     /// The process did not run for this long.
     TimerLate {
         /// How long.

@@ -22,6 +22,7 @@ mod receive;
 mod reload;
 mod snapshot;
 mod sockets;
+mod startup;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -96,6 +97,8 @@ pub struct Core {
     unknown_vrids: u64,
     life: Life,
     stop_deadline: Option<Instant>,
+    /// Until when adverts are neither heard nor sent after the start.
+    delayed_until: Option<Instant>,
     /// Whether the STOP programs have been started.
     stop_told: bool,
     /// The time of day, and when it was told.
@@ -148,6 +151,7 @@ impl Core {
             unknown_vrids: 0,
             life: Life::New,
             stop_deadline: None,
+            delayed_until: None,
             stop_told: false,
             wall: None,
             mutation: Mutation::default(),
@@ -288,6 +292,7 @@ impl Core {
                     self.arm_pacer(now);
                 }
                 Owner::Notify => self.with_notify(notify::Notify::on_timeout),
+                Owner::Core if self.stop_deadline.is_none() => self.end_delay(),
                 Owner::Core => self.on_stop_limit(),
             }
         }
@@ -430,8 +435,7 @@ impl Core {
         }
         let next = self.notify.next_deadline().map(|at| (at, Timer::Notify));
         self.deadlines.set(Owner::Notify, next);
-        self.deadlines
-            .set(Owner::Core, self.stop_deadline.map(|at| (at, Timer::StopLimit)));
+        self.arm_core();
     }
 
     fn arm(&mut self, index: usize) {
@@ -483,6 +487,7 @@ impl Core {
             next_ticket: &mut self.next_ticket,
             wall: self.wall.map(|(told, wall)| wall + now.since(told)),
             others,
+            not_before: self.delayed_until.unwrap_or(now),
             mutation: self.mutation,
         };
         handle(instance, &mut ctx);
@@ -529,6 +534,7 @@ impl Core {
         }
         self.life = Life::Running;
         self.sync_sockets();
+        self.begin_delay(now);
         self.look_at_members(now);
         for index in 0..self.instances.len() {
             self.at_alone(index, now, Instance::start);
@@ -721,8 +727,7 @@ impl Core {
                 .collect();
             self.with_notify(|notify, hands| notify.stop(&priorities, hands));
             self.stop_deadline = Some(self.now + STOP_PROGRAM_LIMIT);
-            self.deadlines
-                .set(Owner::Core, self.stop_deadline.map(|at| (at, Timer::StopLimit)));
+            self.arm_core();
         }
         if self.notify.stopping().is_empty() {
             self.stopped();

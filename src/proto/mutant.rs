@@ -97,13 +97,17 @@ pub enum Mutant {
     GroupStaysMaster,
     /// A reload starts every changed instance again.
     ReloadRestarts,
+    /// `vrrp_startup_delay` has no effect.
+    StartupDelayLeftOut,
+    /// `timer_expired_backup` has no effect.
+    ExpiredStaysMaster,
     /// A reload sends adverts of instances that did not change.
     ReloadTouchesAll,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -152,6 +156,8 @@ impl Mutant {
         Self::GroupStaysMaster,
         Self::ReloadRestarts,
         Self::ReloadTouchesAll,
+        Self::StartupDelayLeftOut,
+        Self::ExpiredStaysMaster,
     ];
 }
 

@@ -48,6 +48,9 @@ impl Lookup {
 
 impl Core {
     pub(super) fn on_packet(&mut self, packet: &Packet<'_>, now: Instant) {
+        if self.delayed_until.is_some() {
+            return;
+        }
         let Some(arrived) = self.open(&packet.datagram) else {
             return;
         };

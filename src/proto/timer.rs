@@ -20,6 +20,8 @@ pub enum Timer {
     ScriptTimeout,
     /// The next notify program has waited long enough for the one before it.
     Notify,
+    /// The start has been delayed for long enough.
+    StartupDelay,
     /// A stop has taken too long.
     StopLimit,
 }
@@ -36,6 +38,7 @@ impl Timer {
             Self::ScriptStart => "script-start",
             Self::ScriptTimeout => "script-timeout",
             Self::Notify => "notify",
+            Self::StartupDelay => "startup-delay",
             Self::StopLimit => "stop-limit",
         }
     }

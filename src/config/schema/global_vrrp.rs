@@ -363,7 +363,6 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         ),
     )
     .bad("{k} '{v}' is invalid")
-    .later()
     .restart()
     .doc("0", "Instances begin this long after the boot of the machine."),
     Keyword::<Draft>::flag("log_unknown_vrids", flag!(global.log_unknown_vrids))

@@ -511,7 +511,6 @@ const ACTS: &[Keyword<Draft>] = &[
             "({n}) thread_timer_expired - please replace with keyword 'timer_expired_backup'",
         ),
     }])
-    .later()
     .doc(
         "off; without a value: 254",
         "A master that was stopped too long becomes backup; needs nopreempt.",

@@ -1,6 +1,7 @@
 //! What keeps an instance from taking part: faults, and first results that are missing.
 
 use super::{Context, Instance};
+use crate::model::ConfigFault;
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::{Reason, TrackerKind};
@@ -86,6 +87,10 @@ impl Instance {
     /// Every cause that keeps the instance from taking part. No bookkeeping: the causes are looked up when something changed.
     pub(super) fn own_faults(&self, ctx: &Context<'_>) -> Vec<Reason> {
         let mut faults = Vec::new();
+        if let Some(fault) = self.config.config_fault {
+            let detail = contradiction(fault).into();
+            faults.push(Reason::ConfigurationFault { detail });
+        }
         let own = self
             .config
             .interface
@@ -131,5 +136,18 @@ impl Instance {
             }));
         }
         faults
+    }
+}
+
+/// A contradiction of the configuration in words.
+const fn contradiction(fault: ConfigFault) -> &'static str {
+    match fault {
+        ConfigFault::NoPeers => "no unicast peers",
+        ConfigFault::NotEthernet => "the link is not Ethernet, which a VMAC needs",
+        ConfigFault::NoMulticast => "the interface cannot multicast and no unicast peers are named",
+        ConfigFault::IpvlanWithoutAddress => "the ipvlan has no address",
+        ConfigFault::IpvlanFamily => "the ipvlan's address is of the other family",
+        ConfigFault::SharedVmac => "another instance has the same VMAC",
+        ConfigFault::DuplicateVrid => "another instance has the same VRID on this interface",
     }
 }

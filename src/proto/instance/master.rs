@@ -280,11 +280,26 @@ impl Instance {
         }
     }
 
+    /// `timer_expired_backup`: the last advert is so old that a router of this priority has taken over (behaviour §2.8).
+    fn expired(&self, ctx: &Context<'_>) -> bool {
+        let (Some(priority), Some(master)) = (self.config.timer_expired_backup, self.master()) else {
+            return false;
+        };
+        let interval = self.config.advert_interval.duration();
+        let silent = ctx.now.since(master.next_advert.before(interval));
+        silent >= interval.times(3) + self.skew_of(priority) && !ctx.mutation.is(Mutant::ExpiredStaysMaster)
+    }
+
     /// The process did not run for a while. The sockets are drained before the next advert is due, so a master that was
     /// replaced meanwhile learns of it first; `timer_expired_backup` and `listen_after_stall` go further.
     pub(in crate::proto) fn on_stalled(&mut self, gap: Micros, ctx: &mut Context<'_>) {
         let (skew, limit) = (self.skew_time(ctx.mutation), self.master_down_interval(ctx.mutation));
         let listens = self.config.listen_after_stall && !ctx.mutation.is(Mutant::ListenLeftOut);
+        if self.expired(ctx) {
+            self.log(InstanceLine::Stalled { gap, listens: false }, ctx.out);
+            self.enter_backup(Reason::Stalled { gap }, ctx);
+            return;
+        }
         let State::Master(master) = &mut self.state else { return };
         if gap <= limit {
             return;

@@ -56,6 +56,8 @@ pub(super) struct Context<'a> {
     pub(super) wall: Option<Micros>,
     /// The rest of its sync group.
     pub(super) others: Others,
+    /// Timers begin here: now, or the end of the delay after the start.
+    pub(super) not_before: Instant,
     pub(super) mutation: Mutation,
 }
 
@@ -181,7 +183,13 @@ impl Instance {
         self.faults = self.find_faults(ctx);
         let owner_starts = self.starts_as_master() && !ctx.others.not_all_owners;
         if self.faults.is_empty() && owner_starts && self.waits_for(ctx).is_none() {
-            self.enter_master(Reason::AddressOwner, ctx);
+            if ctx.not_before > ctx.now {
+                self.clear_addresses(ctx);
+                let waits = State::Backup(Backup::waiting_until(ctx.not_before));
+                self.set_state(waits, Reason::AddressOwner, Until::Now, ctx);
+            } else {
+                self.enter_master(Reason::AddressOwner, ctx);
+            }
             return;
         }
         self.clear_addresses(ctx);
@@ -269,24 +277,33 @@ impl Instance {
 
     /// Skew_Time: lower priorities wait longer (RFC 9568 section 6.1; version 2: RFC 3768 section 6.1).
     pub(super) fn skew_time(&self, mutation: Mutation) -> Micros {
-        let priority = if self.config.is_owner() {
+        let skew = self.skew_of(self.timer_priority());
+        if mutation.is(Mutant::SkewTruncated) {
+            return Micros(skew.0 / 1_000_000 * 1_000_000);
+        }
+        if mutation.is(Mutant::SkewLeftOut) {
+            Micros::ZERO
+        } else {
+            skew
+        }
+    }
+
+    const fn timer_priority(&self) -> Priority {
+        if self.config.is_owner() {
             Priority::OWNER
         } else {
             self.effective
-        };
+        }
+    }
+
+    /// Skew_Time of a router of this priority.
+    pub(super) fn skew_of(&self, priority: Priority) -> Micros {
         let steps = 256 - u64::from(priority.get());
         let skew = match self.config.version {
             Version::V2 => steps * 1_000_000 / 256,
             Version::V3 => steps * u64::from(self.master_interval.centiseconds()) * 625 / 16,
         };
-        if mutation.is(Mutant::SkewTruncated) {
-            return Micros(skew / 1_000_000 * 1_000_000);
-        }
-        if mutation.is(Mutant::SkewLeftOut) {
-            Micros::ZERO
-        } else {
-            Micros(skew)
-        }
+        Micros(skew)
     }
 
     /// Active_Down_Interval: `down_timer_adverts` intervals of the master and Skew_Time.
@@ -313,7 +330,7 @@ impl Instance {
     }
 
     fn enter_backup_at_start(&mut self, ctx: &mut Context<'_>) {
-        let until = ctx.now + self.master_down_interval(ctx.mutation);
+        let until = ctx.not_before + self.master_down_interval(ctx.mutation);
         self.log(InstanceLine::EnteringBackupInit, ctx.out);
         self.set_state(
             State::Backup(Backup::waiting_until(until)),
@@ -325,7 +342,7 @@ impl Instance {
 
     /// To Backup with a full Master_Down_Interval; from Master the addresses go first.
     fn enter_backup(&mut self, reason: Reason, ctx: &mut Context<'_>) {
-        let until = ctx.now + self.master_down_interval(ctx.mutation);
+        let until = ctx.not_before + self.master_down_interval(ctx.mutation);
         self.enter_backup_until(until, reason, ctx);
     }
 

@@ -1,7 +1,7 @@
 //! What happens on the host and to its neighbours' memory: thefts of addresses, foreign claims, stalls.
 
 use super::{Scenario, expect, expect_masters, instance, master_since, masters, node, pair, verdict, world};
-use crate::model::{Family, MacAddr, Micros, Priority};
+use crate::model::{Family, MacAddr, Micros, Priority, WantedState};
 use crate::sim::world::World;
 use crate::sim::{Planted, Violation};
 
@@ -26,6 +26,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "a reload with another priority moves nothing but the election",
             reload_adjusts,
         ),
+        scenario(
+            "a delayed start takes over a delay later, the owner at its end",
+            startup_delay,
+        ),
+        scenario("timer_expired_backup: a master that was asleep is a backup", expired),
         scenario("a step of the wall clock moves nothing", clock_step),
     ]
 }
@@ -216,5 +221,48 @@ fn reload_adjusts(planted: Planted) -> Result<(), Violation> {
     });
     w.advance(Micros::from_secs(10));
     expect_masters(&mut w, &[1], "the better one takes over");
+    verdict(&w)
+}
+
+fn startup_delay(planted: Planted) -> Result<(), Violation> {
+    for (priority, after) in [(100, 5_000_000 + 3_609_375), (255, 5_000_000)] {
+        let mut config = instance(Family::Ipv4, priority);
+        if priority == 255 {
+            config.state = WantedState::Master;
+        }
+        let mut node = node(config, 1, None);
+        node.model.global.startup_delay = Micros::from_secs(5);
+        let mut w = world(vec![node], planted);
+        let start = w.now;
+        w.advance(Micros::from_secs(12));
+        let took = master_since(&w, 0).unwrap_or_default().since(start);
+        let good = took.0.abs_diff(after) < 1_000;
+        expect(&mut w, good, &format!("priority {priority} took over after {took} s"));
+        verdict(&w)?;
+    }
+    Ok(())
+}
+
+fn expired(planted: Planted) -> Result<(), Violation> {
+    let mut sleepy = instance(Family::Ipv4, 150);
+    sleepy.preempt = false;
+    sleepy.timer_expired_backup = Some(Priority(254));
+    let mut w = world(
+        vec![node(sleepy, 1, None), node(instance(Family::Ipv4, 100), 2, None)],
+        planted,
+    );
+    w.crash(1);
+    w.advance(Micros::from_secs(6));
+    expect_masters(&mut w, &[0], "the only node is master");
+    w.boot(1);
+    w.disturb("boot of 1");
+    w.advance(Micros::from_secs(6));
+    w.disturb("0 sleeps");
+    w.pause(0, true);
+    w.advance(Micros::from_secs(10));
+    w.disturb("it wakes");
+    w.pause(0, false);
+    w.advance(Micros::from_secs(6));
+    expect_masters(&mut w, &[1], "who took over meanwhile stays");
     verdict(&w)
 }
