@@ -9,7 +9,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use vrrpd::config::{Language, LoadOptions, Loaded, MemorySource, NoHost, convert, load, print_keepalived, print_toml};
+use vrrpd::config::{
+    Language, LoadOptions, Loaded, MemorySource, NoHost, Severity, Source, convert, keywords, load, print_keepalived,
+    print_toml,
+};
 use vrrpd::model::Model;
 use vrrpd::system::host::RealSource;
 
@@ -26,10 +29,6 @@ fn other(path: &str, text: &str, to: Language) -> (String, Loaded) {
     convert(path, &source, &NoHost, &options(), to)
 }
 
-fn meaning(path: &str, text: &str) -> Option<Model> {
-    load(path, &MemorySource::new(path, text), &NoHost, &options()).model
-}
-
 /// Where two models differ, for a person.
 fn difference(one: &Model, other: &Model) -> String {
     let (one, other) = (format!("{one:#?}"), format!("{other:#?}"));
@@ -42,39 +41,30 @@ fn difference(one: &Model, other: &Model) -> String {
     differing.join("\n")
 }
 
-/// What is lost on the way, if anything.
-fn lost(path: &str) -> Result<bool, String> {
-    let (toml, first) = convert(path, &RealSource, &NoHost, &options(), Language::Toml);
+/// What is lost on the way, if anything; false for a file that cannot run at all.
+fn lost(path: &str, source: &dyn Source) -> Result<bool, String> {
+    let (toml, first) = convert(path, source, &NoHost, &options(), Language::Toml);
     let Some(original) = first.model else { return Ok(false) };
-    let second = load("x.toml", &MemorySource::new("x.toml", &toml), &NoHost, &options());
-    let Some(model) = second.model else {
-        let problems: Vec<String> = second.diagnostics.iter().map(ToString::to_string).collect();
-        return Err(format!("TOML is refused: {}\n{toml}", problems.join("\n")));
-    };
-    if model != original {
-        return Err(format!("by TOML: {}\n{toml}", difference(&original, &model)));
-    }
-    for (path, text) in [
-        ("x.conf", print_keepalived(&original)),
-        ("x.toml", print_toml(&original)),
-    ] {
-        match meaning(path, &text) {
-            Some(model) if model == original => {}
-            Some(model) => {
-                return Err(format!(
-                    "printed from the model: {}\n{text}",
-                    difference(&original, &model)
-                ));
+    let same = |path: &str, text: &str, what: &str| {
+        let loaded = load(path, &MemorySource::new(path, text), &NoHost, &options());
+        match loaded.model {
+            Some(model) if model == original => Ok(()),
+            Some(model) => Err(format!("{what}: {}\n{text}", difference(&original, &model))),
+            None => {
+                let problems: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+                Err(format!("{what} is refused: {}\n{text}", problems.join("\n")))
             }
-            None => return Err(format!("printed from the model: nothing\n{text}")),
         }
-    }
+    };
+    same("x.toml", &toml, "TOML")?;
+    same("x.toml", &print_toml(&original), "TOML printed from the model")?;
+    same(
+        "x.conf",
+        &print_keepalived(&original),
+        "keepalived.conf printed from the model",
+    )?;
     let (conf, _) = other("x.toml", &toml, Language::Keepalived);
-    match meaning("x.conf", &conf) {
-        Some(model) if model == original => {}
-        Some(model) => return Err(format!("back from TOML: {}\n{conf}", difference(&original, &model))),
-        None => return Err(format!("back from TOML: nothing\n{conf}")),
-    }
+    same("x.conf", &conf, "keepalived.conf made of TOML")?;
     let (again, _) = other("x.conf", &conf, Language::Toml);
     let (once_more, _) = other("x.toml", &again, Language::Toml);
     if again == once_more {
@@ -104,7 +94,7 @@ fn every_file_of_the_collection_keeps_its_meaning_in_toml() {
         let (mut equal, mut nothing) = (0, 0);
         let all = files(folder);
         for path in &all {
-            match lost(&path.to_string_lossy()) {
+            match lost(&path.to_string_lossy(), &RealSource) {
                 Ok(true) => equal += 1,
                 Ok(false) => nothing += 1,
                 Err(why) => failed.push(format!("{}: {why}", path.display())),
@@ -119,4 +109,186 @@ fn every_file_of_the_collection_keeps_its_meaning_in_toml() {
         println!("{}\n", failure.lines().take(12).collect::<Vec<_>>().join("\n"));
     }
     assert!(failed.is_empty(), "{} files lose something", failed.len());
+}
+
+/// What every block needs to be kept.
+const NEEDED: [(&str, &str, &str); 7] = [
+    ("global_defs", "global_defs", ""),
+    ("vrrp_script", "vrrp_script name", "script /bin/true"),
+    ("track_file", "track_file name", "file /run/vrrpd/file"),
+    ("vrrp_track_process", "vrrp_track_process name", "process haproxy"),
+    ("bfd_instance", "bfd_instance name", "neighbor_ip 192.0.2.9"),
+    (
+        "vrrp_instance",
+        "vrrp_instance VI_1",
+        "interface eth0\nvirtual_router_id 10\nvirtual_ipaddress {\n192.0.2.100/24\n}",
+    ),
+    ("vrrp_sync_group", "vrrp_sync_group name", "group {\nVI_1\n}"),
+];
+
+/// A configuration with these lines in these blocks.
+fn text_of(lines: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    for (path, header, needed) in NEEDED {
+        let own = lines
+            .iter()
+            .filter(|(block, _)| *block == path)
+            .map(|(_, line)| line.as_str());
+        let own: Vec<&str> = std::iter::once(needed).chain(own).collect();
+        text.push_str(&format!("{header} {{\n{}\n}}\n", own.join("\n")));
+    }
+    for (_, line) in lines.iter().filter(|(block, _)| *block == "(top)") {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// Every line that the table gives an example of.
+fn all_lines() -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    for block in keywords() {
+        for keyword in block.keywords.iter().filter(|keyword| keyword.toml_example.is_some()) {
+            // These name a configuration of their own.
+            if NEEDED
+                .iter()
+                .any(|(path, _, needed)| *path == block.path && needed.starts_with(keyword.name))
+            {
+                continue;
+            }
+            let all = std::iter::once(&keyword.example).chain(&keyword.more);
+            lines.extend(all.map(|line| (block.path, line.replace(" { ", " {\n").replace(" }", "\n}"))));
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_keyword_keeps_its_meaning_in_toml() {
+    let (mut failed, lines) = (Vec::new(), all_lines());
+    assert!(lines.len() > 400, "{}", lines.len());
+    let mut kept = 0;
+    for line in lines {
+        let text = text_of(std::slice::from_ref(&line));
+        match lost("g.conf", &MemorySource::new("g.conf", &text)) {
+            Ok(true) => kept += 1,
+            Ok(false) => {}
+            Err(why) => failed.push(format!("{line:?}: {why}")),
+        }
+    }
+    println!("{kept} lines keep their meaning");
+    assert!(
+        failed.is_empty() && kept > 400,
+        "{kept} kept, {} lost: {}",
+        failed.len(),
+        failed.join("\n\n")
+    );
+}
+
+/// Hundreds of configurations of random lines; the seed is the number of the configuration.
+#[test]
+fn generated_configurations_keep_their_meaning_in_toml() {
+    let lines = all_lines();
+    let (mut failed, mut kept) = (Vec::new(), 0);
+    for seed in 0..300 {
+        let mut random = vrrpd::sim::Random::new(seed);
+        let chosen: Vec<(&str, String)> = lines.iter().filter(|_| random.one_in(12)).cloned().collect();
+        let text = text_of(&chosen);
+        match lost("g.conf", &MemorySource::new("g.conf", &text)) {
+            Ok(true) => kept += 1,
+            Ok(false) => {}
+            Err(why) => failed.push(format!("seed {seed}: {why}")),
+        }
+    }
+    println!("{kept} generated configurations keep their meaning");
+    assert!(
+        failed.is_empty() && kept > 200,
+        "{kept} kept, {} lost: {}",
+        failed.len(),
+        failed.join("\n\n")
+    );
+}
+
+#[test]
+fn comments_stay_where_they_have_a_place() {
+    let conf = "! head\nglobal_defs {\n# who\nrouter_id a # behind\n}\nvrrp_instance VI {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\n# first\n192.0.2.1/24 # one\n192.0.2.2/24\n}\n}\n# end\n";
+    let (toml, _) = other("a.conf", conf, Language::Toml);
+    for part in [
+        "# head\n[global]\n# who\nrouter_id = \"a\"  # behind\n",
+        "    # first\n    \"192.0.2.1/24\",  # one\n",
+        "# end\n",
+    ] {
+        assert!(toml.contains(part), "{part}\n{toml}");
+    }
+    let (back, _) = other("a.toml", &toml, Language::Keepalived);
+    for part in [
+        "# head\nglobal_defs {\n    # who\n    router_id a  # behind\n",
+        "        # first\n        192.0.2.1/24  # one\n",
+        "# end\n",
+    ] {
+        assert!(back.contains(part), "{part}\n{back}");
+    }
+}
+
+const TOML: &str =
+    "[instance.VI]\ninterface = \"eth0\"\nvirtual_router_id = 1\nvirtual_ipaddress = [\"192.0.2.1/24\"]\n";
+
+fn toml(text: &str) -> Loaded {
+    load("a.toml", &MemorySource::new("a.toml", text), &NoHost, &options())
+}
+
+#[test]
+fn what_toml_does_not_know_is_refused_with_its_place() {
+    assert!(toml(TOML).model.is_some());
+    for (line, words) in [
+        ("prioritty = 100", "prioritty"),
+        ("priority = \"100\"", "a number is expected"),
+        ("priority = 300", "outside range"),
+        ("advert_int = 1", "a length of time in quotes"),
+        ("advert_int = \"1 fortnight\"", "no length of time"),
+        ("nopreempt = true", "nopreempt"),
+        ("preempt = \"no\"", "true or false"),
+        ("track_script = \"chk\"", "a list"),
+        ("notify_master = { user = \"a\" }", "a program is expected"),
+        ("authentication = 1", "a table"),
+        ("x = [", "TOML"),
+    ] {
+        let loaded = toml(&format!("{TOML}{line}\n"));
+        let errors: Vec<_> = loaded
+            .diagnostics
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .collect();
+        assert!(
+            errors
+                .iter()
+                .any(|error| error.span.as_ref().is_some_and(|span| span.line >= 5)),
+            "{line}: {errors:?}"
+        );
+        if words != "TOML" {
+            let told = errors
+                .iter()
+                .any(|error| format!("{error}{:?}", error.detail).contains(words));
+            assert!(told, "{line}: {errors:?}");
+        }
+        assert!(loaded.model.is_none() || line.contains("300"), "{line}");
+    }
+}
+
+#[test]
+fn toml_has_safer_defaults_unless_keepalived_is_asked_for() {
+    let safer = toml(TOML).model.unwrap();
+    let as_keepalived = toml(&format!("defaults = \"keepalived\"\n{TOML}")).model.unwrap();
+    let of = |model: &Model| {
+        (
+            model.instances[0].higher_prio_send_advert,
+            model.instances[0].announce.refresh.0,
+        )
+    };
+    assert_eq!(of(&safer), (true, 60_000_000));
+    assert_eq!(of(&as_keepalived), (false, 0));
+    let written = toml(&format!(
+        "{TOML}[global]\nvrrp_higher_prio_send_advert = false\nvrrp_garp_master_refresh = \"0s\"\n"
+    ));
+    assert_eq!(of(&written.model.unwrap()), (false, 0));
 }

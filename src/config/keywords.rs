@@ -33,6 +33,8 @@ pub struct KeywordInfo {
     pub meaning: &'static str,
     /// A line of keepalived.conf.
     pub example: String,
+    /// More lines of it, with the smallest and the greatest value.
+    pub more: Vec<String>,
     /// The same in TOML; `None` for blocks and for what stays in keepalived's language.
     pub toml_example: Option<String>,
     /// Whether it may be written several times.
@@ -88,6 +90,7 @@ fn keyword(row: &'static Row) -> KeywordInfo {
         default: row.default,
         meaning: row.doc,
         example,
+        more: more(row),
         toml_example: match row.shape {
             Shape::Line | Shape::Values => Some(toml_example(row, &sample)),
             Shape::Block(_) | Shape::Lvs => None,
@@ -177,6 +180,26 @@ fn sample(row: &Row) -> String {
             filled(row.args)
         }
     }
+}
+
+fn more(row: &Row) -> Vec<String> {
+    let values = match row.value {
+        Value::Bool => vec!["false".to_owned()],
+        Value::Int(number) => vec![number.min.to_string(), number.max.to_string()],
+        Value::Time(time) => vec![time.print(time.min), time.print(time.max)],
+        Value::Flag
+        | Value::Word
+        | Value::Command
+        | Value::Lines
+        | Value::Words
+        | Value::Block
+        | Value::Lvs
+        | Value::Custom(_) => Vec::new(),
+    };
+    values
+        .into_iter()
+        .map(|value| format!("{} {value}", row.name))
+        .collect()
 }
 
 /// The arguments with their names filled in, without what need not be written.
