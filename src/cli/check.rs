@@ -3,8 +3,8 @@
 //! Exit statuses: 0 clean, 1 warnings (with `--strict`), 2 errors, also on the command line, 3 a file cannot be read.
 
 use super::output::{parse, stderr, stdout};
-use super::problem::{is_unreadable, message};
-use super::render::{Message, Printer, Weight};
+use super::problem::{is_unreadable, message, spot};
+use super::render::{Message, Printer, Spot, Weight};
 use crate::config::{self, Code, Diagnostic, LoadOptions, Loaded, NoHost, Source, load};
 use crate::model::Model;
 use crate::sim::cluster::{self, ClusterNode, ClusterReport, Finding, RouterReport, Row, Severity};
@@ -265,12 +265,20 @@ fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
             .iter()
             .for_each(|router| stdout(&format!("\n{}", table(router))));
         for finding in &report.findings {
-            stdout(&format!("\n{}", printer.print(&cluster_message(finding))));
+            stdout(&format!("\n{}", printer.print(&cluster_message(finding, files))));
         }
     }
 }
 
-fn cluster_message(finding: &Finding) -> Message {
+fn cluster_message(finding: &Finding, files: &[CheckedFile]) -> Message {
+    let spots = finding.places.iter().filter_map(|place| {
+        let places = &files.get(place.node)?.loaded.places;
+        // Without the keyword its absence is the mistake: the instance is shown.
+        let of = |keyword: &str| places.get(&(place.instance.clone(), keyword.to_owned()));
+        of(place.keyword.unwrap_or_default()).or_else(|| of("")).map(spot)
+    });
+    let mut spots: Vec<Spot> = spots.collect();
+    let first = if spots.is_empty() { None } else { Some(spots.remove(0)) };
     Message {
         weight: match finding.severity {
             Severity::Error => Weight::Error,
@@ -278,8 +286,8 @@ fn cluster_message(finding: &Finding) -> Message {
         },
         code: finding.code.to_string(),
         text: finding.message.clone(),
-        at: None,
-        related: Vec::new(),
+        at: first,
+        related: spots.into_iter().map(|spot| (spot, String::new())).collect(),
         hint: finding.hint.clone(),
     }
 }

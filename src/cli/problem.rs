@@ -31,7 +31,7 @@ pub(super) fn message(diagnostic: &Diagnostic) -> Message {
     }
 }
 
-fn spot(span: &Span) -> Spot {
+pub(super) fn spot(span: &Span) -> Spot {
     Spot {
         file: span.file.to_string(),
         line: span.line,

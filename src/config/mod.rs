@@ -28,6 +28,7 @@ pub use reading::Language;
 pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Secret, Source};
 
 use crate::model::Model;
+use std::collections::BTreeMap;
 
 /// What the command line says about reading.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,6 +56,9 @@ pub struct Loaded {
     pub files: Vec<String>,
     /// Hex digits that differ when any byte of any file differs.
     pub hash: String,
+    /// Where the instances and their keywords stand, by the instance's name and the keyword; the empty keyword is the instance
+    /// itself. Only with [`LoadOptions::lint`].
+    pub places: BTreeMap<(String, String), Span>,
 }
 
 impl Loaded {

@@ -9,8 +9,9 @@ use super::print::{self, Comments, Item, Marks};
 use super::schema::{self, top};
 use super::source::{Host, ReadError, Source};
 use super::tree::Node;
-use super::{LoadOptions, Loaded, check, keepalived, lint, toml};
+use super::{LoadOptions, Loaded, Span, check, keepalived, lint, toml};
 use crate::model::Model;
+use std::collections::BTreeMap;
 
 /// The language of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,8 +219,14 @@ impl<'h> Reading<'h> {
         if refused || stopped.is_some() || (safer && missing_programs(&mut reports)) {
             model = None;
         }
+        let places = if lints {
+            places(&tree, &reports)
+        } else {
+            BTreeMap::new()
+        };
         Loaded {
             model,
+            places,
             diagnostics: reports.finish(),
             incomplete: stopped.is_some(),
             include_failed: stopped == Some(Stopped::Include),
@@ -227,6 +234,19 @@ impl<'h> Reading<'h> {
             hash: format!("{hash:016x}"),
         }
     }
+}
+
+/// Where the instances and their keywords stand. The last line of a keyword is the one that counts.
+fn places(tree: &[Node], reports: &Reports) -> BTreeMap<(String, String), Span> {
+    let mut places = BTreeMap::new();
+    for block in tree.iter().filter(|node| node.key() == "vrrp_instance") {
+        let name = block.first().unwrap_or_default();
+        places.insert((name.to_owned(), String::new()), reports.span(block.place));
+        for child in &block.children {
+            places.insert((name.to_owned(), child.key().to_owned()), reports.span(child.place));
+        }
+    }
+    places
 }
 
 /// Adds the settings that are safer to `global_defs`, unless they are written.
