@@ -292,3 +292,12 @@ fn toml_has_safer_defaults_unless_keepalived_is_asked_for() {
     ));
     assert_eq!(of(&written.model.unwrap()), (false, 0));
 }
+
+#[test]
+fn the_first_users_files_mean_the_same_in_both_languages() {
+    for node in 1..=3 {
+        let path = |end: &str| format!("{}/conf/seed/node{node}.{end}", env!("CARGO_MANIFEST_DIR"));
+        let model = |end: &str| load(&path(end), &RealSource, &NoHost, &options()).model.unwrap();
+        assert!(model("toml") == model("conf"), "node{node}");
+    }
+}
