@@ -17,6 +17,7 @@
 mod files;
 mod kernel;
 mod logs;
+mod notify;
 mod programs;
 mod rig;
 mod signals;
@@ -53,6 +54,7 @@ fn cases() -> Vec<Case> {
         kernel::cases(),
         programs::cases(),
         logs::cases(),
+        notify::cases(),
     ]
     .into_iter()
     .flatten()

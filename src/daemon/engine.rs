@@ -3,13 +3,10 @@
 use super::kernel::{Command, Told, Wires};
 use super::services::{Services, Slow, Taken};
 use super::{dump, signals, wording};
-use crate::model::{Instant, Micros, Priority};
-use crate::proto::{
-    Action, Core, Event, KillSignal, LogEvent, NotifyKind, NotifyRun, NotifySlot, RunOutcome, SocketSpec, StateName,
-};
+use crate::model::{Instant, Micros, Priority, ScriptId};
+use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunNotify, RunOutcome, SocketSpec};
 use crate::supervisor::{
-    self, DaemonStart, LoadedConfig, NotifyProgram, NotifyState, Program, ProgramOutcome, ProgramRef, Received,
-    ToDaemon, ToSupervisor, exit,
+    DaemonStart, LoadedConfig, Program, ProgramOutcome, ProgramRef, Received, ToDaemon, ToSupervisor, exit,
 };
 use crate::sys::{Epoll, Events, Interest, SignalFd, Timer};
 use crate::system::clock;
@@ -63,6 +60,8 @@ pub(super) struct Engine {
     refused: Vec<String>,
     /// The generation of a reload whose actions are not released yet.
     reloaded: Option<u32>,
+    /// The generations of the configuration before this one and of this one, by the core's epoch.
+    generations: [(u64, u32); 2],
     /// The time of day that the core knows, and when it was told.
     wall: (Instant, Micros),
     timer: Timer,
@@ -84,6 +83,7 @@ impl Engine {
         let timer = Timer::new()?;
         epoll.add(&timer, TOKEN_TIMER, Interest::Readable)?;
         let now = clock::now();
+        let generation = start.config.generation;
         let core = Core::new(start.config.model.clone(), 0, now);
         Ok(Self {
             core,
@@ -100,6 +100,7 @@ impl Engine {
             suspended: clock::suspended(),
             refused: Vec::new(),
             reloaded: None,
+            generations: [(0, generation); 2],
             wall: (now, Micros::ZERO),
             timer,
             armed: None,
@@ -379,6 +380,7 @@ impl Engine {
                         tracing::info!("Reloading");
                         self.core
                             .handle(Event::Reload(Box::new(config.model.clone())), clock::now());
+                        self.generations = [self.generations[1], (self.core.epoch(), config.generation)];
                         self.start.config = config;
                         self.refused = Vec::new();
                         self.reloaded = Some(generation);
@@ -462,13 +464,13 @@ impl Engine {
                 self.command(Command::Restore(instance, ticket, index));
             }
             Action::Announce(announce) => self.command(Command::Announce(announce)),
-            Action::RunScript { run, script } => self.run_program(run, Program::Script(script)),
-            Action::RunNotify(notify) => self.run_program(notify.run, Program::Notify(notify_program(&notify))),
+            Action::RunScript { run, script } => self.run_script(run, script),
             Action::KillScript { run, signal } => {
                 let hard = signal == KillSignal::Kill;
                 self.tell_supervisor(&ToSupervisor::Kill { run, hard });
             }
-            Action::StateChanged(_) | Action::GroupChanged(_) => {}
+            Action::StateChanged(_) | Action::GroupChanged(_) | Action::Notify(_) => {}
+            Action::RunNotify(told) => self.run_notify(*told),
             Action::Log(event) => self.log(event),
             Action::Stopped => self.stopped = true,
         }
@@ -487,12 +489,30 @@ impl Engine {
         });
     }
 
-    fn run_program(&mut self, run: crate::model::RunId, program: Program) {
+    fn run_script(&mut self, run: crate::model::RunId, script: ScriptId) {
         let program = ProgramRef {
             generation: self.start.config.generation,
-            program,
+            program: Program::Script(script),
         };
-        self.tell_supervisor(&ToSupervisor::Run { run, program });
+        self.tell_supervisor(&ToSupervisor::Run {
+            run,
+            program,
+            told: None,
+        });
+    }
+
+    fn run_notify(&mut self, told: RunNotify) {
+        // The newest two are enough: what a reload takes out is told at once.
+        let generation = self.generations.iter().rev().find(|(epoch, _)| *epoch == told.epoch);
+        let message = ToSupervisor::Run {
+            run: told.run,
+            program: ProgramRef {
+                generation: generation.map_or(0, |(_, generation)| *generation),
+                program: Program::Notify(told.owner, told.kind),
+            },
+            told: Some(Box::new(told.notice.what.clone())),
+        };
+        self.tell_supervisor(&message);
     }
 
     /// Hands a command over; what does not fit waits, and everything behind it.
@@ -514,27 +534,5 @@ impl Engine {
         if let Err(error) = self.start.channel.sender.send(message) {
             tracing::warn!("the supervisor was not told {message:?}: {error}");
         }
-    }
-}
-
-/// The same in the words of the supervisor, which knows no states.
-const fn notify_program(run: &NotifyRun) -> NotifyProgram {
-    NotifyProgram {
-        group: matches!(run.kind, NotifyKind::Group),
-        position: run.position,
-        slot: match run.slot {
-            NotifySlot::Master => supervisor::NotifySlot::Master,
-            NotifySlot::Backup => supervisor::NotifySlot::Backup,
-            NotifySlot::Fault => supervisor::NotifySlot::Fault,
-            NotifySlot::Stop => supervisor::NotifySlot::Stop,
-            NotifySlot::Any => supervisor::NotifySlot::Any,
-        },
-        state: match run.state {
-            StateName::Init => NotifyState::Stop,
-            StateName::Backup => NotifyState::Backup,
-            StateName::Master => NotifyState::Master,
-            StateName::Fault => NotifyState::Fault,
-        },
-        priority: run.priority.get(),
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::model::{Family, IfName};
 use crate::proto::{
-    Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ScriptLine,
+    Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, RunOutcome, ScriptLine,
 };
 use crate::system::logsink::Severity;
 use std::io;
@@ -15,7 +15,11 @@ use std::net::IpAddr;
 /// How important a line is.
 pub(super) const fn severity(event: &LogEvent) -> Severity {
     match event {
-        LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } | LogEvent::Notify { .. } => Severity::Warning,
+        LogEvent::TimerLate { .. } | LogEvent::Suppressed { .. } => Severity::Warning,
+        LogEvent::Notify { line, .. } => match line {
+            NotifyLine::Ended { .. } => Severity::Info,
+            NotifyLine::Slow { .. } | NotifyLine::Skipped { .. } | NotifyLine::Killed { .. } => Severity::Warning,
+        },
         LogEvent::StartupDelay { .. }
         | LogEvent::Group { .. }
         | LogEvent::Instance { .. }
@@ -45,9 +49,9 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
         LogEvent::Interface { line, .. } => !matches!(line, InterfaceLine::Up | InterfaceLine::Down),
         LogEvent::Announcing { .. } => true,
         LogEvent::StartupDelay { .. }
-        | LogEvent::Notify { .. }
         | LogEvent::Group { .. }
         | LogEvent::Script { .. }
+        | LogEvent::Notify { .. }
         | LogEvent::TimerLate { .. }
         | LogEvent::Suppressed { .. } => false,
     }
@@ -77,10 +81,7 @@ pub(super) fn words(event: &LogEvent) -> String {
             name,
             line: GroupLine::Syncing { to },
         } => format!("VRRP_Group({name}) Syncing instances to {} state", to.as_str()),
-        LogEvent::Notify {
-            name,
-            line: NotifyLine::Overtaken { after },
-        } => format!("({name}) a notify program has not ended after {after} s, the next one starts beside it"),
+        LogEvent::Notify { name, line } => notify(name, line),
         LogEvent::StartupDelay { delay: Some(delay) } => format!("Delaying startup for {delay} seconds"),
         LogEvent::StartupDelay { delay: None } => "Delayed start completed".into(),
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
@@ -110,6 +111,35 @@ fn announcing(name: &str, addresses: &[(IfName, IpAddr, Pace)], rounds: u32) -> 
         }
     }
     lines.join("\n")
+}
+
+fn notify(name: &str, line: &NotifyLine) -> String {
+    match line {
+        NotifyLine::Ended { kind, outcome } => {
+            let script = kind.keyword();
+            match outcome {
+                RunOutcome::Exited(status) => format!("({name}) {script} script exited with status {status}"),
+                RunOutcome::Signaled(signal) => format!("({name}) {script} script was ended by signal {signal}"),
+                RunOutcome::NotStarted(errno) => {
+                    let error = io::Error::from_raw_os_error(*errno);
+                    format!("({name}) {script} script could not be started: {error}")
+                }
+            }
+        }
+        NotifyLine::Slow { kind, since } => format!(
+            "({name}) {} script has been running for {since} s: the next one starts beside it",
+            kind.keyword()
+        ),
+        NotifyLine::Skipped { changes } => {
+            format!("({name}) notify scripts are behind: they are not told of {changes} older changes")
+        }
+        NotifyLine::Killed { kind } => {
+            format!(
+                "({name}) {} script did not end within the stop and was killed",
+                kind.keyword()
+            )
+        }
+    }
 }
 
 fn script(name: &str, line: &ScriptLine) -> String {

@@ -119,6 +119,10 @@ pub struct Global {
     pub notify_priority_changes: bool,
     /// `fifo_write_vrrp_states_on_reload`.
     pub fifo_states_on_reload: bool,
+    /// `notify_order_timeout`: how long the next notify program of an instance or group waits for the one before it.
+    pub notify_order_timeout: Micros,
+    /// `notify_parallel`: no notify program waits for another one.
+    pub notify_parallel: bool,
     /// SNMP.
     pub snmp: Snmp,
     /// D-Bus.
@@ -479,6 +483,8 @@ impl Default for Global {
             vrrp_notify_fifo: NotifyFifo::default(),
             notify_priority_changes: false,
             fifo_states_on_reload: false,
+            notify_order_timeout: Micros::from_secs(5),
+            notify_parallel: false,
             snmp: Snmp::default(),
             dbus: Dbus::default(),
             lvs: LvsGlobal::default(),

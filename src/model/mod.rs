@@ -10,6 +10,7 @@ mod global;
 mod group;
 mod ids;
 mod instance;
+mod notice;
 mod notify;
 mod program;
 mod route;
@@ -32,6 +33,7 @@ pub use instance::{
     AnnounceSettings, ConfigFault, GarpExtra, Instance, Ipvlan, IpvlanMode, OldUnicastChecksum, OwnLink, Transport,
     UnicastPeer, Version, Vmac, WantedState,
 };
+pub use notice::{Circumstances, Notice, NoticeEvent, NoticeOf, NotifyKind, NotifyOwner, StateName};
 pub use notify::{Mail, NotifyFifo, NotifyPrograms, OnceProgram};
 pub use program::{Account, Program, ProgramUser};
 pub use route::{

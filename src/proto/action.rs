@@ -2,7 +2,11 @@
 
 use super::log_event::LogEvent;
 use super::reason::Reason;
-use crate::model::{Family, IfIndex, IfName, InstanceId, Priority, RunId, ScriptId, Ticket, VirtualAddress};
+pub use crate::model::StateName;
+use crate::model::{
+    Family, IfIndex, IfName, InstanceId, Notice, NotifyKind, NotifyOwner, Priority, RunId, ScriptId, Ticket,
+    VirtualAddress,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,12 +49,14 @@ pub enum Action {
         /// With what.
         signal: KillSignal,
     },
-    /// Start a notify program.
-    RunNotify(NotifyRun),
     /// An instance changed its state, and what had to come before this news is done.
     StateChanged(StateChange),
     /// A sync group changed its state, and its members have told theirs.
     GroupChanged(GroupChange),
+    /// This is to be told to FIFOs now. Programs follow by [`Action::RunNotify`].
+    Notify(Notify),
+    /// Start a program that is told of something; [`super::Event::ScriptEnded`] answers.
+    RunNotify(Box<RunNotify>),
     /// A line for the log.
     Log(LogEvent),
     /// Everything that a [`super::Event::Shutdown`] asked for is done.
@@ -132,47 +138,6 @@ pub struct Announce {
     pub report: bool,
 }
 
-/// A run of a notify program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotifyRun {
-    /// Name of this run; [`super::Event::ScriptEnded`] answers.
-    pub run: RunId,
-    /// Whose.
-    pub kind: NotifyKind,
-    /// Its position in the model in force.
-    pub position: u32,
-    /// Which of its programs.
-    pub slot: NotifySlot,
-    /// The state that is told; [`StateName::Init`] for STOP.
-    pub state: StateName,
-    /// The priority that is told.
-    pub priority: Priority,
-}
-
-/// Who has notify programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum NotifyKind {
-    /// A `vrrp_instance`.
-    Instance,
-    /// A `vrrp_sync_group`.
-    Group,
-}
-
-/// Which notify program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum NotifySlot {
-    /// `notify_master`.
-    Master,
-    /// `notify_backup`.
-    Backup,
-    /// `notify_fault`.
-    Fault,
-    /// `notify_stop`.
-    Stop,
-    /// `notify`.
-    Any,
-}
-
 /// How hard a run is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KillSignal {
@@ -182,31 +147,37 @@ pub enum KillSignal {
     Kill,
 }
 
-/// State of an instance as users know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum StateName {
-    /// Not started.
-    Init,
-    /// Listens to a master. RFC 9568: Backup.
-    Backup,
-    /// Holds the addresses. RFC 9568: Active.
-    Master,
-    /// Cannot take part.
-    Fault,
+/// Whose programs are run one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Subject {
+    /// An instance.
+    Instance(InstanceId),
+    /// A sync group, by name.
+    Group(Arc<str>),
 }
 
-impl StateName {
-    /// The word in logs, notify arguments and FIFO lines.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Init => "INIT",
-            Self::Backup => "BACKUP",
-            Self::Master => "MASTER",
-            Self::Fault => "FAULT",
-        }
-    }
+/// Something that is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// Of whom.
+    pub subject: Subject,
+    /// What.
+    pub notice: Arc<Notice>,
+}
+
+/// A program that is told of something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunNotify {
+    /// Name of this run.
+    pub run: RunId,
+    /// Of which configuration: the one that was in force after so many reloads ([`super::Core::epoch`]).
+    pub epoch: u64,
+    /// Whose program.
+    pub owner: NotifyOwner,
+    /// Which of its programs.
+    pub kind: NotifyKind,
+    /// What it is told.
+    pub notice: Arc<Notice>,
 }
 
 /// News of a sync group.

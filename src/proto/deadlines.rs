@@ -17,8 +17,8 @@ pub(super) enum Owner {
     Script(usize),
     /// The announcements that wait for their turn.
     Pacer,
-    /// The notify programs.
-    Notify,
+    /// The programs that wait for slower ones.
+    Notifier,
     /// The core itself.
     Core,
 }
@@ -30,7 +30,7 @@ pub(super) struct Deadlines {
     instances: Vec<Slot>,
     scripts: Vec<Slot>,
     pacer: Slot,
-    notify: Slot,
+    notifier: Slot,
     core: Slot,
 }
 
@@ -81,7 +81,7 @@ impl Deadlines {
             .map(|(i, slot)| (Owner::Script(i), slot.next));
         let own = [
             (Owner::Pacer, self.pacer.next),
-            (Owner::Notify, self.notify.next),
+            (Owner::Notifier, self.notifier.next),
             (Owner::Core, self.core.next),
         ];
         instances.chain(scripts).chain(own).collect()
@@ -120,7 +120,7 @@ impl Deadlines {
             Owner::Instance(index) => (&mut self.instances, index),
             Owner::Script(index) => (&mut self.scripts, index),
             Owner::Pacer => return &mut self.pacer,
-            Owner::Notify => return &mut self.notify,
+            Owner::Notifier => return &mut self.notifier,
             Owner::Core => return &mut self.core,
         };
         if index >= slots.len() {

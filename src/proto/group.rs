@@ -16,7 +16,9 @@ pub(super) struct Group {
     /// Positions of its members, in the order of the file.
     pub(super) members: Vec<usize>,
     pub(super) state: StateName,
-    sequence: u64,
+    /// Before that.
+    pub(super) previous: StateName,
+    pub(super) sequence: u64,
     /// News that wait for those of the members.
     pending: Option<GroupChange>,
 }
@@ -62,6 +64,7 @@ impl Group {
                 .filter_map(|id| usize::try_from(id.0).ok())
                 .collect(),
             state: StateName::Init,
+            previous: StateName::Init,
             sequence: 0,
             pending: None,
         }
@@ -71,7 +74,7 @@ impl Group {
     pub(super) fn again(config: &SyncGroup, old: &[Self]) -> Self {
         let mut group = Self::new(config);
         if let Some(old) = old.iter().find(|old| old.name == group.name) {
-            (group.state, group.sequence) = (old.state, old.sequence);
+            (group.state, group.previous, group.sequence) = (old.state, old.previous, old.sequence);
         }
         group
     }
@@ -253,6 +256,7 @@ impl Core {
                 to: state,
                 sequence: group.sequence,
             });
+            group.previous = group.state;
             group.state = state;
         }
         if members.iter().all(|member| member.has_told()) {

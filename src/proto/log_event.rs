@@ -2,7 +2,8 @@
 
 use super::action::StateName;
 use super::counters::DropReason;
-use crate::model::{Family, IfName, MacAddr, Micros, Priority};
+use super::event::RunOutcome;
+use crate::model::{Family, IfName, MacAddr, Micros, NotifyKind, Priority};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,13 +41,6 @@ pub enum LogEvent {
         /// How often each address is announced.
         rounds: u32,
     },
-    /// A line about the notify programs of an instance or group.
-    Notify {
-        /// Its name.
-        name: Arc<str>,
-        /// What.
-        line: NotifyLine,
-    },
     /// A line about a sync group.
     Group {
         /// Its name.
@@ -58,6 +52,13 @@ pub enum LogEvent {
     StartupDelay {
         /// By how much; `None`: no longer.
         delay: Option<Micros>,
+    },
+    /// A line about the programs that are told of changes.
+    Notify {
+        /// The name of the instance or group.
+        name: Arc<str>,
+        /// What.
+        line: NotifyLine,
     },
     /// The process did not run for this long.
     TimerLate {
@@ -498,6 +499,35 @@ pub enum Difference {
     },
 }
 
+/// What a line says of a notify program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotifyLine {
+    /// It did not end well.
+    Ended {
+        /// Which.
+        kind: NotifyKind,
+        /// How.
+        outcome: RunOutcome,
+    },
+    /// It takes long; the next one starts beside it.
+    Slow {
+        /// Which.
+        kind: NotifyKind,
+        /// How long it runs.
+        since: Micros,
+    },
+    /// Too many changes wait: programs are not told of the oldest.
+    Skipped {
+        /// How many changes.
+        changes: u64,
+    },
+    /// It has not ended with the stop.
+    Killed {
+        /// Which.
+        kind: NotifyKind,
+    },
+}
+
 /// What a line says of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScriptLine {
@@ -536,16 +566,6 @@ pub enum ScriptLine {
     CarriedOver {
         /// Up or down.
         up: bool,
-    },
-}
-
-/// What a line says of notify programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NotifyLine {
-    /// The program before has not ended; the next one starts beside it.
-    Overtaken {
-        /// After this long.
-        after: Micros,
     },
 }
 

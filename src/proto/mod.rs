@@ -31,8 +31,8 @@ mod tracking;
 mod world;
 
 pub use action::{
-    Action, AddressWish, Announce, GroupChange, KillSignal, NotifyKind, NotifyRun, NotifySlot, Receive, SocketSpec,
-    StateChange, StateName, Transmit,
+    Action, AddressWish, Announce, GroupChange, KillSignal, Notify, Receive, RunNotify, SocketSpec, StateChange,
+    StateName, Subject, Transmit,
 };
 pub use counters::{Counters, DropReason};
 pub use event::{Culprit, Datagram, Event, Link, LinkAddress, Packet, RunOutcome};
@@ -48,21 +48,18 @@ pub use snapshot::{
 pub use state::{InstanceState, Phase, ScriptState, State};
 pub use timer::Timer;
 
-use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, Priority, RunId, ScriptId, Ticket};
+use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, RunId, ScriptId, Ticket};
 use deadlines::{Deadlines, Owner};
 use instance::{Context, Instance, Pacing};
 use mutant::Mutation;
 use pacer::Pacer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 use tracking::{ScriptNews, ScriptTracker};
 use world::{LinkNews, World};
 
 /// A stop that takes longer than this ends without the confirmations that are missing.
 const STOP_LIMIT: Micros = Micros::from_secs(4);
-/// STOP programs that run for longer are killed (behaviour §13.1).
-const STOP_PROGRAM_LIMIT: Micros = Micros::from_secs(1);
 /// Adverts that are due this soon leave together with one that is due now: early, never late.
 const TOGETHER: Micros = Micros::from_millis(4);
 
@@ -81,13 +78,11 @@ pub struct Core {
     by_id: BTreeMap<InstanceId, usize>,
     /// Every virtual address of every instance: thousands of them come and go, and must be known at once.
     virtuals: BTreeSet<IpAddr>,
+    notifier: notify::Notifier,
     sockets: sockets::Sockets,
     lookup: receive::Lookup,
     deadlines: Deadlines,
     pacer: Pacer,
-    notify: notify::Notify,
-    /// The time of the last input.
-    now: Instant,
     actions: VecDeque<Action>,
     next_ticket: u64,
     next_run: u64,
@@ -99,8 +94,8 @@ pub struct Core {
     stop_deadline: Option<Instant>,
     /// Until when adverts are neither heard nor sent after the start.
     delayed_until: Option<Instant>,
-    /// Whether the STOP programs have been started.
-    stop_told: bool,
+    /// When something was handled last.
+    clock: Instant,
     /// The time of day, and when it was told.
     wall: Option<(Instant, Micros)>,
     mutation: Mutation,
@@ -137,12 +132,11 @@ impl Core {
             groups: model.groups.iter().map(group::Group::new).collect(),
             by_id: BTreeMap::new(),
             virtuals: BTreeSet::new(),
+            notifier: notify::Notifier::default(),
             sockets: sockets::Sockets::default(),
             lookup: receive::Lookup::default(),
             deadlines: Deadlines::default(),
             pacer: Pacer::default(),
-            notify: notify::Notify::default(),
-            now,
             actions: VecDeque::new(),
             next_ticket: 0,
             next_run: 0,
@@ -152,7 +146,7 @@ impl Core {
             life: Life::New,
             stop_deadline: None,
             delayed_until: None,
-            stop_told: false,
+            clock: now,
             wall: None,
             mutation: Mutation::default(),
             leaving: Vec::new(),
@@ -163,6 +157,7 @@ impl Core {
             let config = group::with_group(&config, &core.model.groups);
             core.instances.push(Instance::new(id, config, now));
         }
+        core.notifier.learn(&core.model);
         core.index();
         core
     }
@@ -186,7 +181,7 @@ impl Core {
         if self.life == Life::Stopped {
             return;
         }
-        self.now = now;
+        self.clock = now;
         match event {
             Event::Start => self.start(now),
             Event::Packet(packet) => self.on_packet(&packet, now),
@@ -235,7 +230,7 @@ impl Core {
             Event::AddressesGone { instance, ticket } => {
                 self.leave(instance, ticket);
                 self.one(instance, now, |i, ctx| i.on_addresses_gone(ticket, ctx));
-                self.finish_stop();
+                self.finish_stop(now);
             }
             Event::AddressStolen {
                 instance,
@@ -269,8 +264,8 @@ impl Core {
 
     /// Runs every deadline that has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.clock = now;
         let horizon = now + TOGETHER;
-        self.now = now;
         let mut woken = false;
         // Each owner's next deadline is later than `now` after it ran, so the loop ends; the bound is for a defect.
         for _ in 0..self.instances.len() * 4 + self.scripts.len() * 4 + 16 {
@@ -291,9 +286,9 @@ impl Core {
                     self.pacer.run(now, &mut self.actions);
                     self.arm_pacer(now);
                 }
-                Owner::Notify => self.with_notify(notify::Notify::on_timeout),
+                Owner::Notifier => self.notify_timeout(now),
                 Owner::Core if self.stop_deadline.is_none() => self.end_delay(),
-                Owner::Core => self.on_stop_limit(),
+                Owner::Core => self.stop_overdue(now),
             }
         }
     }
@@ -311,46 +306,8 @@ impl Core {
     /// The next effect to carry out.
     pub fn poll_action(&mut self) -> Option<Action> {
         let action = self.actions.pop_front()?;
-        match &action {
-            Action::StateChanged(change) => {
-                let (name, to, priority) = (change.name.clone(), change.to, change.priority);
-                self.tell_programs(NotifyKind::Instance, &name, to, priority);
-            }
-            Action::GroupChanged(change) => {
-                let (name, to) = (change.name.clone(), change.to);
-                self.tell_programs(NotifyKind::Group, &name, to, Priority::RELEASE);
-            }
-            Action::Transmit(_)
-            | Action::OpenSocket(_)
-            | Action::CloseSocket(_)
-            | Action::SetAddresses(_)
-            | Action::ClearAddresses(_)
-            | Action::RestoreAddress { .. }
-            | Action::Announce(_)
-            | Action::RunScript { .. }
-            | Action::KillScript { .. }
-            | Action::RunNotify(_)
-            | Action::Log(_)
-            | Action::Stopped => {}
-        }
+        self.tell(&action);
         Some(action)
-    }
-
-    fn tell_programs(&mut self, kind: NotifyKind, name: &Arc<str>, to: StateName, priority: Priority) {
-        self.with_notify(|notify, hands| notify.on_change(kind, name, to, priority, hands));
-    }
-
-    fn with_notify<T>(&mut self, act: impl FnOnce(&mut notify::Notify, &mut notify::Hands<'_>) -> T) -> T {
-        let mut hands = notify::Hands {
-            model: &self.model,
-            now: self.now,
-            next_run: &mut self.next_run,
-            out: &mut self.actions,
-        };
-        let done = act(&mut self.notify, &mut hands);
-        let next = self.notify.next_deadline().map(|at| (at, Timer::Notify));
-        self.deadlines.set(Owner::Notify, next);
-        done
     }
 
     /// When [`Core::handle_timeout`] is to be called at the latest, and for whom.
@@ -433,9 +390,8 @@ impl Core {
         for index in 0..self.scripts.len() {
             self.arm_script(index);
         }
-        let next = self.notify.next_deadline().map(|at| (at, Timer::Notify));
-        self.deadlines.set(Owner::Notify, next);
         self.arm_core();
+        self.arm_notifier();
     }
 
     fn arm(&mut self, index: usize) {
@@ -656,9 +612,8 @@ impl Core {
     }
 
     fn on_script_ended(&mut self, run: RunId, outcome: RunOutcome, now: Instant) {
-        if self.with_notify(|notify, hands| notify.on_ended(run, hands)) {
-            self.finish_stop();
-            return;
+        if self.notifier.owns(run) {
+            return self.on_notify_ended(run, outcome);
         }
         if matches!(self.life, Life::Stopping | Life::Stopped) {
             // The supervisor ends what runs; that is no news about the service.
@@ -694,10 +649,11 @@ impl Core {
         for script in &mut self.scripts {
             script.stop(&mut self.actions);
         }
+        self.drop_queues();
         self.each(now, |instance, ctx| instance.stop(Reason::Shutdown, ctx));
         self.stop_deadline = Some(now + STOP_LIMIT);
         self.index();
-        self.finish_stop();
+        self.finish_stop(now);
     }
 
     /// An instance that left with a reload has nothing more on the interfaces: its last news are told.
@@ -709,44 +665,22 @@ impl Core {
         self.leaving.retain(|old| !is_gone(old));
     }
 
-    fn finish_stop(&mut self) {
+    fn finish_stop(&mut self, now: Instant) {
         let waiting = self.instances.iter().any(Instance::is_clearing) || !self.leaving.is_empty();
-        if self.life == Life::Stopping && !waiting {
-            self.tell_stop();
+        if self.life == Life::Stopping && !waiting && !self.notifier.has_said_farewell {
+            self.say_farewell(false, now);
         }
     }
 
-    /// Everything is released: STOP is told, and waited for a little.
-    fn tell_stop(&mut self) {
-        if !self.stop_told {
-            self.stop_told = true;
-            let priorities = self
-                .instances
-                .iter()
-                .map(|i| (i.config.name.clone(), i.effective))
-                .collect();
-            self.with_notify(|notify, hands| notify.stop(&priorities, hands));
-            self.stop_deadline = Some(self.now + STOP_PROGRAM_LIMIT);
-            self.arm_core();
-        }
-        if self.notify.stopping().is_empty() {
-            self.stopped();
-        }
-    }
-
-    /// The limit of a stop has come: first that of the addresses, then that of the STOP programs.
-    fn on_stop_limit(&mut self) {
+    /// What a stop waits for has not come in time.
+    fn stop_overdue(&mut self, now: Instant) {
+        self.stop_deadline = None;
         self.deadlines.set(Owner::Core, None);
-        if self.stop_told {
-            for run in self.notify.stopping() {
-                self.actions.push_back(Action::KillScript {
-                    run: *run,
-                    signal: KillSignal::Kill,
-                });
-            }
+        if self.notifier.has_said_farewell {
+            self.cut_farewell_short();
             self.stopped();
         } else {
-            self.tell_stop();
+            self.say_farewell(true, now);
         }
     }
 

@@ -1,354 +1,529 @@
-//! Notify programs: which one runs when, and in which order (behaviour §13, DESIGN difference 5).
+//! Who is told of what, and in what order (behaviour §13, DESIGN difference 5).
 //!
-//! One program at a time for each instance and group, in the order of the news. One that has not ended after
-//! [`ORDER_TIMEOUT`] is overtaken, not killed. STOP waits for nobody.
+//! FIFOs are told at once. Programs of one instance or group run one at a time in the order of what happened; one that takes
+//! too long is left running and the next one starts beside it. The news of a stop wait for nothing.
 
-use super::action::{Action, NotifyKind, NotifyRun, NotifySlot, StateName};
+use super::action::{Notify, RunNotify, StateChange, Subject};
+use super::event::RunOutcome;
+use super::instance::Instance;
 use super::log_event::{LogEvent, NotifyLine};
-use crate::model::{Instant, Micros, Model, NotifyPrograms, Priority, RunId};
-use std::collections::{BTreeMap, VecDeque};
+use super::reason::Reason;
+use super::{Action, Core, GroupChange, KillSignal, StateName};
+use crate::model::{
+    Circumstances, InstanceId, Instant, Micros, Model, Notice, NoticeEvent, NoticeOf, NotifyKind, NotifyOwner,
+    NotifyPrograms, RunId,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// How long the next program waits for the one before it (`notify_order_timeout`).
-const ORDER_TIMEOUT: Micros = Micros::from_secs(5);
-/// Programs that wait for each instance or group.
-const WAITING: usize = 16;
+/// Changes of one instance or group that wait for their programs; beyond it the oldest superseded one is skipped.
+pub(super) const MAX_WAITING: usize = 16;
+/// How long the programs that are told of a stop may take.
+const FAREWELL: Micros = Micros::SECOND;
+/// The same, after a stop that waited in vain for the kernel.
+const FAREWELL_LATE: Micros = Micros::from_millis(500);
 
-/// Instances and groups have names of their own each.
-type Owner = (NotifyKind, Arc<str>);
-
-/// All queues.
+/// All programs that wait and run because something was told.
 #[derive(Debug, Default)]
-pub(super) struct Notify {
-    queues: BTreeMap<Owner, Queue>,
-    /// Runs under way that somebody may wait for.
-    running: BTreeMap<RunId, Owner>,
-    /// STOP programs under way.
-    stopping: Vec<RunId>,
+pub(super) struct Notifier {
+    queues: BTreeMap<Subject, Queue>,
+    runs: BTreeMap<RunId, Run>,
+    /// Queues that wait for a slow program, and until when.
+    blocked: BTreeSet<(Instant, Subject)>,
+    /// Positions of the groups that have programs.
+    groups: BTreeMap<Arc<str>, usize>,
+    /// Instances that a reload has taken out, until their last news are told.
+    departed: BTreeMap<InstanceId, Departed>,
+    /// Reloads that were taken.
+    epoch: u64,
+    /// The programs that are told of the stop have been started.
+    pub(super) has_said_farewell: bool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Wanted>,
-    /// The newest run, and until when the next one waits for it.
+    /// The program that the next one waits for, and since when it runs.
     current: Option<(RunId, Instant)>,
+    waiting: VecDeque<Waiting>,
+    /// Changes skipped since the last line about it.
     skipped: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    slot: NotifySlot,
-    state: StateName,
-    priority: Priority,
+#[derive(Debug)]
+struct Waiting {
+    notice: Arc<Notice>,
+    /// What is left to run, last one first.
+    kinds: Vec<NotifyKind>,
 }
 
-/// What the core lends.
-pub(super) struct Hands<'a> {
-    pub(super) model: &'a Model,
-    pub(super) now: Instant,
-    pub(super) next_run: &'a mut u64,
-    pub(super) out: &'a mut VecDeque<Action>,
+#[derive(Debug)]
+struct Run {
+    subject: Subject,
+    name: Arc<str>,
+    kind: NotifyKind,
+    farewell: bool,
 }
 
-impl Notify {
-    /// An instance or group has a new state.
-    pub(super) fn on_change(
-        &mut self,
-        kind: NotifyKind,
-        name: &Arc<str>,
-        state: StateName,
-        priority: Priority,
-        hands: &mut Hands<'_>,
-    ) {
-        let Some(programs) = programs(hands.model, kind, name) else {
-            return;
-        };
-        let slot = match state {
-            StateName::Init => return,
-            StateName::Backup => (NotifySlot::Backup, programs.backup.is_some()),
-            StateName::Master => (NotifySlot::Master, programs.master.is_some()),
-            StateName::Fault => (NotifySlot::Fault, programs.fault.is_some()),
-        };
-        // First the state's own program, then the one for all states (behaviour §13.1).
-        let wanted = [slot, (NotifySlot::Any, programs.any.is_some())];
-        let owner = (kind, name.clone());
-        let queue = self.queues.entry(owner.clone()).or_default();
-        for (slot, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
-            queue.waiting.push_back(Wanted { slot, state, priority });
-        }
-        // What is oldest is superseded first; the newest state is never left out.
-        while queue.waiting.len() > WAITING {
-            queue.waiting.pop_front();
-            queue.skipped += 1;
-        }
-        self.advance(&owner, hands);
-    }
+/// What is known of an instance that a reload has taken out.
+#[derive(Debug)]
+pub(super) struct Departed {
+    position: usize,
+    epoch: u64,
+    programs: Option<Box<NotifyPrograms>>,
+}
 
-    /// Starts what may run now.
-    fn advance(&mut self, owner: &Owner, hands: &mut Hands<'_>) {
-        let Some(queue) = self.queues.get_mut(owner) else {
-            return;
-        };
-        while queue.current.is_none_or(|(_, until)| until <= hands.now) {
-            let Some(wanted) = queue.waiting.pop_front() else {
-                return;
-            };
-            if queue.current.is_some() {
-                hands.out.push_back(Action::Log(LogEvent::Notify {
-                    name: owner.1.clone(),
-                    line: NotifyLine::Overtaken { after: ORDER_TIMEOUT },
-                }));
-            }
-            let Some(run) = start(owner, wanted.slot, wanted.state, wanted.priority, hands) else {
-                continue;
-            };
-            queue.current = Some((run, hands.now + ORDER_TIMEOUT));
-            self.running.insert(run, owner.clone());
-        }
-    }
-
-    /// Whether this run was one of ours; what waited for it goes on.
-    pub(super) fn on_ended(&mut self, run: RunId, hands: &mut Hands<'_>) -> bool {
-        if let Some(at) = self.stopping.iter().position(|stopping| *stopping == run) {
-            self.stopping.swap_remove(at);
-            return true;
-        }
-        let Some(owner) = self.running.remove(&run) else {
-            return false;
-        };
-        if let Some(queue) = self.queues.get_mut(&owner)
-            && queue.current.is_some_and(|(current, _)| current == run)
-        {
-            queue.current = None;
-        }
-        self.advance(&owner, hands);
-        true
-    }
-
-    pub(super) fn on_timeout(&mut self, hands: &mut Hands<'_>) {
-        let due: Vec<Owner> = self
-            .queues
-            .iter()
-            .filter(|(_, q)| q.due().is_some_and(|at| at <= hands.now))
-            .map(|(o, _)| o.clone())
+impl Notifier {
+    /// After a reload, and at the beginning.
+    pub(super) fn learn(&mut self, model: &Model) {
+        let named = model.groups.iter().enumerate();
+        self.groups = named
+            .filter(|(_, group)| group.notify != NotifyPrograms::default())
+            .map(|(at, group)| (group.name.clone(), at))
             .collect();
-        for owner in due {
-            self.advance(&owner, hands);
-        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.queues.values().filter_map(Queue::due).min()
+        self.blocked.first().map(|(at, _)| *at)
     }
 
-    /// The daemon stops: STOP for every instance, then for every group, at once.
-    pub(super) fn stop(&mut self, priorities: &BTreeMap<Arc<str>, Priority>, hands: &mut Hands<'_>) {
-        self.queues.clear();
-        let model = hands.model;
-        let instances = model.instances.iter().map(|i| (NotifyKind::Instance, i.name.clone()));
-        let groups = model.groups.iter().map(|g| (NotifyKind::Group, g.name.clone()));
-        for (kind, name) in instances.chain(groups) {
-            let Some(programs) = programs(model, kind, &name) else {
-                continue;
-            };
-            let wanted = [
-                (NotifySlot::Stop, programs.stop.is_some()),
-                (NotifySlot::Any, programs.any.is_some()),
-            ];
-            let priority = priorities.get(&name).copied().filter(|_| kind == NotifyKind::Instance);
-            let owner = (kind, name);
-            for (slot, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
-                let state = StateName::Init;
-                let run = start(&owner, slot, state, priority.unwrap_or(Priority::RELEASE), hands);
-                self.stopping.extend(run);
+    pub(super) fn owns(&self, run: RunId) -> bool {
+        self.runs.contains_key(&run)
+    }
+
+    /// A changed instance starts again under another id; what its programs have not been told yet is still told.
+    fn rename(&mut self, from: InstanceId, to: InstanceId) {
+        let (from, to) = (Subject::Instance(from), Subject::Instance(to));
+        self.unblock(&from);
+        if let Some(queue) = self.queues.remove(&from) {
+            for run in self.runs.values_mut().filter(|run| run.subject == from) {
+                run.subject = to.clone();
             }
+            self.queues.insert(to, queue);
         }
     }
 
-    /// STOP programs that have not ended.
-    pub(super) fn stopping(&self) -> &[RunId] {
-        &self.stopping
+    fn unblock(&mut self, subject: &Subject) {
+        self.blocked.retain(|(_, blocked)| blocked != subject);
+    }
+
+    fn is_saying_farewell(&self) -> bool {
+        self.runs.values().any(|run| run.farewell)
     }
 }
 
 impl Queue {
-    fn due(&self) -> Option<Instant> {
-        self.current
-            .filter(|_| !self.waiting.is_empty())
-            .map(|(_, until)| until)
+    /// Whether something had to be skipped. The newest state is never skipped.
+    fn push(&mut self, waiting: Waiting) -> bool {
+        self.waiting.push_back(waiting);
+        if self.waiting.len() <= MAX_WAITING {
+            return false;
+        }
+        let newest = self.waiting.iter().rposition(|w| w.notice.what.event.is_state());
+        let victim = (0..self.waiting.len()).find(|at| Some(*at) != newest);
+        victim.and_then(|at| self.waiting.remove(at)).is_some()
     }
 }
 
-fn programs<'m>(model: &'m Model, kind: NotifyKind, name: &str) -> Option<&'m NotifyPrograms> {
-    match kind {
-        NotifyKind::Instance => model.instances.iter().find(|i| *i.name == *name)?.notify.as_deref(),
-        NotifyKind::Group => model.groups.iter().find(|g| *g.name == *name).map(|g| &g.notify),
+impl Core {
+    /// How many reloads were taken; names the configuration that a program belongs to.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.notifier.epoch
     }
-}
 
-/// `None` when the owner has left the configuration.
-fn start(
-    owner: &Owner,
-    slot: NotifySlot,
-    state: StateName,
-    priority: Priority,
-    hands: &mut Hands<'_>,
-) -> Option<RunId> {
-    let (kind, name) = owner;
-    let position = match kind {
-        NotifyKind::Instance => hands.model.instances.iter().position(|i| i.name == *name)?,
-        NotifyKind::Group => hands.model.groups.iter().position(|g| g.name == *name)?,
-    };
-    *hands.next_run += 1;
-    let run = RunId(*hands.next_run);
-    hands.out.push_back(Action::RunNotify(NotifyRun {
-        run,
-        kind: *kind,
-        position: u32::try_from(position).ok()?,
-        slot,
-        state,
-        priority,
-    }));
-    Some(run)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Instance, Program, Vrid};
-
-    fn model() -> Model {
-        let program = |name: &str| {
-            Some(Program {
-                argv: vec![name.into()],
-                path: Some(name.into()),
-                user: None,
-                account: None,
-            })
+    /// What follows from news that the driver is about to take: they come right behind them.
+    pub(super) fn tell(&mut self, action: &Action) {
+        let (subject, notice) = match action {
+            Action::StateChanged(change) => match self.notice_of_change(change) {
+                Some(notice) => (Subject::Instance(change.instance), notice),
+                None => return,
+            },
+            Action::GroupChanged(change) => match notice_of_group(change) {
+                Some(notice) => (Subject::Group(change.name.clone()), notice),
+                None => return,
+            },
+            Action::Notify(notify) if notify.notice.what.event == NoticeEvent::MasterRxLowerPri => {
+                let started = self.submit(&notify.subject, &notify.notice);
+                self.put_first(started);
+                return;
+            }
+            Action::Transmit(_)
+            | Action::OpenSocket(_)
+            | Action::CloseSocket(_)
+            | Action::SetAddresses(_)
+            | Action::ClearAddresses(_)
+            | Action::RestoreAddress { .. }
+            | Action::Announce(_)
+            | Action::RunScript { .. }
+            | Action::KillScript { .. }
+            | Action::Notify(_)
+            | Action::RunNotify(_)
+            | Action::Log(_)
+            | Action::Stopped => return,
         };
-        let mut instance = Instance::new("VI_1", Vrid::new(51).unwrap(), "eth0".parse().unwrap(), Vec::new());
-        instance.notify = Some(Box::new(NotifyPrograms {
-            master: program("/m"),
-            any: program("/any"),
-            stop: program("/stop"),
-            ..NotifyPrograms::default()
-        }));
-        Model {
-            instances: vec![instance],
-            ..Model::default()
-        }
+        let notice = Arc::new(notice);
+        let mut actions = self.submit(&subject, &notice);
+        actions.push(Action::Notify(Notify { subject, notice }));
+        self.put_first(actions);
     }
 
-    struct Rig {
-        notify: Notify,
-        model: Model,
-        next_run: u64,
-        out: VecDeque<Action>,
-        now: Instant,
+    fn put_first(&mut self, actions: Vec<Action>) {
+        for action in actions.into_iter().rev() {
+            self.actions.push_front(action);
+        }
+        self.arm_notifier();
     }
 
-    impl Rig {
-        fn new() -> Self {
-            Self {
-                notify: Notify::default(),
-                model: model(),
-                next_run: 0,
-                out: VecDeque::new(),
-                now: Instant(0),
-            }
-        }
+    pub(super) fn arm_notifier(&mut self) {
+        let next = self.notifier.next_deadline();
+        let next = next.map(|at| (at, super::Timer::NotifyOrder));
+        self.deadlines.set(super::deadlines::Owner::Notifier, next);
+    }
 
-        fn with(&mut self, act: impl FnOnce(&mut Notify, &mut Hands<'_>)) -> Vec<(u64, NotifySlot, StateName)> {
-            let mut hands = Hands {
-                model: &self.model,
-                now: self.now,
-                next_run: &mut self.next_run,
-                out: &mut self.out,
-            };
-            act(&mut self.notify, &mut hands);
-            let runs = self.out.drain(..).filter_map(|action| {
-                if let Action::RunNotify(run) = action {
-                    Some((run.run.0, run.slot, run.state))
-                } else {
-                    None
+    fn notice_of_change(&self, change: &StateChange) -> Option<Notice> {
+        let event = match (change.to, &change.reason) {
+            (StateName::Init, Reason::Reload) => {
+                let departed = self.notifier.departed.get(&change.instance)?;
+                let deleted = departed.programs.as_ref().is_some_and(|programs| programs.deleted);
+                match (deleted, change.from) {
+                    (true, _) => NoticeEvent::Deleted,
+                    (false, StateName::Fault) => return None,
+                    (false, StateName::Init | StateName::Backup | StateName::Master) => NoticeEvent::Fault,
                 }
-            });
-            runs.collect()
-        }
-
-        fn change(&mut self, state: StateName) -> Vec<(u64, NotifySlot, StateName)> {
-            self.with(|n, h| n.on_change(NotifyKind::Instance, &"VI_1".into(), state, Priority(100), h))
-        }
-
-        fn end(&mut self, run: u64) -> Vec<(u64, NotifySlot, StateName)> {
-            self.with(|n, h| assert!(n.on_ended(RunId(run), h)))
-        }
-    }
-
-    #[test]
-    fn programs_run_one_after_the_other_in_the_order_of_the_news() {
-        let mut rig = Rig::new();
-        assert_eq!(rig.change(StateName::Backup), [(1, NotifySlot::Any, StateName::Backup)]);
-        assert_eq!(rig.change(StateName::Master), []);
-        assert_eq!(rig.end(1), [(2, NotifySlot::Master, StateName::Master)]);
-        assert_eq!(rig.end(2), [(3, NotifySlot::Any, StateName::Master)]);
-        assert_eq!(rig.end(3), []);
-        assert_eq!(rig.notify.next_deadline(), None);
-    }
-
-    #[test]
-    fn a_program_that_hangs_is_overtaken_after_five_seconds() {
-        let mut rig = Rig::new();
-        rig.change(StateName::Backup);
-        rig.change(StateName::Master);
-        assert_eq!(rig.notify.next_deadline(), Some(Instant(5_000_000)));
-        rig.now = Instant(4_999_999);
-        assert_eq!(rig.with(Notify::on_timeout), []);
-        rig.now = Instant(5_000_000);
-        assert_eq!(
-            rig.with(Notify::on_timeout),
-            [(2, NotifySlot::Master, StateName::Master)]
-        );
-        // The late end of the first one changes nothing for the second.
-        assert_eq!(rig.end(1), []);
-        assert_eq!(rig.end(2), [(3, NotifySlot::Any, StateName::Master)]);
-    }
-
-    #[test]
-    fn the_queue_is_bounded_and_keeps_the_newest_state() {
-        let mut rig = Rig::new();
-        for _ in 0..1_000 {
-            rig.change(StateName::Master);
-            rig.change(StateName::Backup);
-        }
-        let mut last = None;
-        let mut runs = 0;
-        for run in 1.. {
-            if !rig.notify.running.contains_key(&RunId(run)) {
-                break;
             }
-            last = rig.end(run).pop().or(last);
-            runs += 1;
-        }
-        assert!(runs <= WAITING + 1, "{runs}");
-        assert_eq!(
-            last.map(|(_, slot, state)| (slot, state)),
-            Some((NotifySlot::Any, StateName::Backup))
-        );
+            (to, _) => NoticeEvent::of_state(to)?,
+        };
+        Some(Notice {
+            of: NoticeOf::Instance,
+            name: change.name.clone(),
+            what: Circumstances {
+                event,
+                priority: change.priority.get(),
+                previous: change.from,
+                code: change.reason.code().into(),
+                detail: change.reason.to_string(),
+                sequence: change.sequence,
+            },
+        })
     }
 
-    #[test]
-    fn stop_waits_for_nobody() {
-        let mut rig = Rig::new();
-        rig.change(StateName::Master);
-        let runs = rig.with(|n, h| n.stop(&BTreeMap::new(), h));
-        assert_eq!(
-            runs.iter().map(|(_, slot, _)| *slot).collect::<Vec<_>>(),
-            [NotifySlot::Stop, NotifySlot::Any]
-        );
-        assert_eq!(rig.notify.stopping().len(), 2);
-        rig.end(2);
-        rig.end(3);
-        assert!(rig.notify.stopping().is_empty());
+    /// The programs of a subject now, and what they are called outside.
+    fn programs_of(&self, subject: &Subject) -> Option<(&NotifyPrograms, NotifyOwner, u64)> {
+        let owner = |at: usize| u32::try_from(at).ok();
+        match subject {
+            Subject::Instance(id) => {
+                if let Some(departed) = self.notifier.departed.get(id) {
+                    let owner = NotifyOwner::Instance(owner(departed.position)?);
+                    return Some((departed.programs.as_deref()?, owner, departed.epoch));
+                }
+                let at = *self.by_id.get(id)?;
+                let programs = self.instances.get(at)?.config.notify.as_deref()?;
+                Some((programs, NotifyOwner::Instance(owner(at)?), self.notifier.epoch))
+            }
+            Subject::Group(name) => {
+                let at = *self.notifier.groups.get(name)?;
+                let programs = &self.model.groups.get(at)?.notify;
+                Some((programs, NotifyOwner::Group(owner(at)?), self.notifier.epoch))
+            }
+        }
     }
+
+    /// Starts the programs that something is told to, or puts them into their queue.
+    fn submit(&mut self, subject: &Subject, notice: &Arc<Notice>) -> Vec<Action> {
+        let mut out = Vec::new();
+        let Some((programs, ..)) = self.programs_of(subject) else {
+            self.forget_departed(subject);
+            return out;
+        };
+        let wanted = notice.what.event.programs().iter().rev();
+        let kinds: Vec<NotifyKind> = wanted.copied().filter(|kind| programs.get(*kind).is_some()).collect();
+        let at_once = match subject {
+            Subject::Instance(id) => self.notifier.departed.contains_key(id),
+            Subject::Group(_) => false,
+        };
+        if at_once || self.model.global.notify_parallel || notice.what.event == NoticeEvent::Stop {
+            for kind in kinds.into_iter().rev() {
+                self.start_program(subject, kind, notice, &mut out);
+            }
+            self.forget_departed(subject);
+        } else if !kinds.is_empty() {
+            let waiting = Waiting {
+                notice: notice.clone(),
+                kinds,
+            };
+            let queue = self.notifier.queues.entry(subject.clone()).or_default();
+            if queue.push(waiting) {
+                queue.skipped += 1;
+                if queue.skipped.is_power_of_two() {
+                    out.push(log(notice, NotifyLine::Skipped { changes: queue.skipped }));
+                }
+            }
+            self.advance(subject, &mut out);
+        }
+        out
+    }
+
+    fn forget_departed(&mut self, subject: &Subject) {
+        if let Subject::Instance(id) = subject {
+            self.notifier.departed.remove(id);
+        }
+    }
+
+    /// Starts the next program of a queue if none is in its way.
+    fn advance(&mut self, subject: &Subject, out: &mut Vec<Action>) {
+        self.notifier.unblock(subject);
+        while let Some(queue) = self.notifier.queues.get_mut(subject) {
+            if let Some((_, since)) = queue.current {
+                if !queue.waiting.is_empty() {
+                    let until = since + self.model.global.notify_order_timeout;
+                    self.notifier.blocked.insert((until, subject.clone()));
+                }
+                return;
+            }
+            let Some(front) = queue.waiting.front_mut() else {
+                self.notifier.queues.remove(subject);
+                return;
+            };
+            let notice = front.notice.clone();
+            let Some(kind) = front.kinds.pop() else {
+                queue.waiting.pop_front();
+                continue;
+            };
+            let started = self.start_program(subject, kind, &notice, out);
+            let now = self.clock;
+            if let Some(queue) = self.notifier.queues.get_mut(subject) {
+                queue.current = started.map(|run| (run, now));
+            }
+        }
+    }
+
+    /// `None` if it has been taken out of the configuration meanwhile.
+    fn start_program(
+        &mut self,
+        subject: &Subject,
+        kind: NotifyKind,
+        notice: &Arc<Notice>,
+        out: &mut Vec<Action>,
+    ) -> Option<RunId> {
+        let (programs, owner, epoch) = self.programs_of(subject)?;
+        programs.get(kind)?;
+        self.next_run += 1;
+        let run = RunId(self.next_run);
+        self.notifier.runs.insert(
+            run,
+            Run {
+                subject: subject.clone(),
+                name: notice.name.clone(),
+                kind,
+                farewell: notice.what.event == NoticeEvent::Stop,
+            },
+        );
+        out.push(Action::RunNotify(Box::new(RunNotify {
+            run,
+            epoch,
+            owner,
+            kind,
+            notice: notice.clone(),
+        })));
+        Some(run)
+    }
+
+    /// A program has ended: the next one of its queue may start.
+    pub(super) fn on_notify_ended(&mut self, run: RunId, outcome: RunOutcome) {
+        let Some(ended) = self.notifier.runs.remove(&run) else {
+            return;
+        };
+        let mut out = Vec::new();
+        if outcome != RunOutcome::Exited(0) {
+            out.push(Action::Log(LogEvent::Notify {
+                name: ended.name,
+                line: NotifyLine::Ended {
+                    kind: ended.kind,
+                    outcome,
+                },
+            }));
+        }
+        if let Some(queue) = self.notifier.queues.get_mut(&ended.subject)
+            && queue.current.is_some_and(|(current, _)| current == run)
+        {
+            queue.current = None;
+            self.advance(&ended.subject, &mut out);
+        }
+        self.actions.extend(out);
+        self.arm_notifier();
+        if self.notifier.has_said_farewell && !self.notifier.is_saying_farewell() {
+            self.stopped();
+        }
+    }
+
+    /// Programs that were waited for long enough: the next ones start beside them.
+    pub(super) fn notify_timeout(&mut self, now: Instant) {
+        let mut out = Vec::new();
+        while let Some((at, subject)) = self.notifier.blocked.first().cloned()
+            && at <= now
+        {
+            let slow = self
+                .notifier
+                .queues
+                .get_mut(&subject)
+                .and_then(|queue| queue.current.take());
+            if let Some((run, since)) = slow
+                && let Some(run) = self.notifier.runs.get(&run)
+            {
+                out.push(Action::Log(LogEvent::Notify {
+                    name: run.name.clone(),
+                    line: NotifyLine::Slow {
+                        kind: run.kind,
+                        since: now.since(since),
+                    },
+                }));
+            }
+            self.advance(&subject, &mut out);
+        }
+        self.actions.extend(out);
+        self.arm_notifier();
+    }
+
+    /// Everything is undone: whoever is to be told of the stop is told, in the order of the configuration, groups last.
+    pub(super) fn say_farewell(&mut self, late: bool, now: Instant) {
+        self.notifier.has_said_farewell = true;
+        let instances = self.instances.iter().map(farewell_of);
+        let groups = self.groups.iter().map(|group| {
+            let what = Circumstances {
+                event: NoticeEvent::Stop,
+                priority: 0,
+                previous: group.previous,
+                code: Reason::Shutdown.code().into(),
+                detail: Reason::Shutdown.to_string(),
+                sequence: group.sequence,
+            };
+            let notice = Notice {
+                of: NoticeOf::Group,
+                name: group.name.clone(),
+                what,
+            };
+            (Subject::Group(group.name.clone()), notice)
+        });
+        let notices: Vec<(Subject, Notice)> = instances.chain(groups).collect();
+        for (subject, notice) in notices {
+            let notice = Arc::new(notice);
+            let started = self.submit(&subject, &notice);
+            self.actions.extend(started);
+            self.actions.push_back(Action::Notify(Notify { subject, notice }));
+        }
+        if self.notifier.is_saying_farewell() {
+            let limit = if late { FAREWELL_LATE } else { FAREWELL };
+            self.stop_deadline = Some(now + limit);
+            self.index();
+        } else {
+            self.stopped();
+        }
+    }
+
+    /// Programs that do not end with the stop are ended.
+    pub(super) fn cut_farewell_short(&mut self) {
+        for (run, told) in self.notifier.runs.iter().filter(|(_, run)| run.farewell) {
+            self.actions.push_back(Action::KillScript {
+                run: *run,
+                signal: KillSignal::Kill,
+            });
+            self.actions.push_back(Action::Log(LogEvent::Notify {
+                name: told.name.clone(),
+                line: NotifyLine::Killed { kind: told.kind },
+            }));
+        }
+    }
+
+    /// A stop waits for no queue: what has not been told yet is superseded.
+    pub(super) fn drop_queues(&mut self) {
+        for queue in std::mem::take(&mut self.notifier.queues).into_values() {
+            if let Some(front) = queue.waiting.front() {
+                let changes = u64::try_from(queue.waiting.len()).unwrap_or(u64::MAX);
+                self.actions
+                    .push_back(log(&front.notice, NotifyLine::Skipped { changes }));
+            }
+        }
+        self.notifier.blocked.clear();
+        self.arm_notifier();
+    }
+
+    /// An instance leaves with a reload. `successor`: it starts again under this id.
+    pub(super) fn depart(&mut self, old: &Instance, position: usize, successor: Option<InstanceId>) {
+        if let Some(successor) = successor {
+            self.notifier.rename(old.id, successor);
+            return;
+        }
+        let subject = Subject::Instance(old.id);
+        let departed = Departed {
+            position,
+            epoch: self.notifier.epoch,
+            programs: old.config.notify.clone(),
+        };
+        self.notifier.departed.insert(old.id, departed);
+        self.notifier.unblock(&subject);
+        // Its end is told at once, so what comes before it is as well.
+        let waiting = self.notifier.queues.remove(&subject).map(|queue| queue.waiting);
+        let mut out = Vec::new();
+        for waiting in waiting.into_iter().flatten() {
+            for kind in waiting.kinds.into_iter().rev() {
+                self.start_program(&subject, kind, &waiting.notice, &mut out);
+            }
+        }
+        self.actions.extend(out);
+    }
+
+    /// A new configuration is in force.
+    pub(super) fn begin_epoch(&mut self) {
+        self.notifier.epoch += 1;
+        self.notifier.learn(&self.model);
+        self.arm_notifier();
+    }
+
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub(super) fn repeat_states(&mut self) {
+        let instances = self.instances.iter().filter_map(|instance| {
+            let event = NoticeEvent::of_state(instance.state.name())?;
+            Some((Subject::Instance(instance.id), instance.notice(event)))
+        });
+        let groups = self.groups.iter().filter_map(|group| {
+            let change = GroupChange {
+                name: group.name.clone(),
+                from: group.previous,
+                to: group.state,
+                sequence: group.sequence,
+            };
+            Some((Subject::Group(group.name.clone()), notice_of_group(&change)?))
+        });
+        let notices: Vec<_> = instances.chain(groups).collect();
+        for (subject, notice) in notices {
+            let notice = Arc::new(notice);
+            self.actions.push_back(Action::Notify(Notify { subject, notice }));
+        }
+    }
+}
+
+fn farewell_of(instance: &Instance) -> (Subject, Notice) {
+    (Subject::Instance(instance.id), instance.notice(NoticeEvent::Stop))
+}
+
+fn notice_of_group(change: &GroupChange) -> Option<Notice> {
+    Some(Notice {
+        of: NoticeOf::Group,
+        name: change.name.clone(),
+        what: Circumstances {
+            event: NoticeEvent::of_state(change.to)?,
+            priority: 0,
+            previous: change.from,
+            code: "group".into(),
+            detail: "its members changed".into(),
+            sequence: change.sequence,
+        },
+    })
+}
+
+fn log(notice: &Notice, line: NotifyLine) -> Action {
+    Action::Log(LogEvent::Notify {
+        name: notice.name.clone(),
+        line,
+    })
 }

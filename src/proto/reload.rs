@@ -8,6 +8,7 @@ use super::reason::Reason;
 use super::tracking::ScriptTracker;
 use super::{Core, Life};
 use crate::model::{GroupId, Instance as Config, InstanceId, Instant, Model, Script, Transport};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Core {
@@ -24,7 +25,7 @@ impl Core {
             }
         }
         let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
-        let mut fresh = Vec::new();
+        let (mut fresh, mut successors) = (Vec::new(), BTreeMap::new());
         let old_groups = std::mem::take(&mut self.groups);
         for (config, kept) in configs.iter().zip(&unchanged) {
             let kept = kept.and_then(|index| old.get_mut(index)).and_then(Option::take);
@@ -33,7 +34,16 @@ impl Core {
             } else {
                 let id = self.new_id();
                 fresh.push(id);
+                let before = old
+                    .iter()
+                    .position(|old| old.as_ref().is_some_and(|old| same_router(config, &old.config)));
+                successors.extend(before.map(|before| (before, id)));
                 self.instances.push(Instance::new(id, config.clone(), now));
+            }
+        }
+        for (position, left) in old.iter().enumerate() {
+            if let Some(left) = left {
+                self.depart(left, position, successors.get(&position).copied());
             }
         }
         self.leaving
@@ -45,6 +55,7 @@ impl Core {
             .map(|config| Group::again(config, &old_groups))
             .collect();
         self.model = model;
+        self.begin_epoch();
         self.index();
         self.sync_sockets();
         for ((index, config), adjusted) in configs.into_iter().enumerate().zip(adjusted) {
@@ -58,6 +69,9 @@ impl Core {
         self.start_fresh(&fresh, now);
         self.each(now, Instance::reconsider);
         self.settle_groups();
+        if self.model.global.fifo_states_on_reload {
+            self.repeat_states();
+        }
     }
 
     fn start_fresh(&mut self, fresh: &[InstanceId], now: Instant) {

@@ -18,10 +18,10 @@ pub enum Timer {
     ScriptStart,
     /// A check script has run for too long.
     ScriptTimeout,
-    /// The next notify program has waited long enough for the one before it.
-    Notify,
     /// The start has been delayed for long enough.
     StartupDelay,
+    /// A notify program has run for too long to be waited for.
+    NotifyOrder,
     /// A stop has taken too long.
     StopLimit,
 }
@@ -37,8 +37,8 @@ impl Timer {
             Self::Announce => "announce",
             Self::ScriptStart => "script-start",
             Self::ScriptTimeout => "script-timeout",
-            Self::Notify => "notify",
             Self::StartupDelay => "startup-delay",
+            Self::NotifyOrder => "notify-order",
             Self::StopLimit => "stop-limit",
         }
     }

@@ -408,10 +408,10 @@ impl World {
                 };
                 self.later(now + delay, Due::Event(index, life, event));
             }
-            Action::RunNotify(notify) => {
+            Action::RunNotify(told) => {
                 let delay = Micros(self.random.between(1_000, 40_000));
                 let event = Event::ScriptEnded {
-                    run: notify.run,
+                    run: told.run,
                     outcome: RunOutcome::Exited(0),
                 };
                 self.later(now + delay, Due::Event(index, life, event));
@@ -432,6 +432,7 @@ impl World {
             | Action::KillScript { .. }
             | Action::StateChanged(_)
             | Action::GroupChanged(_)
+            | Action::Notify(_)
             | Action::Log(_) => {}
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The daemon asks for programs by their place in the configuration that both hold; it never sends a path.
 
-use crate::model::{IfIndex, Model, RunId, ScriptId};
+use crate::model::{Circumstances, IfIndex, Model, NotifyKind, NotifyOwner, RunId, ScriptId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -35,64 +35,8 @@ pub struct ProgramRef {
 pub enum Program {
     /// A `vrrp_script`.
     Script(ScriptId),
-    /// A notify program.
-    Notify(NotifyProgram),
-}
-
-/// A notify program and what it is told: nothing of it is free text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct NotifyProgram {
-    /// Whether it belongs to a sync group; else to an instance.
-    pub group: bool,
-    /// Its owner's position in the configuration.
-    pub position: u32,
-    /// Which of its programs.
-    pub slot: NotifySlot,
-    /// The state, for the program that wants it as an argument.
-    pub state: NotifyState,
-    /// The priority, likewise.
-    pub priority: u8,
-}
-
-/// Which notify program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum NotifySlot {
-    /// `notify_master`.
-    Master,
-    /// `notify_backup`.
-    Backup,
-    /// `notify_fault`.
-    Fault,
-    /// `notify_stop`.
-    Stop,
-    /// `notify`: gets kind, name, state and priority as arguments.
-    Any,
-}
-
-/// A state as notify programs are told it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum NotifyState {
-    /// MASTER.
-    Master,
-    /// BACKUP.
-    Backup,
-    /// FAULT.
-    Fault,
-    /// STOP.
-    Stop,
-}
-
-impl NotifyState {
-    /// The word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Master => "MASTER",
-            Self::Backup => "BACKUP",
-            Self::Fault => "FAULT",
-            Self::Stop => "STOP",
-        }
-    }
+    /// A `notify*` of an instance or a group.
+    Notify(NotifyOwner, NotifyKind),
 }
 
 /// Daemon → supervisor.
@@ -106,6 +50,9 @@ pub enum ToSupervisor {
         run: RunId,
         /// Which program.
         program: ProgramRef,
+        /// What a notify program is told; nothing else is passed to any program.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<Box<Circumstances>>,
     },
     /// Signal the process group of a run.
     Kill {

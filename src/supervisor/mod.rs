@@ -19,9 +19,6 @@ pub use client::{
     exit,
 };
 pub use loader::{ReadConfig, Reading};
-pub use message::{
-    GuardedAddress, LoadedConfig, NotifyProgram, NotifySlot, NotifyState, Program, ProgramOutcome, ProgramRef,
-    ToDaemon, ToSupervisor,
-};
+pub use message::{GuardedAddress, LoadedConfig, Program, ProgramOutcome, ProgramRef, ToDaemon, ToSupervisor};
 pub use options::{CalledAs, FOLLOWED, RunOptions};
 pub use run::{ParentData, Parts, enter_namespace, run};

@@ -4,12 +4,15 @@
 //! Every program has its own process group. When it ends after a signal of ours, whatever is left of its group is killed, as
 //! keepalived does.
 
-use super::message::{NotifySlot, Program, ProgramOutcome, ProgramRef};
-use crate::model::{Model, NotifyPrograms, ProgramUser, RunId};
+use super::message::{Program, ProgramOutcome, ProgramRef};
+use crate::model::{
+    Circumstances, Model, NoticeOf, NotifyKind, NotifyOwner, NotifyPrograms, ProgramUser, RunId, ScriptId,
+};
 use crate::sys;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
@@ -23,11 +26,25 @@ const MAX_RUNNING: usize = 4096;
 /// Variables that programs do not inherit: they could change what a program executes or loads.
 const WITHHELD: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
 
+/// Environment variables that a notify program gets, in this order.
+const TOLD: [&str; 8] = [
+    "VRRPD_TYPE",
+    "VRRPD_NAME",
+    "VRRPD_STATE",
+    "VRRPD_PRIORITY",
+    "VRRPD_PREVIOUS_STATE",
+    "VRRPD_REASON",
+    "VRRPD_REASON_TEXT",
+    "VRRPD_SEQUENCE",
+];
+/// Characters of a reason in words, at most.
+const MAX_DETAIL: usize = 512;
+
 /// What the supervisor needs to know of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProgramSpec {
-    /// Which one it is.
-    key: Key,
+    /// How it is asked for.
+    program: Program,
     /// The name of its block.
     name: std::sync::Arc<str>,
     /// Its words.
@@ -38,71 +55,50 @@ pub(super) struct ProgramSpec {
     user: Option<ProgramUser>,
 }
 
-/// A program of a configuration, without what it is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Key {
-    /// A `vrrp_script`.
-    Script(u32),
-    /// Whether a group's, position, which.
-    Notify(bool, u32, NotifySlot),
-}
-
-impl Key {
-    const fn of(program: Program) -> Self {
-        match program {
-            Program::Script(id) => Self::Script(id.0),
-            Program::Notify(notify) => Self::Notify(notify.group, notify.position, notify.slot),
-        }
-    }
-}
-
 impl ProgramSpec {
-    /// The programs of a configuration.
+    /// The programs of a configuration that the daemon may ask for.
     pub(super) fn all(model: &Model) -> Vec<Self> {
-        let scripts = (0..).zip(&model.scripts).map(|(id, script)| Self {
-            key: Key::Script(id),
+        let scripts = (0_u32..).zip(&model.scripts).map(|(at, script)| Self {
+            program: Program::Script(ScriptId(at)),
             name: script.name.clone(),
             argv: script.argv.clone(),
             path: script.path.clone(),
             user: script.user,
         });
-        let instances = (0..).zip(&model.instances).flat_map(|(position, instance)| {
-            let programs = instance
-                .notify
-                .as_deref()
-                .map(|programs| Self::notify(false, position, &instance.name, programs));
-            programs.unwrap_or_default()
+        let instances = (0_u32..).zip(&model.instances).flat_map(|(at, instance)| {
+            let notify = instance.notify.as_deref();
+            let notify = notify.map(|notify| Self::of(NotifyOwner::Instance(at), &instance.name, notify));
+            notify.into_iter().flatten()
         });
-        let groups = (0..)
+        let groups = (0_u32..)
             .zip(&model.groups)
-            .flat_map(|(position, group)| Self::notify(true, position, &group.name, &group.notify));
+            .flat_map(|(at, group)| Self::of(NotifyOwner::Group(at), &group.name, &group.notify));
         scripts.chain(instances).chain(groups).collect()
     }
 
-    fn notify(group: bool, position: u32, name: &std::sync::Arc<str>, programs: &NotifyPrograms) -> Vec<Self> {
-        let slots = [
-            (NotifySlot::Master, &programs.master),
-            (NotifySlot::Backup, &programs.backup),
-            (NotifySlot::Fault, &programs.fault),
-            (NotifySlot::Stop, &programs.stop),
-            (NotifySlot::Any, &programs.any),
-        ];
-        let spec = |(slot, program): (NotifySlot, &Option<crate::model::Program>)| {
-            let program = program.as_ref()?;
+    fn of<'m>(
+        owner: NotifyOwner,
+        name: &'m std::sync::Arc<str>,
+        notify: &'m NotifyPrograms,
+    ) -> impl Iterator<Item = Self> + 'm {
+        NotifyKind::ALL.into_iter().filter_map(move |kind| {
+            let program = notify.get(kind)?;
             Some(Self {
-                key: Key::Notify(group, position, slot),
+                program: Program::Notify(owner, kind),
                 name: name.clone(),
                 argv: program.argv.clone(),
                 path: program.path.clone(),
                 user: program.user,
             })
-        };
-        slots.into_iter().filter_map(spec).collect()
+        })
     }
 
-    /// The name of its block.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// The keyword and the name of its block.
+    pub(super) fn describe(&self) -> String {
+        match self.program {
+            Program::Script(_) => format!("vrrp_script {}", self.name),
+            Program::Notify(_, kind) => format!("{} of {}", kind.keyword(), self.name),
+        }
     }
 
     /// Who runs it, if that is not who we are.
@@ -114,7 +110,7 @@ impl ProgramSpec {
 /// The programs of the configurations in force, and those that run.
 #[derive(Debug)]
 pub(super) struct Programs {
-    tables: BTreeMap<u32, BTreeMap<Key, Prepared>>,
+    tables: BTreeMap<u32, BTreeMap<Program, Prepared>>,
     running: BTreeMap<i32, Running>,
     environment: Vec<CString>,
     null: File,
@@ -124,7 +120,7 @@ pub(super) struct Programs {
 /// A program ready to start.
 #[derive(Debug)]
 struct Prepared {
-    name: CString,
+    name: std::sync::Arc<str>,
     path: Option<CString>,
     argv: Vec<CString>,
     user: Option<ProgramUser>,
@@ -168,7 +164,7 @@ impl Programs {
 
     /// Makes the programs of a configuration known. Those of older ones stay known until [`Self::forget_before`].
     pub(super) fn learn(&mut self, generation: u32, specs: &[ProgramSpec]) {
-        let prepared = specs.iter().map(|spec| (spec.key, Prepared::new(spec))).collect();
+        let prepared = specs.iter().map(|spec| (spec.program, Prepared::new(spec))).collect();
         self.tables.insert(generation, prepared);
     }
 
@@ -177,9 +173,15 @@ impl Programs {
         self.tables = self.tables.split_off(&generation);
     }
 
-    /// Starts a program. Returns how it ended if that is known at once, because it could not be started.
-    pub(super) fn start(&mut self, run: RunId, program: ProgramRef) -> Option<ProgramOutcome> {
-        match self.try_start(program) {
+    /// Starts a program; a notify program is told what happened. Returns how it ended if that is known at once, because it
+    /// could not be started.
+    pub(super) fn start(
+        &mut self,
+        run: RunId,
+        program: ProgramRef,
+        told: Option<&Circumstances>,
+    ) -> Option<ProgramOutcome> {
+        match self.try_start(program, told) {
             Ok(pid) => {
                 self.running.insert(
                     pid,
@@ -194,25 +196,32 @@ impl Programs {
         }
     }
 
-    fn try_start(&self, program: ProgramRef) -> io::Result<i32> {
+    fn try_start(&self, program: ProgramRef, told: Option<&Circumstances>) -> io::Result<i32> {
         let error = io::Error::from_raw_os_error;
         if self.running.len() >= MAX_RUNNING {
             return Err(error(libc::EAGAIN));
         }
-        let key = Key::of(program.program);
-        let prepared = self.tables.get(&program.generation).and_then(|table| table.get(&key));
+        let table = self.tables.get(&program.generation);
+        let prepared = table.and_then(|table| table.get(&program.program));
         let prepared = prepared.ok_or_else(|| error(libc::ESRCH))?;
         let path = prepared.path.as_ref().ok_or_else(|| error(libc::ENOENT))?;
-        let argv: Vec<CString> = prepared
-            .argv
-            .iter()
-            .cloned()
-            .chain(prepared.told(program.program))
-            .collect();
+        let (mut argv, mut environment) = (Cow::from(&prepared.argv), Cow::from(&self.environment));
+        if let Program::Notify(owner, kind) = program.program {
+            let told = told.filter(|told| is_plain(told)).ok_or_else(|| error(libc::EINVAL))?;
+            let facts = facts(owner, &prepared.name, told);
+            if kind == NotifyKind::Any {
+                argv.to_mut().extend(facts.iter().take(4).map(|fact| word(fact)));
+            }
+            let pairs = TOLD
+                .iter()
+                .zip(&facts)
+                .map(|(name, fact)| word(&format!("{name}={fact}")));
+            environment.to_mut().extend(pairs);
+        }
         sys::spawn(&sys::Program {
             path,
             argv: &argv,
-            environment: &self.environment,
+            environment: &environment,
             user: prepared.user.filter(|user| !is_ours(*user)).map(|user| sys::User {
                 uid: user.uid,
                 gid: user.gid,
@@ -275,34 +284,43 @@ impl Programs {
 
 impl Prepared {
     fn new(spec: &ProgramSpec) -> Self {
-        // A word with a zero byte cannot be passed; the lexer lets none through.
-        let word = |text: &String| CString::new(text.as_str()).unwrap_or_default();
         Self {
-            name: CString::new(&*spec.name).unwrap_or_default(),
-            path: spec.path.as_ref().map(word),
-            argv: spec.argv.iter().map(word).collect(),
+            name: spec.name.clone(),
+            path: spec.path.as_deref().map(word),
+            argv: spec.argv.iter().map(|text| word(text)).collect(),
             user: spec.user,
         }
     }
+}
 
-    /// What a `notify` program gets behind its own words (behaviour §13.1).
-    fn told(&self, program: Program) -> Vec<CString> {
-        let Program::Notify(notify) = program else {
-            return Vec::new();
-        };
-        if notify.slot != NotifySlot::Any {
-            return Vec::new();
-        }
-        let kind = if notify.group { c"GROUP" } else { c"INSTANCE" };
-        let priority = if notify.group { 0 } else { notify.priority };
-        let word = |text: String| CString::new(text).unwrap_or_default();
-        vec![
-            kind.to_owned(),
-            self.name.clone(),
-            word(notify.state.as_str().to_owned()),
-            word(priority.to_string()),
-        ]
-    }
+/// A word with a zero byte cannot be passed; the lexer lets none through.
+fn word(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
+}
+
+/// What a notify program is told, in the order of [`TOLD`]; the first four are the arguments of `notify`.
+fn facts(owner: NotifyOwner, name: &str, told: &Circumstances) -> [String; 8] {
+    let of = match owner {
+        NotifyOwner::Instance(_) => NoticeOf::Instance,
+        NotifyOwner::Group(_) => NoticeOf::Group,
+    };
+    [
+        of.as_str().into(),
+        name.into(),
+        told.event.as_str().into(),
+        told.priority.to_string(),
+        told.previous.as_str().into(),
+        told.code.clone(),
+        told.detail.clone(),
+        told.sequence.to_string(),
+    ]
+}
+
+/// Whether the daemon keeps to the grammar: a word for the reason, and a line of printable characters.
+fn is_plain(told: &Circumstances) -> bool {
+    let code = told.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let detail = !told.detail.chars().any(char::is_control);
+    code && detail && told.code.len() <= 32 && told.detail.chars().count() <= MAX_DETAIL
 }
 
 /// Whether it is who we are, so that nothing has to be changed: an ordinary user may not, root need not.

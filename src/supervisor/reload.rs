@@ -171,7 +171,8 @@ impl Supervisor {
     }
 
     fn finish_reload(&mut self) {
-        self.programs.forget_before(self.brief.generation);
+        // What left with the reload has still something to be told by its own programs.
+        self.programs.forget_before(self.brief.generation.saturating_sub(1));
         tracing::info!("Reload complete");
         self.tell_ready();
     }

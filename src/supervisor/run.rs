@@ -377,8 +377,8 @@ fn warn_of_programs(brief: &Brief) -> Result<(), Stop> {
         let Some(user) = program.foreign_user() else { continue };
         if let Some((capability, _)) = rights.iter().find(|(_, held)| !held) {
             tracing::error!(
-                "{capability} is missing: vrrp_script {} cannot run as user {} group {}",
-                program.name(),
+                "{capability} is missing: {} cannot run as user {} group {}",
+                program.describe(),
                 user.uid,
                 user.gid
             );

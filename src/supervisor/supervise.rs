@@ -327,8 +327,8 @@ impl Supervisor {
     fn on_message(&mut self, message: ToSupervisor) {
         match message {
             ToSupervisor::Ready => self.on_ready(),
-            ToSupervisor::Run { run, program } => {
-                if let Some(outcome) = self.programs.start(run, program) {
+            ToSupervisor::Run { run, program, told } => {
+                if let Some(outcome) = self.programs.start(run, program, told.as_deref()) {
                     self.tell(&ToDaemon::Ended { run, outcome });
                 }
             }

@@ -316,6 +316,20 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         .later()
         .nothing()
         .doc("off", "Writes all states to the FIFOs after a reload."),
+    Keyword::<Draft>::time(
+        "notify_order_timeout",
+        Time::seconds(3, 1_000, 86_400_000_000),
+        time!(global.notify_order_timeout = Micros::from_secs(5)),
+    )
+    .bad("{k} '{v}' must be between 0.001 and 86400 - ignoring")
+    .nothing()
+    .doc(
+        "5",
+        "How long a notify script is waited for before the next one of the same instance or group starts beside it.",
+    ),
+    Keyword::<Draft>::flag("notify_parallel", flag!(global.notify_parallel))
+        .nothing()
+        .doc("off", "No notify script waits for another one, as in keepalived."),
     Keyword::<Draft>::custom(
         "vrrp_rx_bufs_policy",
         "MTU|ADVERT|BYTES",

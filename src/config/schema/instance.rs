@@ -659,7 +659,6 @@ const TOLD: &[Keyword<Draft>] = &[
             d.notify.deleted.then_some(script).into_iter().collect()
         },
     )
-    .later()
     .doc(
         "none",
         "Tells DELETED instead of FAULT when a reload removes the instance.",
@@ -672,7 +671,6 @@ const TOLD: &[Keyword<Draft>] = &[
         ),
     Keyword::<Draft>::command("notify_master_rx_lower_pri", command!(notify.master_rx_lower_pri))
         .first("({n}) notify_master_rx_lower_pri script already specified - ignoring {v}")
-        .later()
         .doc("none", "Run when a master hears a worse advert."),
     Keyword::<Draft>::boolean("smtp_alert", boolean!(smtp_alert))
         .bad("Invalid vrrp_instance smtp_alert parameter {v}")

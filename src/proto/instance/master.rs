@@ -2,7 +2,7 @@
 
 use super::state::{Master, Rogue};
 use super::{Context, Heard, Instance, State};
-use crate::model::{AdvertInterval, IfName, Instant, Micros, Priority, VirtualAddress};
+use crate::model::{AdvertInterval, IfName, Instant, Micros, NoticeEvent, Priority, VirtualAddress};
 use crate::proto::action::Action;
 use crate::proto::event::Culprit;
 use crate::proto::limiter::Cause;
@@ -113,6 +113,7 @@ impl Instance {
         }
         self.heard_worse = true;
         self.announce_after_worse(ctx);
+        self.notify(NoticeEvent::MasterRxLowerPri, ctx.out);
     }
 
     /// A neighbour that floods us with adverts gets a few answers an interval, not one each.

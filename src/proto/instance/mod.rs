@@ -21,7 +21,7 @@ pub(super) use advert::{Arrived, Heard, judge};
 pub(super) use auth::{Ah, Memory};
 pub(super) use state::State;
 
-use super::action::{Action, AddressWish, StateChange, StateName};
+use super::action::{Action, AddressWish, Notify, StateChange, StateName, Subject};
 use super::counters::Counters;
 use super::group::Others;
 use super::limiter::{Bucket, OnceTable};
@@ -33,8 +33,8 @@ use super::timer::Timer;
 use super::tracking::ScriptTracker;
 use super::world::World;
 use crate::model::{
-    AdvertInterval, Family, IfName, Instance as Config, InstanceId, Instant, Micros, Priority, Ticket, Version,
-    VirtualAddress,
+    AdvertInterval, Circumstances, Family, IfName, Instance as Config, InstanceId, Instant, Micros, Notice,
+    NoticeEvent, NoticeOf, Priority, Ticket, Version, VirtualAddress,
 };
 use peers::Peers;
 use state::{Backup, Master};
@@ -273,6 +273,39 @@ impl Instance {
             backup.master_down = backup.master_down.before(before) + after;
         }
         self.log(InstanceLine::EffectivePriority { from, to }, ctx.out);
+        if self.config.notify_priority_changes {
+            let event = if self.is_master() {
+                NoticeEvent::MasterPriority
+            } else {
+                NoticeEvent::BackupPriority
+            };
+            self.notify(event, ctx.out);
+        }
+    }
+
+    /// What there is to tell of it at this moment.
+    pub(super) fn notice(&self, event: NoticeEvent) -> Notice {
+        let previous = self.last_transition.as_ref().map(|(_, last)| last.from);
+        Notice {
+            of: NoticeOf::Instance,
+            name: self.config.name.clone(),
+            what: Circumstances {
+                event,
+                priority: self.effective.get(),
+                previous: previous.unwrap_or(StateName::Init),
+                code: self.reason.code().into(),
+                detail: self.reason.to_string(),
+                sequence: self.sequence,
+            },
+        }
+    }
+
+    /// Tells of something that is no change of state.
+    pub(super) fn notify(&self, event: NoticeEvent, out: &mut VecDeque<Action>) {
+        out.push_back(Action::Notify(Notify {
+            subject: Subject::Instance(self.id),
+            notice: Arc::new(self.notice(event)),
+        }));
     }
 
     /// Skew_Time: lower priorities wait longer (RFC 9568 section 6.1; version 2: RFC 3768 section 6.1).

@@ -426,9 +426,9 @@ fn word(action: &Action) -> Option<String> {
         Action::RunScript { .. } => "run".into(),
         Action::KillScript { .. } => "kill".into(),
         Action::StateChanged(change) => format!("news {}", change.to.as_str()),
-        Action::RunNotify(_) => "notify".into(),
         Action::GroupChanged(change) => format!("group {}", change.to.as_str()),
-        Action::Log(_) => return None,
+        Action::Log(_) | Action::Notify(_) => return None,
+        Action::RunNotify(told) => told.kind.keyword().into(),
         Action::Stopped => "stopped".into(),
     })
 }

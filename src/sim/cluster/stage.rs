@@ -221,19 +221,13 @@ impl<'a> Stage<'a> {
                 let outcome = RunOutcome::Exited(i32::from(failed));
                 self.later(CHECK, node, Event::ScriptEnded { run, outcome });
             }
-            Action::RunNotify(notify) => {
-                let outcome = RunOutcome::Exited(0);
-                self.later(
-                    CHECK,
-                    node,
-                    Event::ScriptEnded {
-                        run: notify.run,
-                        outcome,
-                    },
-                );
+            Action::RunNotify(told) => {
+                let (run, outcome) = (told.run, RunOutcome::Exited(0));
+                self.later(Micros::ZERO, node, Event::ScriptEnded { run, outcome });
             }
             Action::StateChanged(_) => self.changes += 1,
             Action::GroupChanged(_)
+            | Action::Notify(_)
             | Action::Stopped
             | Action::RestoreAddress { .. }
             | Action::KillScript { .. }

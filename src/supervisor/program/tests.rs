@@ -60,7 +60,7 @@ fn end(programs: &mut Programs) -> (RunId, ProgramOutcome) {
 
 fn outcome(argv: &[&str]) -> ProgramOutcome {
     let mut programs = programs(vec![script(argv)]);
-    match programs.start(RUN, reference(1, 0)) {
+    match programs.start(RUN, reference(1, 0), None) {
         Some(outcome) => outcome,
         None => end(&mut programs).1,
     }
@@ -93,13 +93,17 @@ fn the_four_ends_of_a_program_are_told_apart() {
 fn only_programs_of_a_known_configuration_can_be_started() {
     let mut programs = programs(vec![script(&["/bin/true"])]);
     let unknown = Some(ProgramOutcome::NotStarted(libc::ESRCH));
-    assert_eq!(programs.start(RUN, reference(1, 1)), unknown);
-    assert_eq!(programs.start(RUN, reference(2, 0)), unknown);
+    assert_eq!(programs.start(RUN, reference(1, 1), None), unknown);
+    assert_eq!(programs.start(RUN, reference(2, 0), None), unknown);
     programs.learn(2, &[]);
-    assert_eq!(programs.start(RUN, reference(1, 0)), None, "the older one still counts");
+    assert_eq!(
+        programs.start(RUN, reference(1, 0), None),
+        None,
+        "the older one still counts"
+    );
     assert_eq!(end(&mut programs), (RUN, ProgramOutcome::Exited(0)));
     programs.forget_before(2);
-    assert_eq!(programs.start(RUN, reference(1, 0)), unknown);
+    assert_eq!(programs.start(RUN, reference(1, 0), None), unknown);
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn a_program_without_a_file_is_not_started() {
     };
     let mut programs = programs(vec![missing]);
     assert_eq!(
-        programs.start(RUN, reference(1, 0)),
+        programs.start(RUN, reference(1, 0), None),
         Some(ProgramOutcome::NotStarted(libc::ENOENT))
     );
 }
@@ -129,7 +133,7 @@ fn a_signal_reaches_the_whole_group_and_what_ignores_it_dies_with_the_program() 
         ready = ready.display()
     );
     let mut programs = programs(vec![script(&["/bin/sh", "-c", &line])]);
-    assert_eq!(programs.start(RUN, reference(1, 0)), None);
+    assert_eq!(programs.start(RUN, reference(1, 0), None), None);
     wait_for(&ready);
     let inner = std::fs::read_to_string(&child).unwrap().trim().to_owned();
     programs.kill(RUN, false);
@@ -167,7 +171,7 @@ fn the_umask_is_the_configured_one() {
     let line = format!("> {}", path.display());
     let mut programs = programs(vec![script(&["/bin/sh", "-c", &line])]);
     programs.set_umask(0o027);
-    assert_eq!(programs.start(RUN, reference(1, 0)), None);
+    assert_eq!(programs.start(RUN, reference(1, 0), None), None);
     end(&mut programs);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o640);
