@@ -115,6 +115,7 @@ impl CheckedFile {
             config_id: name.clone(),
             test: true,
             lint: true,
+            text_limit: None,
         };
         let loaded = if elsewhere {
             load(path, &RealSource, &NoHost, &options)

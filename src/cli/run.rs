@@ -42,6 +42,7 @@ fn load_config(options: &RunOptions, test: bool) -> Loaded {
         config_id: options.config_id.clone(),
         test,
         lint: false,
+        text_limit: None,
     };
     load(&options.config, &RealSource, &RealHost, &load_options)
 }

@@ -39,7 +39,13 @@ pub struct LoadOptions {
     pub test: bool,
     /// Also what keepalived does not say ([`lint`]).
     pub lint: bool,
+    /// How much text there may be after definitions and sequences are expanded, in bytes, a line counting 64 more;
+    /// `None`: 256 MiB.
+    pub text_limit: Option<u64>,
 }
+
+/// Enough for 65,000 instances with all that an instance has.
+const TEXT_LIMIT: u64 = 1 << 28;
 
 /// A configuration that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 /// Most problems that are kept.
 const MAX_DIAGNOSTICS: usize = 10_000;
+/// With more problems than this reading is given up.
+const HOPELESS: usize = 100_000;
 
 /// A piece of text. Small: every line of the tree has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -132,8 +134,11 @@ impl Reports {
         message: String,
     ) -> &mut Diagnostic {
         let mut diagnostic = Diagnostic::new(code, class.into(), message);
-        diagnostic.span = Some(self.span(place));
-        diagnostic.origin = self.origin(place);
+        // Where it is costs more than what it is.
+        if self.list.len() < MAX_DIAGNOSTICS {
+            diagnostic.span = Some(self.span(place));
+            diagnostic.origin = self.origin(place);
+        }
         self.push(diagnostic)
     }
 
@@ -210,10 +215,18 @@ impl Reports {
         &mut self.list[last]
     }
 
+    /// Whether there are so many problems that more of them help nobody.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.lost > HOPELESS
+    }
+
     /// The problems in the order in which they were found.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         if self.lost > 0 {
+            // Why reading was given up is not lost among the others.
+            let given_up = self.list.pop().filter(|last| last.code == Code::TooMuchText);
             self.list.truncate(MAX_DIAGNOSTICS);
+            self.list.extend(given_up);
             let message = format!(
                 "{} more problems are not listed (at most {MAX_DIAGNOSTICS})",
                 self.lost + 1

@@ -2,14 +2,14 @@
 
 use super::code::Code;
 use super::diagnostic::Class;
-use super::keepalived::Stopped;
+use super::keepalived::{ReadOptions, Stopped};
 use super::lower::Context;
 use super::place::{Place, Reports};
 use super::print::{self, Comments, Item, Marks};
-use super::schema::{self, top};
+use super::schema::{self, global, top};
 use super::source::{Host, ReadError, Source};
 use super::tree::Node;
-use super::{LoadOptions, Loaded, Span, check, keepalived, lint, toml};
+use super::{LoadOptions, Loaded, Span, check, keepalived, lint, lower, toml};
 use crate::model::Model;
 use std::collections::BTreeMap;
 
@@ -94,6 +94,17 @@ impl<'h> Reading<'h> {
             let name = self.host.node_name();
             name.split('.').next().unwrap_or_default().to_owned()
         });
+        let how = ReadOptions {
+            config_id: &config_id,
+            text_limit: options.text_limit.unwrap_or(super::TEXT_LIMIT),
+        };
+        // The whole of global_defs counts before anything else is read, whatever the order in the file (config-language §0).
+        let mut globals = GlobalsFirst::new(self.host, options.test);
+        let mut unsaid = Reports::default();
+        keepalived::read(path, source, self.host, &how, &mut unsaid, &mut |node, _| {
+            globals.read(&node)
+        });
+        globals.tell(&mut self.ctx);
         let Self {
             reports,
             ctx,
@@ -101,7 +112,7 @@ impl<'h> Reading<'h> {
             tree,
             ..
         } = self;
-        let text = keepalived::read(path, source, self.host, &config_id, reports, &mut |node, reports| {
+        let text = keepalived::read(path, source, self.host, &how, reports, &mut |node, reports| {
             ctx.with(reports, |ctx| top::TABLE.read(&node, written, ctx));
             if keep_tree {
                 tree.push(node);
@@ -149,6 +160,9 @@ impl<'h> Reading<'h> {
         if self.safer {
             make_safer(&mut read.tree, start);
         }
+        let mut globals = GlobalsFirst::new(self.host, true);
+        read.tree.iter().for_each(|node| globals.read(node));
+        globals.tell(&mut self.ctx);
         for node in read.tree {
             let Self {
                 reports, ctx, written, ..
@@ -169,7 +183,11 @@ impl<'h> Reading<'h> {
         let Self {
             reports, ctx, written, ..
         } = self;
-        keepalived::read("lvs", &source, self.host, "", reports, &mut |node, reports| {
+        let how = ReadOptions {
+            config_id: "",
+            text_limit: super::TEXT_LIMIT,
+        };
+        keepalived::read("lvs", &source, self.host, &how, reports, &mut |node, reports| {
             ctx.with(reports, |ctx| top::TABLE.read(&node, written, ctx));
         });
     }
@@ -247,6 +265,34 @@ fn places(tree: &[Node], reports: &Reports) -> BTreeMap<(String, String), Span> 
         }
     }
     places
+}
+
+/// What everything else needs to know of `global_defs` before it is read.
+struct GlobalsFirst<'h> {
+    host: &'h dyn Host,
+    ctx: Context<'h>,
+    draft: global::Draft,
+}
+
+impl<'h> GlobalsFirst<'h> {
+    fn new(host: &'h dyn Host, test: bool) -> Self {
+        Self {
+            host,
+            ctx: Context::new(host, test),
+            draft: global::Draft::default(),
+        }
+    }
+
+    fn read(&mut self, node: &Node) {
+        if node.key() == "global_defs" {
+            lower::blocks::global_defs(node, &mut self.draft, &mut self.ctx);
+        }
+    }
+
+    fn tell(self, ctx: &mut Context<'_>) {
+        ctx.default_user = check::default_user(&self.draft, self.host);
+        ctx.default_user_told = self.draft.script_user_failed;
+    }
 }
 
 /// Adds the settings that are safer to `global_defs`, unless they are written.

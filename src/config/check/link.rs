@@ -110,7 +110,7 @@ pub(super) fn own(
     })))
 }
 
-/// A name that nobody has: `PREFIX.VRID`, else `PREFIX4.VRID`, else `PREFIX4.VRID.1` and so on.
+/// A name that nobody has: `PREFIX.VRID`, for IPv6 `PREFIX6.VRID`, then `PREFIX1.VRID`, `PREFIX2.VRID` and so on.
 fn generate(
     prefix: &str,
     vrid: Vrid,
@@ -118,15 +118,13 @@ fn generate(
     instance: &std::sync::Arc<str>,
     ctx: &mut Context<'_>,
 ) -> Option<IfName> {
-    let digit = match family {
-        Family::Ipv4 => 4,
-        Family::Ipv6 => 6,
-    };
-    let names = [format!("{prefix}.{vrid}"), format!("{prefix}{digit}.{vrid}")];
-    let numbered = (1..MAX_NAMES).map(|number| format!("{prefix}{digit}.{vrid}.{number}"));
-    for name in names.into_iter().chain(numbered) {
+    let six = (family == Family::Ipv6).then(|| format!("{prefix}6.{vrid}"));
+    let numbered = (1..MAX_NAMES)
+        .filter(|number| *number != 6 || family == Family::Ipv4)
+        .map(|number| format!("{prefix}{number}.{vrid}"));
+    for name in std::iter::once(format!("{prefix}.{vrid}")).chain(six).chain(numbered) {
         let name: IfName = name.parse().ok()?;
-        if !ctx.is_link(&name) && ctx.host.is_free(&name) {
+        if !ctx.is_link(&name) && !ctx.is_taken(&name) {
             ctx.claim_link(&name, instance);
             return Some(name);
         }
@@ -166,12 +164,13 @@ pub(super) fn of_address(
         address.own_link = Some(link.clone());
         return;
     }
-    if address.use_vmac && draft.use_vmac_addr {
+    // `use_vmac_addr` is for addresses on other interfaces or of the other family.
+    let by_instance = draft.use_vmac_addr && !(on_own_interface && matches);
+    if address.use_vmac && by_instance {
         let message = format!("({name}) use_vmac_addr specified and use_vmac specified for VIP/eVIP {ip}");
         general(ctx, place, Code::OwnLink, message);
-        address.use_vmac = false;
     }
-    if !address.use_vmac && !draft.use_vmac_addr {
+    if !address.use_vmac && !by_instance {
         return;
     }
     let prefix = global

@@ -17,9 +17,11 @@ use super::place::Place;
 use super::schema::{bfd, global, top, tracker};
 use crate::model::{
     BfdInstance, Global, IfName, Instance, Micros, Model, NotifyFifo, OnceProgram, StaticAddress, TrackGroup,
-    TrackedFile, TrackedProcess, VirtualAddress,
+    TrackScript, TrackedFile, TrackedProcess, VirtualAddress,
 };
 use programs::Programs;
+
+pub(super) use programs::default_user;
 
 /// The model of everything that is written, unless a problem is such that it cannot run.
 pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> {
@@ -37,12 +39,19 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
         static_routes,
         static_rules,
         lvs,
+        checkers,
     } = draft;
     let mut model = Model::default();
     let addresses = static_list(static_addresses, &global_draft.global, ctx);
     ctx.settle_interfaces(global_draft.global.dynamic_interfaces);
     let mut programs = Programs::new(&global_draft, !instances.is_empty(), ctx);
     let disabled = programs.scripts(scripts, &mut model.scripts, ctx);
+    // What is not run is not tracked, and nothing more is said about it.
+    let usable = |track: &TrackScript| usize::try_from(track.script.0).is_ok_and(|index| !disabled.contains(&index));
+    instances
+        .iter_mut()
+        .for_each(|instance| instance.tracks.scripts.retain(usable));
+    groups.iter_mut().for_each(|group| group.tracks.scripts.retain(usable));
     finish_global(&mut global_draft, &mut programs, ctx);
     model.global = global_draft.global;
     for instance in &instances {
@@ -61,6 +70,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
             model.instances.push(complete);
         }
     }
+    checkers.iter().for_each(|command| programs.checker(command, ctx));
     programs.report(ctx);
     if ctx.fatal {
         return None;
@@ -72,6 +82,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
     group::static_groups(track_groups, &mut model, ctx);
     group::finish(groups, &members, &mut model, &mut programs, ctx);
     model.static_addresses = addresses;
+    on_own_links(&mut model);
     model.static_routes = static_routes;
     model.static_rules = static_rules;
     model.lvs = lvs;
@@ -91,10 +102,11 @@ fn static_list(
         .or_else(|| "eth0".parse::<IfName>().ok());
     let mut list = Vec::new();
     for draft in drafts {
+        let written = draft.interface.is_some();
         let Some(interface) = draft.interface.or_else(|| default.clone()) else {
             continue;
         };
-        if ctx.interface(&interface).is_none() && !ctx.is_link(&interface) {
+        if !written && ctx.interface(&interface).is_none() && !ctx.is_link(&interface) {
             let address = draft.address.address;
             let message =
                 format!("Static address {address} requires either an interface or default interface must exist");
@@ -109,6 +121,19 @@ fn static_list(
         });
     }
     list
+}
+
+/// A static address may stand on the VMAC of an instance.
+fn on_own_links(model: &mut Model) {
+    for fixed in &mut model.static_addresses {
+        let holder = model
+            .instances
+            .iter()
+            .find(|instance| instance.own_link.is_some() && instance.link() == Some(&fixed.address.interface));
+        if let Some(base) = holder.and_then(|instance| instance.interface.clone()) {
+            fixed.address.own_link = Some(std::mem::replace(&mut fixed.address.interface, base));
+        }
+    }
 }
 
 fn finish_global(draft: &mut global::Draft, programs: &mut Programs, ctx: &mut Context<'_>) {

@@ -6,6 +6,7 @@ use crate::config::lower::{Command, Context};
 use crate::config::place::Place;
 use crate::config::program::{self, Found, NotFound};
 use crate::config::schema::{global, instance, script};
+use crate::config::source::Host;
 use crate::model::{NotifyPrograms, Program, ProgramUser, Script};
 use std::collections::BTreeSet;
 
@@ -18,6 +19,7 @@ pub(super) struct Programs {
     wanted: bool,
     any: bool,
     any_once: bool,
+    any_check: bool,
     insecure: bool,
 }
 
@@ -33,20 +35,14 @@ const ROOT: ProgramUser = ProgramUser { uid: 0, gid: 0 };
 impl Programs {
     pub(super) fn new(draft: &global::Draft, wanted: bool, ctx: &Context<'_>) -> Self {
         let security = draft.global.script_security;
-        let default = match draft.global.script_user {
-            _ if draft.script_user_failed => None,
-            Some(user) => Some(Some(user)),
-            None => match ctx.host.user("keepalived_script") {
-                Some(user) => Some(Some(user)),
-                None => (!security).then_some(None),
-            },
-        };
+        let default = default_user(draft, ctx.host);
         Self {
             security,
             default,
             wanted,
             any: false,
             any_once: false,
+            any_check: false,
             insecure: false,
         }
     }
@@ -90,7 +86,11 @@ impl Programs {
         };
         script.user = user;
         let user = user.unwrap_or(ROOT);
-        if script.opens.is_some() || !self.wanted {
+        if let Some(path) = &script.opens {
+            self.any |= self.wanted && ctx.host.file(path).is_ok();
+            return (script, true);
+        }
+        if !self.wanted {
             return (script, true);
         }
         match self.find(script.argv.first().map_or("", String::as_str), user, draft.place, ctx) {
@@ -131,10 +131,17 @@ impl Programs {
         Some(program)
     }
 
+    /// A program of an LVS checker: vrrpd does not run it, but whether it is there counts.
+    pub(super) fn checker(&mut self, command: &Command, ctx: &mut Context<'_>) {
+        let user = command.user.map_or(self.default, |user| Some(Some(user)));
+        let name = command.argv.first().map_or("", String::as_str);
+        let found = user.is_some_and(|user| program::find(name, user.unwrap_or(ROOT), ctx.host).is_ok());
+        self.any_check |= found;
+    }
+
     fn program(&mut self, command: Command, ctx: &mut Context<'_>) -> Option<Program> {
         let Some(user) = command.user.map_or(self.default, |user| Some(Some(user))) else {
-            let message = "Unable to set default user keepalived_script for script".into();
-            ctx.reports.at(command.place, Code::ScriptUser, Class::General, message);
+            ctx.no_default_user(command.place, None);
             return None;
         };
         let name = command.argv.first().map_or("", String::as_str);
@@ -205,7 +212,11 @@ impl Programs {
         } else {
             ""
         };
-        for (any, what) in [(self.any, "scripts"), (self.any_once, "start/shutdown scripts")] {
+        for (any, what) in [
+            (self.any, "scripts"),
+            (self.any_once, "start/shutdown scripts"),
+            (self.any_check, "check scripts"),
+        ] {
             if any {
                 let message = format!(
                     "SECURITY VIOLATION - {what} are being executed but script_security not enabled.{insecure}"
@@ -214,6 +225,18 @@ impl Programs {
                 diagnostic.hint = Some("write enable_script_security into global_defs".into());
             }
         }
+    }
+}
+
+/// Who runs what names nobody; `None` inside: the daemon's own user; `None`: such programs are refused.
+pub(in crate::config) fn default_user(draft: &global::Draft, host: &dyn Host) -> Option<Option<ProgramUser>> {
+    match draft.global.script_user {
+        _ if draft.script_user_failed => None,
+        Some(user) => Some(Some(user)),
+        None => match host.user("keepalived_script") {
+            Some(user) => Some(Some(user)),
+            None => (!draft.global.script_security).then_some(None),
+        },
     }
 }
 

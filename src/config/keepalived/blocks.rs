@@ -56,7 +56,7 @@ impl<'b> Builder<'b> {
         if self.skipping > 0 {
             return;
         }
-        self.header_without_brace(reports);
+        self.header_without_brace(Some(node.place), reports);
         match self
             .stack
             .last()
@@ -155,7 +155,7 @@ impl<'b> Builder<'b> {
             self.skipping -= 1;
             return;
         }
-        self.header_without_brace(reports);
+        self.header_without_brace(Some(place), reports);
         // A missing `{` may have opened a block just now.
         match self.stack.pop() {
             Some(mut frame) => {
@@ -170,7 +170,7 @@ impl<'b> Builder<'b> {
     }
 
     /// A header that was followed by something else than `{`.
-    fn header_without_brace(&mut self, reports: &mut Reports) {
+    fn header_without_brace(&mut self, here: Option<Place>, reports: &mut Reports) {
         let Some(Header { inside, mut node }) = self.header.take() else {
             return;
         };
@@ -185,7 +185,7 @@ impl<'b> Builder<'b> {
             }
             Some(inside) => {
                 let message = "Missing '{' at beginning of configuration block".to_owned();
-                reports.at(node.place, Code::MissingBrace, Class::MissingOpen, message);
+                reports.end(node.place, here, Code::MissingBrace, Class::MissingOpen, message);
                 node.has_block = true;
                 self.stack.push(Frame { inside, node });
             }
@@ -194,7 +194,7 @@ impl<'b> Builder<'b> {
 
     /// The end of the text: open blocks are closed, and what they hold counts.
     pub(super) fn finish(mut self, reports: &mut Reports) {
-        self.header_without_brace(reports);
+        self.header_without_brace(None, reports);
         let open = self.stack.len() + self.skipping;
         if open > 0 {
             let places: Vec<_> = self.stack.iter().map(|frame| frame.node.place).collect();

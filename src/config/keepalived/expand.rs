@@ -17,9 +17,9 @@ const MAX_PHYSICAL: usize = 1022;
 const MAX_DEPTH: usize = 64;
 /// Most lines that may wait while sequences and definitions are expanded.
 const MAX_WAITING: usize = 10_000;
-/// How much text a configuration may have after expansion: bytes plus [`LINE_COST`] for every line.
-const BUDGET: u64 = 1 << 29;
-/// What a line costs beside its text.
+/// Most files; one that includes itself several times would be read for ever otherwise.
+const MAX_FILES: usize = 10_000;
+/// What a line costs of the limit beside its text, in bytes.
 const LINE_COST: u64 = 64;
 
 /// What was read, apart from the tree.
@@ -34,7 +34,7 @@ pub(in crate::config) struct Text {
 /// Why a configuration must not be used although it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Stopped {
-    /// More text than [`BUDGET`].
+    /// More text, lines, files or problems than there may be.
     Limit,
     /// An include error that `include_check` or the form of the include makes one.
     Include,
@@ -52,6 +52,7 @@ pub(super) struct Reader<'a, 'b> {
     pub(super) include_check: IncludeCheck,
     words: Vec<(u32, u32)>,
     budget: u64,
+    limit: u64,
 }
 
 /// A definition that goes on in the next line.
@@ -69,21 +70,30 @@ enum Work {
     },
 }
 
+/// How a configuration is read.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) struct ReadOptions<'a> {
+    /// What `@id` lines compare with.
+    pub(in crate::config) config_id: &'a str,
+    /// How much text there may be after expansion: bytes, and [`LINE_COST`] for every line.
+    pub(in crate::config) text_limit: u64,
+}
+
 /// Reads a file with everything that it includes; every block at the top level goes to `sink` as soon as it is complete.
 pub(in crate::config) fn read(
     path: &str,
     source: &dyn Source,
     host: &dyn Host,
-    config_id: &str,
+    options: &ReadOptions<'_>,
     reports: &mut Reports,
     sink: &mut dyn FnMut(Node, &mut Reports),
 ) -> Text {
     let mut definitions = Definitions::new(host.seed());
-    definitions.set("_INSTANCE", vec![(config_id.into(), Place::default())]);
+    definitions.set("_INSTANCE", vec![(options.config_id.into(), Place::default())]);
     let mut reader = Reader {
         source,
         host,
-        config_id,
+        config_id: options.config_id,
         definitions,
         depth: 0,
         text: Text {
@@ -95,7 +105,8 @@ pub(in crate::config) fn read(
         builder: Builder::new(sink),
         include_check: IncludeCheck::default(),
         words: Vec::new(),
-        budget: BUDGET,
+        budget: options.text_limit,
+        limit: options.text_limit,
     };
     let matches = source.glob(path);
     if matches.is_empty() {
@@ -116,6 +127,14 @@ pub(in crate::config) fn read(
 impl Reader<'_, '_> {
     /// Reads one file. `in_force`: that it cannot be read stops everything.
     pub(super) fn file(&mut self, path: &str, from: Option<Place>, in_force: bool) {
+        if self.text.files.len() >= MAX_FILES {
+            if self.text.stopped.is_none() {
+                self.text.stopped = Some(Stopped::Limit);
+                let message = format!("more than {MAX_FILES} files; does one include itself? - giving up");
+                self.report(from, Code::TooMuchText, Class::General, message);
+            }
+            return;
+        }
         if self.depth >= MAX_DEPTH {
             let message = format!("{path} is included more than {MAX_DEPTH} deep; does it include itself?");
             self.report(from, Code::IncludeTooDeep, Class::General, message);
@@ -247,13 +266,14 @@ impl Reader<'_, '_> {
                     (text, self.begin_round(round, place))
                 }
             };
-            if !self.spend(text.len()) || stack.len() > MAX_WAITING {
-                self.text.stopped = Some(Stopped::Limit);
+            if !self.spend(text.len()) || stack.len() > MAX_WAITING || self.reports.is_hopeless() {
                 let message = format!(
-                    "definitions and sequences make more than {} MB of text, or more than {MAX_WAITING} lines that wait - giving up",
-                    BUDGET >> 20
+                    "definitions and sequences make more than {} MB of text, or more than {MAX_WAITING} lines that wait, or too many problems - giving up",
+                    self.limit >> 20
                 );
-                self.reports.at(place, Code::TooMuchText, Class::General, message);
+                if self.text.stopped.replace(Stopped::Limit).is_none() {
+                    self.reports.at(place, Code::TooMuchText, Class::General, message);
+                }
                 return None;
             }
             if let Some(begun) = self.line(&text, place, path, &mut stack) {

@@ -103,7 +103,12 @@ impl Reader<'_, '_> {
             } else {
                 check.matches
             };
-            if wild && in_force {
+            let directory = pattern.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let nowhere =
+                !directory.is_empty() && !directory.contains(['*', '?', '[']) && self.source.glob(directory).is_empty();
+            if nowhere {
+                self.include_problem(place, in_force, format!("Config files missing '{pattern}'."));
+            } else if wild && in_force {
                 self.include_problem(place, in_force, format!("No config files matched '{pattern}'."));
             } else if !wild {
                 self.include_problem(place, in_force, format!("Config files missing '{pattern}'."));

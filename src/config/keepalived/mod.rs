@@ -8,5 +8,5 @@ mod include;
 mod words;
 
 pub(super) use command::split as split_command;
-pub(super) use expand::{Stopped, read};
+pub(super) use expand::{ReadOptions, Stopped, read};
 pub(super) use words::{split_words, word_ranges};

@@ -1,6 +1,6 @@
 //! The blocks of the top level: their names, their end, and what is checked there (semantic-checks §0).
 
-use super::{Context, Known};
+use super::{Command, Context, Known};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::schema::{bfd, global, group, instance, script, top, tracker};
@@ -58,6 +58,12 @@ pub(in crate::config) fn script(node: &Node, all: &mut top::Draft, ctx: &mut Con
         return;
     }
     if draft.user_failed {
+        return;
+    }
+    if draft.user.is_none() && ctx.default_user.is_none() {
+        ctx.no_default_user(node.place, node.end);
+        let message = format!("Unable to set default user for vrrp script {name} - removing");
+        ctx.reports.at_end(node, Code::ScriptUser, Class::General, message);
         return;
     }
     ctx.scripts
@@ -291,6 +297,8 @@ pub(in crate::config) fn instance(node: &Node, all: &mut top::Draft, ctx: &mut C
         place: node.place,
         ..instance::Draft::default()
     };
+    // An empty list of peers counts too.
+    draft.unicast = node.children.iter().any(|child| child.key() == "unicast_peer");
     instance::TABLE.read_all(node, &mut draft, ctx);
     end_of_instance(node, &mut draft, ctx);
     ctx.instances.add(&name, known(all.instances.len(), Weight::ZERO, node));
@@ -323,7 +331,21 @@ pub(in crate::config) fn lvs(node: &Node, all: &mut top::Draft, ctx: &mut Contex
         let message = "LVS blocks are not handled by vrrpd, run `keepalived --check` beside it for these".into();
         ctx.reports.at(node.place, Code::Lvs, None, message);
     }
+    checkers(node, &mut all.checkers);
     all.lvs.push(kept(node));
+}
+
+/// Programs that the block names.
+fn checkers(node: &Node, found: &mut Vec<Command>) {
+    for child in &node.children {
+        if matches!(
+            child.key(),
+            "misc_path" | "notify_up" | "notify_down" | "quorum_up" | "quorum_down"
+        ) {
+            found.extend(Command::quietly(child));
+        }
+        checkers(child, found);
+    }
 }
 
 fn kept(node: &Node) -> LvsBlock {

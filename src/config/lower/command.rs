@@ -37,6 +37,17 @@ impl Command {
         Some(command)
     }
 
+    /// The command, if it is one; nothing is told.
+    pub(in crate::config) fn quietly(node: &Node) -> Option<Self> {
+        let (argv, _) = split_command(node.text()).ok()?;
+        argv.first().is_some_and(|word| !word.is_empty()).then_some(Self {
+            argv,
+            user: None,
+            account: None,
+            place: node.place,
+        })
+    }
+
     /// The command behind a keyword that takes no user.
     pub(in crate::config) fn words(node: &Node, ctx: &mut Context<'_>) -> Option<Self> {
         Self::split(node, ctx).map(|(command, _)| command)

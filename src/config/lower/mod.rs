@@ -22,7 +22,7 @@ use super::place::{Place, Reports};
 use super::schema::Read;
 use super::source::{Host, InterfaceFacts};
 use super::tree::Node;
-use crate::model::{Family, IfName, TrackGroupId, Weight};
+use crate::model::{Family, IfName, ProgramUser, TrackGroupId, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -83,6 +83,10 @@ pub(super) struct Context<'a> {
     address_links: BTreeMap<(Arc<str>, IfName, Family), IfName>,
     missing: BTreeSet<IfName>,
     not_acted_on: BTreeSet<String>,
+    /// Who runs what names nobody; `None` inside: the daemon's own user; `None`: such programs are refused.
+    pub(super) default_user: Option<Option<ProgramUser>>,
+    /// That there is none has been told.
+    pub(super) default_user_told: bool,
     /// Nothing can run.
     pub(super) fatal: bool,
 }
@@ -106,6 +110,8 @@ impl<'a> Context<'a> {
             address_links: BTreeMap::new(),
             missing: BTreeSet::new(),
             not_acted_on: BTreeSet::new(),
+            default_user: Some(None),
+            default_user_told: false,
             fatal: false,
         }
     }
@@ -210,6 +216,11 @@ impl<'a> Context<'a> {
         self.links.contains_key(name)
     }
 
+    /// Whether an interface has this name, or the configuration names it as one that will be there.
+    pub(super) fn is_taken(&self, name: &IfName) -> bool {
+        self.missing.contains(name) || !self.host.is_free(name)
+    }
+
     /// The VMAC of an instance's addresses on an interface that is not its own, once it has a name.
     pub(super) fn address_link(&self, instance: &Arc<str>, interface: &IfName, family: Family) -> Option<IfName> {
         self.address_links
@@ -221,6 +232,15 @@ impl<'a> Context<'a> {
     pub(super) fn set_address_link(&mut self, instance: &Arc<str>, interface: &IfName, family: Family, link: &IfName) {
         self.address_links
             .insert((Arc::clone(instance), interface.clone(), family), link.clone());
+    }
+
+    /// There is no user for what names none. Told once.
+    pub(super) fn no_default_user(&mut self, place: Place, end: Option<Place>) {
+        if !std::mem::replace(&mut self.default_user_told, true) {
+            let message = "Unable to set default user keepalived_script for script".into();
+            let diagnostic = self.reports.end(place, end, Code::ScriptUser, Class::General, message);
+            diagnostic.hint = Some("write script_user into global_defs, or make the user keepalived_script".into());
+        }
     }
 
     /// A keyword of keepalived that this build reads but does not carry out.

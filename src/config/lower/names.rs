@@ -86,7 +86,7 @@ pub(in crate::config) const DSFIELDS: NameTable = NameTable {
 pub(in crate::config) const REALMS: NameTable = NameTable {
     file: "rt_realms",
     max: 255,
-    built_in: &[],
+    built_in: &[("cosmos", 0)],
 };
 pub(in crate::config) const GROUPS: NameTable = NameTable {
     file: "group",

@@ -347,10 +347,11 @@ impl<'n> Parser<'n, '_, '_> {
 
     /// A time of a metric in the kernel's unit: 1/8 ms, 1/4 ms or 1 ms.
     fn time(&mut self, word: &str) -> Result<u32, Dropped> {
-        let per_ms: u64 = match word {
-            "rtt" => 8,
-            "rttvar" => 4,
-            _ => 1,
+        // Named as keepalived names them.
+        let (per_ms, word): (u64, _) = match word {
+            "rtt" => (8, "rtt"),
+            "rttvar" => (4, "rtt"),
+            _ => (1, "rto"),
         };
         let text = self.value()?;
         if text.contains(['e', 'E'])

@@ -73,7 +73,11 @@ impl<'n> Parser<'n, '_, '_> {
             return Ok(None);
         }
         let Some(prefix) = prefix(text) else {
-            return Err(self.drop(format!("Invalid rule {which} address {text}")));
+            let place = self.node.place_of(self.index);
+            let message = format!("Invalid rule {which} address {text}");
+            let diagnostic = self.ctx.reports.at(place, Code::Rule, Class::General, message);
+            diagnostic.detail = Some(format!("VRRP parsed invalid IP {text}. skipping IP..."));
+            return Err(Dropped);
         };
         self.set_family(Family::of(prefix.address))?;
         Ok(Some(prefix))

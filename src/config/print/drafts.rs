@@ -59,7 +59,11 @@ pub(super) fn of(model: &Model) -> top::Draft {
             .static_addresses
             .iter()
             .map(|fixed| address::Draft {
-                interface: Some(fixed.address.interface.clone()),
+                interface: fixed
+                    .address
+                    .own_link
+                    .clone()
+                    .or_else(|| Some(fixed.address.interface.clone())),
                 track_group: fixed.track_group,
                 ..self::address(&fixed.address, None)
             })
@@ -67,6 +71,7 @@ pub(super) fn of(model: &Model) -> top::Draft {
         static_routes: model.static_routes.clone(),
         static_rules: model.static_rules.clone(),
         lvs: model.lvs.clone(),
+        checkers: Vec::new(),
     }
 }
 

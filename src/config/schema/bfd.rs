@@ -96,7 +96,7 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
 
 fn neighbor(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
     let Some(text) = ctx.required(node, 1) else { return };
-    draft.neighbor = text.parse().ok();
+    draft.neighbor = without_length(text).parse().ok();
     draft.failed = draft.neighbor.is_none();
     if draft.failed {
         let message = format!(
@@ -110,7 +110,7 @@ fn neighbor(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
 
 fn source(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
     let Some(text) = ctx.required(node, 1) else { return };
-    match text.parse() {
+    match without_length(text).parse() {
         Ok(address) => draft.source = Some(address),
         Err(_) => {
             let message = format!(
@@ -151,4 +151,9 @@ fn weight(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
                 .detail = detail;
         }
     }
+}
+
+/// keepalived passes over a prefix length.
+fn without_length(text: &str) -> &str {
+    text.split_once('/').map_or(text, |(address, _)| address)
 }

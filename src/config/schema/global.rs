@@ -340,7 +340,11 @@ fn mail_from(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
 
 fn smtp_server(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
     let Some(host) = ctx.required(node, 1) else { return };
-    let port = node.word(2).map_or(Some(25), |text| number(1, 65_535).exact(text));
+    let read = node.word(2).map_or(Ok(25), |text| {
+        ctx.number(number(1, 65_535).read(text, ctx.test), node, 2)
+    });
+    let detail = read.clone().err().flatten();
+    let port = read.ok();
     let port = port.and_then(|port| u16::try_from(port).ok());
     let good = host.parse::<IpAddr>().is_ok() || ctx.host.resolves(host);
     let mail = &mut draft.global.mail;
@@ -353,7 +357,8 @@ fn smtp_server(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
         None => {
             let message = format!("Invalid smtp server {host} {}", node.word(2).unwrap_or("25"));
             ctx.reports
-                .at(node.place_of(1), Code::BadValue, Class::General, message);
+                .at(node.place_of(1), Code::BadValue, Class::General, message)
+                .detail = detail;
         }
     }
 }

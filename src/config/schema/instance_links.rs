@@ -428,7 +428,9 @@ fn family_address(
 ) -> Option<IpAddr> {
     let text = ctx.required(node, index)?;
     let name = &draft.name;
-    let Ok(address) = text.parse::<IpAddr>() else {
+    // keepalived passes over a prefix length.
+    let host = text.split_once('/').map_or(text, |(host, _)| host);
+    let Ok(address) = host.parse::<IpAddr>() else {
         let message =
             format!("Configuration error: VRRP instance[{name}] malformed {what} address[{text}]. Skipping...");
         ctx.reports
@@ -562,6 +564,9 @@ pub(super) fn notify_deleted(node: &Node, draft: &mut Instance, ctx: &mut Contex
 }
 
 pub(super) fn lvs_sync_daemon_interface(node: &Node, draft: &mut Instance, ctx: &mut Context<'_>) {
+    let message = format!("({}) Please use global lvs_sync_daemon", draft.name);
+    ctx.reports
+        .at(node.place_of(0), Code::Deprecated, Class::General, message);
     let Some(found) = name_of(node, 1, ctx) else { return };
     if let Some(old) = &draft.lvs_sync_daemon_interface {
         let name = &draft.name;
