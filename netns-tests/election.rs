@@ -15,13 +15,15 @@ use vrrpd::model::Micros;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     V2Pass,
+    V2Ah,
     V3Ipv4,
     V3Ipv6,
     Unicast,
 }
 
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 5] = [
     ("v2-pass", Kind::V2Pass),
+    ("v2-ah", Kind::V2Ah),
     ("v3-ipv4", Kind::V3Ipv4),
     ("v3-ipv6", Kind::V3Ipv6),
     ("unicast", Kind::Unicast),
@@ -37,7 +39,7 @@ impl Kind {
 
     fn calm(self) -> Micros {
         match self {
-            Self::V2Pass => Micros::from_millis(4_700),
+            Self::V2Pass | Self::V2Ah => Micros::from_millis(4_700),
             _ => Micros::from_millis(2_500),
         }
     }
@@ -304,11 +306,12 @@ fn address(node: usize) -> String {
 /// The configuration of a node; keepalived and vrrpd read the same.
 fn configuration(kind: Kind, node: usize, settings: Settings) -> String {
     let (interval, version) = match kind {
-        Kind::V2Pass => ("1", 2),
+        Kind::V2Pass | Kind::V2Ah => ("1", 2),
         _ => ("0.5", 3),
     };
     let extra = match kind {
         Kind::V2Pass => "authentication {\n auth_type PASS\n auth_pass 1111\n }".to_owned(),
+        Kind::V2Ah => "authentication {\n auth_type AH\n auth_pass s3cr3tAH\n }".to_owned(),
         Kind::V3Ipv4 | Kind::V3Ipv6 => String::new(),
         Kind::Unicast => {
             let peer = address(1 - node);

@@ -2,7 +2,7 @@
 
 use super::state::{Master, Rogue};
 use super::{Context, Heard, Instance, State};
-use crate::model::{AdvertInterval, IfName, Instant, Micros, NoticeEvent, Priority, VirtualAddress};
+use crate::model::{AdvertInterval, Authentication, IfName, Instant, Micros, NoticeEvent, Priority, VirtualAddress};
 use crate::proto::action::Action;
 use crate::proto::event::Culprit;
 use crate::proto::limiter::Cause;
@@ -192,11 +192,15 @@ impl Instance {
         let interval = self.config.advert_interval.duration();
         let now = ctx.now;
         self.send_advert(self.effective, ctx);
+        // A keepalived that is master too and takes our numbers for old ones is silenced by every advert of ours (trap T1), until
+        // one comes later than its timer: with AH the grid moves on a little each time.
+        let is_ah = matches!(self.config.authentication, Authentication::Ah(_));
+        let drift = if is_ah { Micros::MILLISECOND } else { Micros::ZERO };
         let every_other = ctx.mutation.is(Mutant::AdvertEveryOther);
         let State::Master(master) = &mut self.state else { return };
         let missed = now.since(master.next_advert).0 / interval.0.max(1);
         self.counters.skipped_slots += missed;
-        master.next_advert += interval.times(missed + if every_other { 4 } else { 1 });
+        master.next_advert += interval.times(missed + if every_other { 4 } else { 1 }) + drift;
         if let Some(rogue) = &mut master.rogue
             && rogue.quiet_until.is_none()
         {
