@@ -69,7 +69,7 @@ fn bombs_and_loops_end_with_the_name_of_the_limit() {
     says("$A=x${A}${A}\ny ${A}\n", "would exceed maximum line length");
     says("~SEQ(i,1,99999999) vrrp_script $i {\n", "more than 1000000 values");
     says("~SEQ(i,1,1000000) ~SEQ(j,1,1000000) x $i\n", "MB of text");
-    says("$L=~SEQ(k,1,1000) $L\n$L\n", "lines that wait");
+    says("$L=~SEQ(k,1,1000) $L\n$L\n", "would exceed maximum line length");
     says("include loop.conf\n", "does it include itself");
     says("$M=a \\\n$M\n\n$M\n", "MB of text");
     says(b"a\0b\n".as_slice(), "embedded NULs");
