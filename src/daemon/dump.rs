@@ -95,7 +95,7 @@ impl Pending {
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) kind: Kind,
-    pub(super) model: Model,
+    pub(super) model: Arc<Model>,
     pub(super) snapshot: Snapshot,
     /// `-s`.
     pub(super) namespace: Option<String>,

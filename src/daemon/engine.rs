@@ -8,12 +8,13 @@ use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunNotify, RunOutc
 use crate::supervisor::{
     DaemonStart, LoadedConfig, Program, ProgramOutcome, ProgramRef, Received, ToDaemon, ToSupervisor, exit,
 };
-use crate::sys::{Epoll, Events, Interest, SignalFd, Timer};
+use crate::sys::{Epoll, Events, Interest, SignalFd, Timer, give_back_memory};
 use crate::system::clock;
 use crate::system::desired::Goal;
 use crate::system::socket::{ReceiveBuffer, ReceiveSocket, SendSockets};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Datagrams read from one socket, and from all, before deadlines are looked at.
@@ -26,6 +27,9 @@ const LATE: Micros = Micros::from_millis(25);
 
 /// How far the time of day may be from what the core believes.
 const CLOCK_TOLERANCE: Micros = Micros::MILLISECOND;
+
+/// Commands that room is kept for when none waits: a start or a stop of thousands of instances passes.
+const ROOM: usize = 64;
 
 const TOKEN_TOLD: u64 = 0;
 const TOKEN_SIGNALS: u64 = 1;
@@ -84,7 +88,7 @@ impl Engine {
         epoll.add(&timer, TOKEN_TIMER, Interest::Readable)?;
         let now = clock::now();
         let generation = start.config.generation;
-        let core = Core::new(start.config.model.clone(), 0, now);
+        let core = Core::new(Arc::clone(&start.config.model), 0, now);
         Ok(Self {
             core,
             start,
@@ -120,6 +124,7 @@ impl Engine {
         if self.start.options.dump_config {
             self.order_dump(dump::Kind::Log);
         }
+        give_back_memory();
         let mut events = Events::with_capacity(64);
         while !self.stopped {
             self.start.heartbeat.beat();
@@ -332,7 +337,7 @@ impl Engine {
         if self.services.begin_dump(kind) {
             let order = dump::Order {
                 kind,
-                model: self.start.config.model.clone(),
+                model: Arc::clone(&self.start.config.model),
                 snapshot: self.core.snapshot(clock::now()),
                 namespace: self.start.options.namespace.clone(),
             };
@@ -378,8 +383,7 @@ impl Engine {
                 match loaded {
                     Some(Ok(config)) => {
                         tracing::info!("Reloading");
-                        self.core
-                            .handle(Event::Reload(Box::new(config.model.clone())), clock::now());
+                        self.core.handle(Event::Reload(Arc::clone(&config.model)), clock::now());
                         self.generations = [self.generations[1], (self.core.epoch(), config.generation)];
                         self.start.config = config;
                         self.refused = Vec::new();
@@ -422,6 +426,9 @@ impl Engine {
                 break;
             }
         }
+        if self.backlog.is_empty() {
+            self.backlog.shrink_to(ROOM);
+        }
         loop {
             while let Some(action) = self.core.poll_action() {
                 self.carry_out(action);
@@ -433,6 +440,7 @@ impl Engine {
         }
         if let Some(generation) = self.reloaded.take() {
             self.tell_supervisor(&ToSupervisor::ReloadDone { generation });
+            give_back_memory();
         }
         self.wires.commands.wake_for_news();
         self.services.slow.wake_for_news();

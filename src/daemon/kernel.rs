@@ -17,6 +17,8 @@ use std::time::Duration;
 const COMMANDS: usize = 1024;
 /// Events that wait for the engine.
 const EVENTS: usize = 8192;
+/// What room is kept for when nothing waits: a start of thousands of instances passes.
+const ROOM: usize = 64;
 /// Between two tries to open a socket.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -148,6 +150,10 @@ impl Kernel {
                 self.carry_out(&batch)?;
             }
             self.announce();
+            if self.is_idle() {
+                self.announcements.shrink_to(ROOM);
+                self.repeats.shrink_to(ROOM);
+            }
             self.watch_claims();
             self.flush();
         }
@@ -495,6 +501,9 @@ impl Kernel {
                 self.backlog.push_front(told);
                 break;
             }
+        }
+        if self.backlog.is_empty() {
+            self.backlog.shrink_to(ROOM);
         }
         self.told.wake_for_news();
     }

@@ -1,13 +1,15 @@
 //! A bounded ring between two threads: one eventfd wakes the reader, what does not fit is counted.
 //!
 //! Putting something in does not wake the reader yet: whoever puts in many things wakes it once, behind the last.
+//! Memory is taken for what waits, a few dozen values at a time, not for what could: that would be more than the rest of a
+//! daemon with one instance.
 
 use crate::sys::EventFd;
-use crossbeam_queue::ArrayQueue;
+use crossbeam_queue::SegQueue;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Both ends share it.
 #[derive(Debug)]
@@ -17,7 +19,10 @@ pub(super) struct Ring<T> {
 
 #[derive(Debug)]
 struct Shared<T> {
-    queue: ArrayQueue<T>,
+    queue: SegQueue<T>,
+    capacity: usize,
+    /// Values that wait, and for a moment those that are refused.
+    waiting: AtomicUsize,
     wake: EventFd,
     /// Something was put in since the reader was woken last.
     news: AtomicBool,
@@ -34,10 +39,12 @@ impl<T> Clone for Ring<T> {
 
 impl<T> Ring<T> {
     pub(super) fn new(capacity: usize) -> io::Result<Self> {
-        let (queue, wake) = (ArrayQueue::new(capacity), EventFd::new()?);
+        let wake = EventFd::new()?;
         Ok(Self {
             shared: Arc::new(Shared {
-                queue,
+                queue: SegQueue::new(),
+                capacity,
+                waiting: AtomicUsize::new(0),
                 wake,
                 news: AtomicBool::new(false),
                 dropped: AtomicU64::new(0),
@@ -47,7 +54,11 @@ impl<T> Ring<T> {
 
     /// Puts a value in; gives it back when there is no room. The reader learns of it by [`Ring::wake_for_news`].
     pub(super) fn push(&self, value: T) -> Result<(), T> {
-        self.shared.queue.push(value)?;
+        if self.shared.waiting.fetch_add(1, Ordering::AcqRel) >= self.shared.capacity {
+            self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(value);
+        }
+        self.shared.queue.push(value);
         self.shared.news.store(true, Ordering::Release);
         Ok(())
     }
@@ -75,7 +86,9 @@ impl<T> Ring<T> {
     }
 
     pub(super) fn pop(&self) -> Option<T> {
-        self.shared.queue.pop()
+        let value = self.shared.queue.pop()?;
+        self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+        Some(value)
     }
 
     /// To be called by the reader before it takes everything out.
@@ -100,5 +113,20 @@ impl<T> AsFd for Ring<T> {
 impl<T> AsRawFd for Ring<T> {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_ring_gives_back_what_has_no_room_until_something_is_taken_out() {
+        let ring = Ring::new(2).unwrap();
+        assert_eq!([ring.push(1), ring.push(2), ring.push(3)], [Ok(()), Ok(()), Err(3)]);
+        ring.push_or_count(4);
+        assert_eq!((ring.pop(), ring.take_dropped()), (Some(1), 1));
+        assert_eq!([ring.push(5), ring.push(6)], [Ok(()), Err(6)]);
+        assert_eq!([ring.pop(), ring.pop(), ring.pop()], [Some(2), Some(5), None]);
     }
 }

@@ -4,6 +4,7 @@ use crate::model::{IfIndex, IfName, InstanceId, MacAddr, Micros, Model, RunId, T
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::action::SocketSpec;
 
@@ -120,7 +121,7 @@ pub enum Event<'a> {
     /// only `auth_hmac` looks at it.
     WallClock(Micros),
     /// A new configuration, already checked.
-    Reload(Box<Model>),
+    Reload(Arc<Model>),
     /// Stop in order: release mastership, remove addresses, then [`super::Action::Stopped`].
     Shutdown,
 }

@@ -81,13 +81,13 @@ impl Group {
 }
 
 /// A member's configuration with the trackers of its group, which count for every member.
-pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Config {
-    let Some(group) = config
-        .sync_group
-        .and_then(|GroupId(id)| groups.get(usize::try_from(id).ok()?))
-    else {
-        return config.clone();
-    };
+/// `None`: it is as it stands in the model.
+pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config> {
+    let GroupId(id) = config.sync_group?;
+    let group = groups.get(usize::try_from(id).ok()?)?;
+    if group.track_interfaces.is_empty() && group.track_scripts.is_empty() {
+        return None;
+    }
     let mut config = config.clone();
     let owner = config.is_owner();
     let weight = |weight: Weight| if owner { Weight::ZERO } else { weight };
@@ -103,7 +103,7 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Config {
         track.weight = weight(track.weight);
         config.track_scripts.push(track);
     }
-    config
+    Some(config)
 }
 
 impl Core {

@@ -50,11 +50,12 @@ pub use timer::Timer;
 
 use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, RunId, ScriptId, Ticket};
 use deadlines::{Deadlines, Owner};
-use instance::{Context, Instance, Pacing};
+use instance::{Context, Instance, Pacing, Settings};
 use mutant::Mutation;
 use pacer::Pacer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use tracking::{ScriptNews, ScriptTracker};
 use world::{LinkNews, World};
 
@@ -63,10 +64,13 @@ const STOP_LIMIT: Micros = Micros::from_secs(4);
 /// Adverts that are due this soon leave together with one that is due now: early, never late.
 const TOGETHER: Micros = Micros::from_millis(4);
 
+/// Actions that room is kept for when none waits; a start of thousands of instances needs it once.
+const ROOM: usize = 512;
+
 /// The state machines of one daemon.
 #[derive(Debug)]
 pub struct Core {
-    model: Model,
+    model: Arc<Model>,
     world: World,
     scripts: Vec<ScriptTracker>,
     instances: Vec<Instance>,
@@ -121,7 +125,8 @@ impl Core {
     ///
     /// `seed` decides whatever is arbitrary (today: nothing).
     #[must_use]
-    pub fn new(model: Model, _seed: u64, now: Instant) -> Self {
+    pub fn new(model: impl Into<Arc<Model>>, _seed: u64, now: Instant) -> Self {
+        let model: Arc<Model> = model.into();
         let scripts = model.scripts.iter().cloned().map(ScriptTracker::new).collect();
         let mut core = Self {
             scripts,
@@ -152,9 +157,8 @@ impl Core {
             leaving: Vec::new(),
             model,
         };
-        for config in core.model.instances.clone() {
+        for config in Settings::all(&core.model) {
             let id = core.new_id();
-            let config = group::with_group(&config, &core.model.groups);
             core.instances.push(Instance::new(id, config, now));
         }
         core.notifier.learn(&core.model);
@@ -172,7 +176,7 @@ impl Core {
 
     /// The configuration in force.
     #[must_use]
-    pub const fn model(&self) -> &Model {
+    pub fn model(&self) -> &Model {
         &self.model
     }
 
@@ -257,7 +261,7 @@ impl Core {
             }
             Event::ClearCounters => self.instances.iter_mut().for_each(Instance::clear_counters),
             Event::WallClock(wall) => self.wall = Some((now, wall)),
-            Event::Reload(model) => self.reload(*model, now),
+            Event::Reload(model) => self.reload(model, now),
             Event::Shutdown => self.shutdown(now),
         }
     }
@@ -305,7 +309,10 @@ impl Core {
 
     /// The next effect to carry out.
     pub fn poll_action(&mut self) -> Option<Action> {
-        let action = self.actions.pop_front()?;
+        let Some(action) = self.actions.pop_front() else {
+            self.actions.shrink_to(ROOM);
+            return None;
+        };
         self.tell(&action);
         Some(action)
     }

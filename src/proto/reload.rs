@@ -1,8 +1,8 @@
 //! A new configuration (behaviour §11.2): unchanged instances keep everything and send nothing; those of which only settings
 //! changed go on in their state; those whose place on the network or addresses changed start again; what left is released.
 
-use super::group::{Group, with_group};
-use super::instance::Instance;
+use super::group::Group;
+use super::instance::{Instance, Settings};
 use super::mutant::Mutant;
 use super::reason::Reason;
 use super::tracking::ScriptTracker;
@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Core {
-    pub(super) fn reload(&mut self, model: Model, now: Instant) {
+    pub(super) fn reload(&mut self, model: Arc<Model>, now: Instant) {
         if self.life != Life::Running {
             return;
         }
-        let configs: Vec<Config> = model.instances.iter().map(|c| with_group(c, &model.groups)).collect();
+        let configs: Vec<Settings> = Settings::all(&model).collect();
         let (unchanged, adjusted) = self.match_instances(&configs, &model);
         // What leaves or changes says good-bye under the old configuration.
         for index in 0..self.instances.len() {
@@ -93,7 +93,7 @@ impl Core {
     }
 
     /// For each new instance the position of the old one that it continues, and whether its settings are to be adjusted.
-    fn match_instances(&self, configs: &[Config], model: &Model) -> (Vec<Option<usize>>, Vec<bool>) {
+    fn match_instances(&self, configs: &[Settings], model: &Model) -> (Vec<Option<usize>>, Vec<bool>) {
         let find = |new: &Config, fits: &dyn Fn(&Config) -> bool| {
             let continues = |old: &Instance| same_router(new, &old.config) && fits(&old.config);
             self.instances.iter().position(continues)

@@ -13,6 +13,7 @@ use crate::model::*;
 use crate::wire::ip::{Ipv4Header, PROTO_VRRP, TOS_CS6};
 use crate::wire::vrrp::{ChecksumForm, build};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 const OWN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const LOWER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 0x00);
@@ -690,7 +691,7 @@ fn an_unchanged_instance_notices_nothing_of_a_reload() {
     rig.advance(4 * SECOND);
     rig.take();
     other.priority = Priority(120);
-    rig.event(Event::Reload(Box::new(Model {
+    rig.event(Event::Reload(Arc::new(Model {
         instances: vec![instance(), other],
         ..Model::default()
     })));

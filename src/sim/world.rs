@@ -9,6 +9,7 @@ use crate::model::{Instant, MacAddr, Micros, Model};
 use crate::proto::{Action, AddressWish, Announce, Culprit, Datagram, Event, Packet, RunOutcome, StateName};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Lines of the trace that are kept.
 const TRACE: usize = 400;
@@ -216,7 +217,7 @@ impl World {
     pub(super) fn reload(&mut self, index: usize, change: impl FnOnce(&mut Model)) {
         let Some(node) = self.nodes.get_mut(index) else { return };
         change(&mut node.model);
-        let event = Event::Reload(Box::new(node.model.clone()));
+        let event = Event::Reload(Arc::new(node.model.clone()));
         self.tell(index, event);
     }
 

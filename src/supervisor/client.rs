@@ -403,7 +403,7 @@ mod tests {
             path: "/etc/vrrpd/vrrpd.conf".to_owned(),
             hash: "ab".to_owned(),
             loaded_at: 7,
-            model: Model::default(),
+            model: Model::default().into(),
         };
         let (mut supervisor, mut daemon) = channel().unwrap();
         let file = config.to_memory_file().unwrap();

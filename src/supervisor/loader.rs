@@ -215,7 +215,7 @@ fn read_into(
             path: options.config.clone(),
             hash: reading.hash,
             loaded_at: i64::try_from(clock::wall().0 / 1_000_000).unwrap_or(0),
-            model,
+            model: model.into(),
         };
         write(config_file, &config)?;
     }

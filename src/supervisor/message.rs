@@ -5,6 +5,7 @@
 use crate::model::{Circumstances, IfIndex, Model, NotifyKind, NotifyOwner, RunId, ScriptId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What the daemon gets in the memory file: the configuration as the supervisor read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct LoadedConfig {
     /// Wall clock at the reading, seconds since 1970.
     pub loaded_at: i64,
     /// What it means.
-    pub model: Model,
+    pub model: Arc<Model>,
 }
 
 /// A program that the configuration names.

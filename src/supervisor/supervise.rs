@@ -414,6 +414,8 @@ impl Supervisor {
 
     /// Starts the daemon; a failure counts as its death.
     pub(super) fn start_daemon(&mut self) {
+        // The daemon inherits what we hold, and both outlive the command line's parser by far.
+        crate::sys::give_back_memory();
         let own = &mut self.own;
         let recipe = Recipe {
             options: &self.options,

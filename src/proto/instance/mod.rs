@@ -13,12 +13,14 @@ mod heard;
 mod master;
 mod member;
 mod peers;
+mod settings;
 mod state;
 mod transmit;
 mod view;
 
 pub(super) use advert::{Arrived, Heard, judge};
 pub(super) use auth::{Ah, Memory};
+pub(super) use settings::Settings;
 pub(super) use state::State;
 
 use super::action::{Action, AddressWish, Notify, StateChange, StateName, Subject};
@@ -33,8 +35,8 @@ use super::timer::Timer;
 use super::tracking::ScriptTracker;
 use super::world::World;
 use crate::model::{
-    AdvertInterval, Circumstances, Family, IfName, Instance as Config, InstanceId, Instant, Micros, Notice,
-    NoticeEvent, NoticeOf, Priority, Ticket, Version, VirtualAddress,
+    AdvertInterval, Circumstances, Family, IfName, InstanceId, Instant, Micros, Notice, NoticeEvent, NoticeOf,
+    Priority, Ticket, Version, VirtualAddress,
 };
 use peers::Peers;
 use state::{Backup, Master};
@@ -86,7 +88,7 @@ enum Until {
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
-    pub(super) config: Config,
+    pub(super) config: Settings,
     pub(super) state: State,
     since: Instant,
     reason: Reason,
@@ -126,7 +128,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(id: InstanceId, config: Config, now: Instant) -> Self {
+    pub(super) fn new(id: InstanceId, config: Settings, now: Instant) -> Self {
         Self {
             id,
             state: State::Init,
@@ -321,7 +323,7 @@ impl Instance {
         }
     }
 
-    const fn timer_priority(&self) -> Priority {
+    fn timer_priority(&self) -> Priority {
         if self.config.is_owner() {
             Priority::OWNER
         } else {
@@ -648,12 +650,12 @@ impl Instance {
     }
 
     /// The same instance under a configuration that differs in nothing but names and positions (behaviour §11.2).
-    pub(super) fn adopt(&mut self, config: Config) {
+    pub(super) fn adopt(&mut self, config: Settings) {
         self.config = config;
     }
 
     /// The same instance with other settings: it goes on in its state, and its next timer follows.
-    pub(super) fn adjust(&mut self, config: Config, ctx: &mut Context<'_>) {
+    pub(super) fn adjust(&mut self, config: Settings, ctx: &mut Context<'_>) {
         let before = self.master_down_interval(ctx.mutation);
         let interval_changed = config.advert_interval != self.config.advert_interval;
         self.config = config;

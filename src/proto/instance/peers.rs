@@ -45,6 +45,10 @@ impl Peers {
             }
             self.table.swap_remove(oldest);
         }
+        if self.table.is_empty() {
+            // Most instances hear one other router all their life.
+            self.table.reserve_exact(1);
+        }
         self.table.push(Peer {
             address,
             priority,

@@ -115,20 +115,15 @@ fn a_program_that_hangs_is_overtaken_after_five_seconds() {
 
 #[test]
 fn the_queue_is_bounded_and_keeps_the_newest_state() {
-    let mut rig = Rig::new(|_| {});
+    let mut rig = Rig::new(|model| {
+        model.instances[0].notify.as_mut().unwrap().master_rx_lower_pri = program("/rx");
+    });
     for _ in 0..1_000 {
         rig.change(StateName::Master);
         rig.change(StateName::Backup);
     }
     // Worse adverts do not push the newest state out.
     let notice = Arc::new(rig.core.instances[0].notice(NoticeEvent::MasterRxLowerPri));
-    rig.core.model.instances[0].notify.as_mut().unwrap().master_rx_lower_pri = program("/rx");
-    rig.core.instances[0]
-        .config
-        .notify
-        .as_mut()
-        .unwrap()
-        .master_rx_lower_pri = program("/rx");
     for _ in 0..100 {
         let subject = Subject::Instance(InstanceId(0));
         let notice = notice.clone();

@@ -280,7 +280,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
     let reload = |priority| {
         let mut config = super::instance();
         config.priority = Priority(priority);
-        Event::Reload(Box::new(tracked(config, 0)))
+        Event::Reload(Arc::new(tracked(config, 0)))
     };
     match row {
         "start" => Event::Start,
@@ -373,7 +373,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
         "clear counters" => Event::ClearCounters,
         "reload, same" => reload(100),
         "reload, other priority" => reload(200),
-        "reload, without it" => Event::Reload(Box::new(Model {
+        "reload, without it" => Event::Reload(Arc::new(Model {
             scripts: vec![script(0)],
             ..Model::default()
         })),
