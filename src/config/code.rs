@@ -8,7 +8,7 @@ macro_rules! codes {
         /// Which problem. The names are stable; a name that is no longer used is not used again.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
-            $(#[doc = $explanation] $variant,)*
+            $(#[doc = concat!("`", $name, "`: see [`Self::explanation`].")] $variant,)*
         }
 
         impl Code {

@@ -37,7 +37,7 @@ pub struct LoadOptions {
     pub config_id: Option<String>,
     /// `-t`: a number with something behind it is wrong; a running daemon takes it with a warning, as keepalived.
     pub test: bool,
-    /// Also what keepalived does not say ([`lint`]).
+    /// Also what keepalived does not say: the lints of `vrrpd check`.
     pub lint: bool,
     /// How much text there may be after definitions and sequences are expanded, in bytes, a line counting 64 more;
     /// `None`: 256 MiB.
