@@ -160,12 +160,16 @@ impl Log {
     }
 
     /// How many lines a sink has lost since the log was opened, told or not.
+    ///
+    /// A syslog that has never been there, as in most containers, loses nothing while the console or a file has the lines.
     #[must_use]
     pub fn lost(&self) -> u64 {
         let sinks = self.lock();
         let streams = [&sinks.console, &sinks.file];
+        let elsewhere = streams.iter().any(|sink| sink.is_some());
+        let missed = |syslog: &Syslog| if syslog.was_there || !elsewhere { syslog.lost } else { 0 };
         let streams: u64 = streams.into_iter().flatten().map(|sink| sink.lost).sum();
-        streams + sinks.syslog.as_ref().map_or(0, |syslog| syslog.lost)
+        streams + sinks.syslog.as_ref().map_or(0, missed)
     }
 
     /// Makes this the log of the `tracing` macros in this process and all that are forked from it. Only the first call counts.
@@ -284,6 +288,8 @@ impl Stream {
 struct Syslog {
     path: PathBuf,
     socket: Option<UnixDatagram>,
+    /// It has taken a line.
+    was_there: bool,
     lost: u64,
     untold: u64,
 }
@@ -293,6 +299,7 @@ impl Syslog {
         Self {
             path,
             socket: None,
+            was_there: false,
             lost: 0,
             untold: 0,
         }
@@ -327,6 +334,7 @@ impl Syslog {
         socket.connect(&self.path)?;
         socket.send(line.as_bytes())?;
         self.socket = Some(socket);
+        self.was_there = true;
         Ok(())
     }
 }

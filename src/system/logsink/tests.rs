@@ -76,6 +76,33 @@ fn syslog_is_found_again_after_a_restart_and_the_loss_is_told() {
 }
 
 #[test]
+fn a_syslog_that_was_never_there_is_no_loss_where_a_file_has_the_lines() {
+    let (path, file) = (temporary("absent"), temporary("present"));
+    let with = |file| {
+        let syslog = Some(path.clone());
+        let log = Log::open(LogSettings {
+            syslog,
+            file,
+            ..settings()
+        })
+        .unwrap();
+        log.write(Severity::Info, "line");
+        log
+    };
+    assert_eq!(with(None).lost(), 1, "nobody has it");
+    let log = with(Some(file.clone()));
+    assert_eq!(log.lost(), 0);
+    let listener = UnixDatagram::bind(&path).unwrap();
+    log.write(Severity::Info, "line");
+    assert!(receive(&listener).contains("1 log lines were lost"));
+    drop(listener);
+    std::fs::remove_file(&path).unwrap();
+    log.write(Severity::Info, "line");
+    assert_eq!(log.lost(), 2, "a syslog that went away does");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
 fn a_full_syslog_socket_loses_lines_and_does_not_wait() {
     let path = temporary("full");
     let listener = UnixDatagram::bind(&path).unwrap();
