@@ -468,7 +468,6 @@ const FILES: &[Keyword<Draft>] = &[
     )
     .missing("{k} requires version")
     .bad("Invalid JSON version")
-    .later()
     .nothing()
     .doc("1", "Form of the JSON dump."),
     path!("iproute_usr_dir", "{k} requires path", global.paths.iproute_usr_dir)
