@@ -7,9 +7,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,8 @@ vrrp_instance VI_1 {
 
 /// Private `/tmp` and `/dev`, and the cable. To be called inside the sandbox.
 pub(crate) fn prepare() {
-    mount_tmpfs("/tmp");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    cover_tmp(&[project.to_owned(), project.with_file_name("shared")]);
     fs::create_dir("/run/dev").unwrap();
     for name in ["null", "zero", "urandom", "full"] {
         let path = format!("/run/dev/{name}");
@@ -52,6 +54,17 @@ pub(crate) fn prepare() {
         ip(&format!("link set {name} up"));
     }
     ip("addr add 192.0.2.1/24 dev eth0");
+}
+
+/// An empty `/tmp`, but for these folders if they lie there: a checkout may be anywhere.
+fn cover_tmp(folders: &[PathBuf]) {
+    let below = folders.iter().filter(|folder| folder.starts_with("/tmp"));
+    let kept: Vec<_> = below.map(|folder| (folder, File::open(folder).unwrap())).collect();
+    mount_tmpfs("/tmp");
+    for (folder, open) in &kept {
+        fs::create_dir_all(folder).unwrap();
+        bind(&format!("/proc/self/fd/{}", open.as_raw_fd()), folder.to_str().unwrap());
+    }
 }
 
 pub(crate) fn mount_tmpfs(at: &str) {
