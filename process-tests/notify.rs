@@ -26,6 +26,17 @@ pub(crate) fn cases() -> Vec<Case> {
             environment,
             Needs::Nothing,
         ),
+        case(
+            "notify::fifos_get_the_lines_that_keepalived_writes",
+            same_lines,
+            Needs::Keepalived,
+        ),
+        case(
+            "notify::a_fifo_that_nobody_reads_loses_lines_and_says_so",
+            full_fifo,
+            Needs::Nothing,
+        ),
+        case("notify::a_file_that_is_no_fifo_is_left_alone", no_fifo, Needs::Nothing),
     ]
 }
 
@@ -246,4 +257,130 @@ fn environment() {
     assert!(fault.contains("VRRPD_REASON_TEXT=interface eth0 is down\n"), "{fault}");
     assert!(fault.contains("VRRPD_PREVIOUS_STATE=MASTER\n"), "{fault}");
     assert_eq!(daemon.stop(), 0);
+}
+
+/// Two FIFOs, one with a reader of its own, one read from outside; start, take-over, priority, fault, reload, stop.
+fn fifo_story(program: &str, directory: &str) -> (Vec<String>, String, String) {
+    fs::create_dir_all(directory).unwrap();
+    fs::write("/tmp/good", "").unwrap();
+    script("/tmp/check.sh", "#!/bin/sh\ntest -e /tmp/good\n");
+    script(
+        "/tmp/reader.sh",
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" >>\"$1/args\"\nfor last; do :; done\nexec cat \"$last\" >>\"$1/lines\"\n",
+    );
+    let conf = |more: &str| {
+        format!(
+            "global_defs {{\nvrrp_notify_priority_changes\nnotify_fifo /tmp/all.fifo\nnotify_fifo_script \"/tmp/reader.sh {directory} x\"\n\
+             vrrp_notify_fifo /tmp/vrrp.fifo\n}}\nvrrp_script chk {{\nscript /tmp/check.sh\ninterval 1\nweight 20\n}}\n{}{more}",
+            instance("VI_1", 51, VIP, "track_script {\nchk\n}")
+        )
+    };
+    let daemon = run(program, directory, &conf(&instance("VI_2", 52, "192.0.2.98", "")));
+    until("the FIFO is made", || exists("/tmp/vrrp.fifo"));
+    let mode = fs::metadata("/tmp/vrrp.fifo").unwrap();
+    let facts = {
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        format!(
+            "{} {:o} {}",
+            mode.file_type().is_fifo(),
+            mode.mode() & 0o7777,
+            mode.uid()
+        )
+    };
+    let collect = |file: &str| {
+        let command = format!("cat /tmp/vrrp.fifo >>{directory}/{file}");
+        std::process::Command::new("sh").args(["-c", &command]).spawn().unwrap()
+    };
+    let read = |file: &str| fs::read_to_string(format!("{directory}/{file}")).unwrap_or_default();
+    let until_line = |file: &str, line: &str| {
+        until(&format!("{line} in {:?}", program), || {
+            pause(20);
+            read(file).contains(line)
+        });
+    };
+    let mut outside = collect("outside");
+    until_line("outside", "INSTANCE \"VI_1\" MASTER 170");
+    fs::remove_file("/tmp/good").unwrap();
+    until_line("outside", "INSTANCE \"VI_1\" MASTER_PRIORITY 150");
+    worse_advert();
+    until_line("outside", "INSTANCE \"VI_1\" MASTER_RX_LOWER_PRI 150");
+    ip("link set eth0 down");
+    until_line("outside", "INSTANCE \"VI_1\" FAULT 150");
+    ip("link set eth0 up");
+    until("it is master again", || {
+        read("outside").matches("INSTANCE \"VI_1\" MASTER 150").count() == 1
+    });
+    fs::write("/tmp/conf", conf("")).unwrap();
+    daemon.signal(libc::SIGHUP);
+    daemon.says("Reload complete");
+    // The old FIFO ends, the new one goes on.
+    outside.wait().unwrap();
+    let mut outside = collect("after");
+    until_line("after", "INSTANCE \"VI_2\" FAULT 150");
+    assert_eq!(daemon.stop(), 0);
+    outside.wait().unwrap();
+    assert!(
+        !exists("/tmp/vrrp.fifo") && !exists("/tmp/all.fifo"),
+        "what was made is removed"
+    );
+    let lines = format!("{}{}", read("outside"), read("after"));
+    let first: Vec<String> = lines
+        .lines()
+        .filter(|l| l.contains("VI_1"))
+        .map(str::to_owned)
+        .collect();
+    (first, read("args").replace(directory, "D"), facts)
+}
+
+fn same_lines() {
+    script("/tmp/record.sh", RECORD);
+    let theirs = fifo_story(KEEPALIVED, "/tmp/k");
+    let ours = fifo_story(VRRPD, "/tmp/v");
+    // A check that has reported before the first state tells a priority more or less; the story begins with MASTER.
+    let story = |lines: &[String]| -> Vec<String> {
+        let begin = lines.iter().position(|line| line.ends_with("MASTER 170")).unwrap();
+        lines[begin..].to_vec()
+    };
+    assert_eq!(story(&ours.0), story(&theirs.0));
+    assert_eq!(
+        ours.1, theirs.1,
+        "arguments of the reader, at the start and at the reload"
+    );
+    assert_eq!(ours.2, theirs.2, "kind, mode and owner");
+    let inside = text_of("/tmp/v/lines");
+    assert!(
+        inside.contains("INSTANCE \"VI_1\" STOP 150"),
+        "the reader sees the stop: {inside}"
+    );
+    assert!(inside.contains("INSTANCE \"VI_2\" FAULT 150"), "{inside}");
+}
+
+/// A worse advert is one line each; a pipe holds 64 KiB.
+fn full_fifo() {
+    let conf = format!("global_defs {{\nvrrp_notify_fifo /tmp/f\n}}\n{}", crate::rig::CONF);
+    let daemon = run(VRRPD, "/tmp/v", &conf);
+    until("the address is set", || has(VIP));
+    let file = fs::File::options().read(true).write(true).open("/tmp/f").unwrap();
+    // Somebody opens it and never reads.
+    nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let wire = crate::rig::Wire::new();
+    let begun = Instant::now();
+    while !crate::rig::status()["problems"].to_string().contains("fifo-lines-lost") {
+        assert!(begun.elapsed() < PATIENCE, "{}", daemon.log());
+        worse_advert();
+        pause(20);
+    }
+    let gap = wire.longest_gap(std::time::Duration::from_millis(500));
+    assert!(gap < crate::rig::SILENCE, "{gap:?} without an advert");
+    assert_eq!(daemon.stop(), 0);
+}
+
+fn no_fifo() {
+    fs::write("/tmp/f", "mine").unwrap();
+    let conf = format!("global_defs {{\nvrrp_notify_fifo /tmp/f\n}}\n{}", crate::rig::CONF);
+    let daemon = run(VRRPD, "/tmp/v", &conf);
+    until("the address is set", || has(VIP));
+    daemon.says("vrrp notify fifo /tmp/f is not a fifo we own - not using");
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(text_of("/tmp/f"), "mine");
 }

@@ -5,7 +5,7 @@
 //! ```text
 //!   4   cli                                              one file per subcommand
 //!   3   daemon          lab                              drivers and the process tree
-//!   2   system   control   supervisor     sim            adapters that wait or call the kernel; the virtual driver
+//!   2   system   notify   control   supervisor   sim            adapters that wait or call the kernel; the virtual driver
 //!   1   proto    config    sys                           decisions; text → model; safe wrappers of the kernel
 //!   0   model    wire                                    nouns; bytes
 //! ```
@@ -19,6 +19,7 @@ pub mod control;
 pub mod daemon;
 pub mod lab;
 pub mod model;
+pub mod notify;
 pub mod proto;
 pub mod sim;
 pub mod supervisor;

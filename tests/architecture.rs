@@ -55,6 +55,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
+    ("notify", &["model"], &["tracing"]),
     (
         "control",
         &["model", "proto"],
@@ -70,6 +71,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "sys",
             "system",
             "control",
+            "notify",
             "supervisor",
         ],
         &["crossbeam_queue", "libc", "nix", "tokio", "tracing"],

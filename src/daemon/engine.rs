@@ -1,6 +1,7 @@
 //! The engine: one epoll loop that owns the core and the VRRP sockets. It never waits for anything but its descriptors.
 
 use super::kernel::{Command, Told, Wires};
+use super::notices::Notices;
 use super::services::{Services, Slow, Taken};
 use super::{dump, signals, wording};
 use crate::model::{Instant, Micros, Priority, ScriptId};
@@ -64,6 +65,7 @@ pub(super) struct Engine {
     refused: Vec<String>,
     /// The generation of a reload whose actions are not released yet.
     reloaded: Option<u32>,
+    notices: Notices,
     /// The generations of the configuration before this one and of this one, by the core's epoch.
     generations: [(u64, u32); 2],
     /// The time of day that the core knows, and when it was told.
@@ -88,6 +90,8 @@ impl Engine {
         epoll.add(&timer, TOKEN_TIMER, Interest::Readable)?;
         let now = clock::now();
         let generation = start.config.generation;
+        let global = &start.config.model.global;
+        let notices = Notices::new(global.notify_fifo.path.is_some() || global.vrrp_notify_fifo.path.is_some());
         let core = Core::new(Arc::clone(&start.config.model), 0, now);
         Ok(Self {
             core,
@@ -104,6 +108,7 @@ impl Engine {
             suspended: clock::suspended(),
             refused: Vec::new(),
             reloaded: None,
+            notices,
             generations: [(0, generation); 2],
             wall: (now, Micros::ZERO),
             timer,
@@ -143,7 +148,7 @@ impl Engine {
     /// Waits until something comes in or is due.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = clock::now();
-        let backlog = (!self.backlog.is_empty()).then(|| now + Micros::from_millis(1));
+        let backlog = (!self.backlog.is_empty() || self.notices.wait()).then(|| now + Micros::from_millis(1));
         let beat = self.start.heartbeat_watched.then(|| now + HEARTBEAT);
         let next = self.core.next_deadline().map(|(at, _)| at);
         self.wake_at = [backlog, beat, next].into_iter().flatten().min();
@@ -393,6 +398,12 @@ impl Engine {
                     None => tracing::error!("a reload came without a configuration"),
                 }
             }
+            ToDaemon::CloseFifos => self.notices.close(),
+            ToDaemon::Fifo(kind) => {
+                if let Some(fd) = fd {
+                    self.notices.open(kind, fd.into());
+                }
+            }
             ToDaemon::ReloadRefused { problems } => self.refused = problems,
             ToDaemon::Stop => self.shut_down(),
         }
@@ -442,6 +453,7 @@ impl Engine {
             self.tell_supervisor(&ToSupervisor::ReloadDone { generation });
             give_back_memory();
         }
+        self.notices.hand_over(&self.services.slow);
         self.wires.commands.wake_for_news();
         self.services.slow.wake_for_news();
     }
@@ -477,7 +489,8 @@ impl Engine {
                 let hard = signal == KillSignal::Kill;
                 self.tell_supervisor(&ToSupervisor::Kill { run, hard });
             }
-            Action::StateChanged(_) | Action::GroupChanged(_) | Action::Notify(_) => {}
+            Action::StateChanged(_) | Action::GroupChanged(_) => {}
+            Action::Notify(told) => self.notices.push(told.notice),
             Action::RunNotify(told) => self.run_notify(*told),
             Action::Log(event) => self.log(event),
             Action::Stopped => self.stopped = true,

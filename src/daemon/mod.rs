@@ -6,6 +6,7 @@
 mod dump;
 mod engine;
 mod kernel;
+mod notices;
 mod ring;
 mod services;
 mod wording;
@@ -30,7 +31,7 @@ fn signals() -> [i32; 7] {
 
 /// Runs the daemon until it is told to stop; the exit status of its process.
 #[must_use]
-pub fn daemon_main(start: DaemonStart) -> i32 {
+pub fn daemon_main(mut start: DaemonStart) -> i32 {
     let sockets = match SendSockets::open() {
         Ok(sockets) => sockets,
         Err(error) => {
@@ -45,7 +46,7 @@ pub fn daemon_main(start: DaemonStart) -> i32 {
             return exit::MISSING_PERMISSION;
         }
     };
-    let services = match services::start(&start) {
+    let services = match services::start(&mut start) {
         Ok(services) => services,
         Err(error) => {
             tracing::error!("cannot start the services thread: {error}");

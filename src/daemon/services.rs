@@ -1,8 +1,10 @@
 //! The services thread: everything slow. The log and the control socket; a slow disk or client reaches nobody else.
 
+use super::notices::ForFifos;
 use super::ring::Ring;
 use super::{dump, wording};
 use crate::control::{self, ClockAnchor, ControlSocket, DaemonFacts, Report, ReportRequest};
+use crate::notify::Fifos;
 use crate::proto::{self, LogEvent, Problem, Snapshot};
 use crate::supervisor::DaemonStart;
 use crate::system::clock;
@@ -29,6 +31,8 @@ pub(super) enum Slow {
     Text(Severity, String),
     /// An answer to a request.
     Taken(Box<Taken>),
+    /// For the notify FIFOs.
+    Fifos(ForFifos),
     /// A state file is to be written.
     Dump(Box<dump::Order>),
 }
@@ -78,7 +82,7 @@ impl Services {
     }
 }
 
-pub(super) fn start(start: &DaemonStart) -> io::Result<Services> {
+pub(super) fn start(start: &mut DaemonStart) -> io::Result<Services> {
     let (slow, requests) = (Ring::<Slow>::new(RING)?, Ring::new(REQUESTS)?);
     let ending = Arc::new(AtomicBool::new(false));
     let dumps = dump::Pending::default();
@@ -89,6 +93,7 @@ pub(super) fn start(start: &DaemonStart) -> io::Result<Services> {
         log: start.log.clone(),
         dumps: dumps.clone(),
         lost: 0,
+        fifos: Fifos::new(std::mem::take(&mut start.fifos)),
         waiting: Vec::new(),
     };
     defer_log(&start.log, &slow, &ending);
@@ -149,6 +154,7 @@ struct Desk {
     dumps: dump::Pending,
     /// Lines that the ring had no room for.
     lost: u64,
+    fifos: Fifos,
     waiting: Vec<ReportRequest>,
 }
 
@@ -207,6 +213,7 @@ impl Desk {
                     }
                 }
                 Slow::Text(severity, text) => self.log.write(severity, &text),
+                Slow::Fifos(order) => self.serve_fifos(order),
                 Slow::Taken(taken) => self.answer(*taken),
                 Slow::Dump(order) => {
                     order.carry_out(&self.log);
@@ -219,6 +226,15 @@ impl Desk {
             self.lost += dropped;
             let text = format!("{dropped} log lines were lost: they came faster than they could be written");
             self.log.write(Severity::Warning, &text);
+        }
+    }
+
+    fn serve_fifos(&mut self, order: ForFifos) {
+        match order {
+            ForFifos::Tell(notice) => self.fifos.tell(&notice),
+            ForFifos::Lost(lines) => self.fifos.count_lost(lines),
+            ForFifos::Close => self.fifos.close(),
+            ForFifos::Open(kind, file) => self.fifos.add(kind, file),
         }
     }
 
@@ -245,7 +261,12 @@ impl Desk {
             };
             problem(proto::Severity::Error, "reload-refused", text)
         });
-        lost.into_iter().chain(refused).collect()
+        let untold = self.fifos.lost();
+        let untold = (untold > 0).then(|| {
+            let text = format!("{untold} lines for notify FIFOs were lost since the start: nobody reads them in time");
+            problem(proto::Severity::Warning, "fifo-lines-lost", text)
+        });
+        lost.into_iter().chain(untold).chain(refused).collect()
     }
 
     fn answer(&mut self, taken: Taken) {

@@ -33,7 +33,7 @@ pub use instance::{
     AnnounceSettings, ConfigFault, GarpExtra, Instance, Ipvlan, IpvlanMode, OldUnicastChecksum, OwnLink, Transport,
     UnicastPeer, Version, Vmac, WantedState,
 };
-pub use notice::{Circumstances, Notice, NoticeEvent, NoticeOf, NotifyKind, NotifyOwner, StateName};
+pub use notice::{Circumstances, FifoKind, Notice, NoticeEvent, NoticeOf, NotifyKind, NotifyOwner, StateName};
 pub use notify::{Mail, NotifyFifo, NotifyPrograms, OnceProgram};
 pub use program::{Account, Program, ProgramUser};
 pub use route::{

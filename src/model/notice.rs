@@ -213,6 +213,26 @@ pub struct Circumstances {
     pub sequence: u64,
 }
 
+/// Which FIFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum FifoKind {
+    /// `notify_fifo`.
+    Global,
+    /// `vrrp_notify_fifo`.
+    Vrrp,
+}
+
+impl FifoKind {
+    /// What stands before "notify fifo" in keepalived's messages.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Global => "",
+            Self::Vrrp => "vrrp ",
+        }
+    }
+}
+
 /// One thing that is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

@@ -6,6 +6,7 @@
 
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::options::RunOptions;
+use crate::model::FifoKind;
 use crate::sys::{self, Heartbeat, Seqpacket};
 use crate::system::logsink::Log;
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct DaemonStart {
     pub channel: Channel<ToSupervisor, ToDaemon>,
     /// The configuration in force.
     pub config: LoadedConfig,
+    /// Its notify FIFOs.
+    pub fifos: Vec<(FifoKind, File)>,
     /// How the run was asked for.
     pub options: RunOptions,
     /// To be moved on by the engine whenever it wakes.

@@ -4,7 +4,7 @@ use super::client::{Channel, DaemonMain, DaemonStart, channel};
 use super::loader::Brief;
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::options::RunOptions;
-use crate::model::Instant;
+use crate::model::{FifoKind, Instant};
 use crate::sys::{self, Capability, Heartbeat};
 use crate::system::clock;
 use crate::system::logsink::Log;
@@ -40,18 +40,18 @@ impl DaemonProcess {
     ///
     /// # Errors
     /// When there is no process, memory or descriptor for it.
-    pub(super) fn start(recipe: &Recipe<'_>, release: impl FnOnce()) -> io::Result<Self> {
+    pub(super) fn start(recipe: &Recipe<'_>, fifos: Vec<(FifoKind, File)>, release: impl FnOnce()) -> io::Result<Self> {
         let (ours, theirs) = channel()?;
         let heartbeat = Heartbeat::new()?;
         let supervisor = nix::unistd::getpid();
-        let mut parts = Some((ours, theirs, heartbeat));
+        let mut parts = Some((ours, theirs, heartbeat, fifos));
         let pid = sys::fork(|| {
             release();
-            let Some((ours, theirs, heartbeat)) = parts.take() else {
+            let Some((ours, theirs, heartbeat, fifos)) = parts.take() else {
                 return 1;
             };
             drop(ours);
-            let status = match prepare(recipe, supervisor, theirs, heartbeat) {
+            let status = match prepare(recipe, supervisor, theirs, heartbeat, fifos) {
                 Ok(start) => (recipe.main)(start),
                 Err(error) => {
                     tracing::error!("the VRRP process cannot start: {error}");
@@ -60,7 +60,8 @@ impl DaemonProcess {
             };
             u8::try_from(status).unwrap_or(u8::MAX)
         })?;
-        let (channel, _theirs, heartbeat) = parts.ok_or_else(|| io::Error::other("the daemon's parts are gone"))?;
+        let (channel, _theirs, heartbeat, _fifos) =
+            parts.ok_or_else(|| io::Error::other("the daemon's parts are gone"))?;
         Ok(Self {
             pid: pid.as_raw(),
             channel,
@@ -89,6 +90,7 @@ fn prepare(
     supervisor: Pid,
     channel: Channel<ToSupervisor, ToDaemon>,
     heartbeat: Heartbeat,
+    fifos: Vec<(FifoKind, File)>,
 ) -> io::Result<DaemonStart> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
     if getppid() != supervisor {
@@ -105,6 +107,7 @@ fn prepare(
     let config = LoadedConfig::read(recipe.config)?;
     confine(options, brief)?;
     Ok(DaemonStart {
+        fifos,
         channel,
         config,
         options: options.clone(),

@@ -4,6 +4,7 @@
 //! So the supervisor stays small however large the configuration is, keeps running programs and watching the daemon while a
 //! file system hangs, and survives whatever a configuration does to the parser.
 
+use super::fifo::FifoSpec;
 use super::message::LoadedConfig;
 use super::options::RunOptions;
 use super::program::ProgramSpec;
@@ -43,6 +44,7 @@ pub(super) struct Brief {
     pub(super) generation: u32,
     pub(super) instances: usize,
     pub(super) programs: Vec<ProgramSpec>,
+    pub(super) fifos: Vec<FifoSpec>,
     pub(super) namespace: Option<String>,
     pub(super) instance_name: Option<String>,
     pub(super) use_pid_dir: bool,
@@ -64,6 +66,7 @@ impl Brief {
             generation,
             instances: model.instances.len(),
             programs: ProgramSpec::all(model),
+            fifos: FifoSpec::all(model),
             namespace: global.net_namespace.clone(),
             instance_name: global.instance_name.clone(),
             use_pid_dir: global.paths.use_pid_dir,

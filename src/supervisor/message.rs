@@ -2,7 +2,7 @@
 //!
 //! The daemon asks for programs by their place in the configuration that both hold; it never sends a path.
 
-use crate::model::{Circumstances, IfIndex, Model, NotifyKind, NotifyOwner, RunId, ScriptId};
+use crate::model::{Circumstances, FifoKind, IfIndex, Model, NotifyKind, NotifyOwner, RunId, ScriptId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -89,6 +89,10 @@ pub enum ToDaemon {
         /// How.
         outcome: ProgramOutcome,
     },
+    /// The notify FIFOs of a new configuration follow; those of the old one are to be closed.
+    CloseFifos,
+    /// A notify FIFO of the configuration that follows; its descriptor comes with the message.
+    Fifo(FifoKind),
     /// A new configuration; the memory file comes with the message.
     Reload {
         /// Its generation.

@@ -3,6 +3,7 @@
 mod backoff;
 mod client;
 mod daemon_process;
+mod fifo;
 mod guard;
 mod loader;
 mod message;

@@ -4,9 +4,10 @@
 //! Every program has its own process group. When it ends after a signal of ours, whatever is left of its group is killed, as
 //! keepalived does.
 
+use super::fifo::FifoSpec;
 use super::message::{Program, ProgramOutcome, ProgramRef};
 use crate::model::{
-    Circumstances, Model, NoticeOf, NotifyKind, NotifyOwner, NotifyPrograms, ProgramUser, RunId, ScriptId,
+    Circumstances, FifoKind, Model, NoticeOf, NotifyKind, NotifyOwner, NotifyPrograms, ProgramUser, RunId, ScriptId,
 };
 use crate::sys;
 use nix::sys::signal::{Signal, killpg};
@@ -43,8 +44,8 @@ const MAX_DETAIL: usize = 512;
 /// What the supervisor needs to know of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProgramSpec {
-    /// How it is asked for.
-    program: Program,
+    /// How the daemon asks for it; `None`: it may not.
+    program: Option<Program>,
     /// The name of its block.
     name: std::sync::Arc<str>,
     /// Its words.
@@ -59,7 +60,7 @@ impl ProgramSpec {
     /// The programs of a configuration that the daemon may ask for.
     pub(super) fn all(model: &Model) -> Vec<Self> {
         let scripts = (0_u32..).zip(&model.scripts).map(|(at, script)| Self {
-            program: Program::Script(ScriptId(at)),
+            program: Some(Program::Script(ScriptId(at))),
             name: script.name.clone(),
             argv: script.argv.clone(),
             path: script.path.clone(),
@@ -84,7 +85,7 @@ impl ProgramSpec {
         NotifyKind::ALL.into_iter().filter_map(move |kind| {
             let program = notify.get(kind)?;
             Some(Self {
-                program: Program::Notify(owner, kind),
+                program: Some(Program::Notify(owner, kind)),
                 name: name.clone(),
                 argv: program.argv.clone(),
                 path: program.path.clone(),
@@ -93,11 +94,23 @@ impl ProgramSpec {
         })
     }
 
+    /// The reader of a FIFO: its path is the last argument.
+    pub(super) fn reader(program: &crate::model::Program, fifo: &str) -> Self {
+        Self {
+            program: None,
+            name: fifo.into(),
+            argv: program.argv.iter().cloned().chain([fifo.to_owned()]).collect(),
+            path: program.path.clone(),
+            user: program.user,
+        }
+    }
+
     /// The keyword and the name of its block.
     pub(super) fn describe(&self) -> String {
         match self.program {
-            Program::Script(_) => format!("vrrp_script {}", self.name),
-            Program::Notify(_, kind) => format!("{} of {}", kind.keyword(), self.name),
+            None => format!("the reader of {}", self.name),
+            Some(Program::Script(_)) => format!("vrrp_script {}", self.name),
+            Some(Program::Notify(_, kind)) => format!("{} of {}", kind.keyword(), self.name),
         }
     }
 
@@ -130,6 +143,8 @@ struct Prepared {
 struct Running {
     /// `None` when the daemon that wanted it is gone.
     run: Option<RunId>,
+    /// It reads this FIFO.
+    reads: Option<FifoKind>,
     /// We have sent it a signal.
     signalled: bool,
 }
@@ -164,7 +179,10 @@ impl Programs {
 
     /// Makes the programs of a configuration known. Those of older ones stay known until [`Self::forget_before`].
     pub(super) fn learn(&mut self, generation: u32, specs: &[ProgramSpec]) {
-        let prepared = specs.iter().map(|spec| (spec.program, Prepared::new(spec))).collect();
+        let prepared = specs
+            .iter()
+            .filter_map(|spec| Some((spec.program?, Prepared::new(spec))))
+            .collect();
         self.tables.insert(generation, prepared);
     }
 
@@ -187,6 +205,7 @@ impl Programs {
                     pid,
                     Running {
                         run: Some(run),
+                        reads: None,
                         signalled: false,
                     },
                 );
@@ -218,10 +237,45 @@ impl Programs {
                 .map(|(name, fact)| word(&format!("{name}={fact}")));
             environment.to_mut().extend(pairs);
         }
+        self.spawn(prepared, path, &argv, &environment)
+    }
+
+    /// Starts the reader of a FIFO.
+    pub(super) fn start_reader(&mut self, spec: &FifoSpec) {
+        let Some(program) = &spec.program else { return };
+        let prepared = Prepared::new(program);
+        let Some(path) = &prepared.path else { return };
+        match self.spawn(&prepared, path, &prepared.argv, &self.environment) {
+            Ok(pid) => {
+                let running = Running {
+                    run: None,
+                    reads: Some(spec.kind),
+                    signalled: false,
+                };
+                self.running.insert(pid, running);
+            }
+            Err(error) => tracing::error!("{}notify fifo script cannot be started: {error}", spec.kind.prefix()),
+        }
+    }
+
+    /// Ends the readers of the FIFOs.
+    pub(super) fn end_readers(&mut self) {
+        for (pid, running) in self.running.iter_mut().filter(|(_, running)| running.reads.is_some()) {
+            running.signalled = true;
+            signal_group(*pid, false);
+        }
+    }
+
+    /// Whether somebody still reads a FIFO.
+    pub(super) fn has_readers(&self) -> bool {
+        self.running.values().any(|running| running.reads.is_some())
+    }
+
+    fn spawn(&self, prepared: &Prepared, path: &CString, argv: &[CString], environment: &[CString]) -> io::Result<i32> {
         sys::spawn(&sys::Program {
             path,
-            argv: &argv,
-            environment: &environment,
+            argv,
+            environment,
             user: prepared.user.filter(|user| !is_ours(*user)).map(|user| sys::User {
                 uid: user.uid,
                 gid: user.gid,
@@ -259,6 +313,8 @@ impl Programs {
         };
         if running.signalled {
             signal_group(dead.pid, true);
+        } else if let Some(kind) = running.reads {
+            tracing::info!("{}notify fifo script terminated", kind.prefix());
         }
         running.run.map(|run| (run, outcome))
     }

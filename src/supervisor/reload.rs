@@ -1,11 +1,13 @@
 //! Reload: read, judge, then hand over, all or nothing. A configuration that cannot run changes nothing.
 
+use super::SendError;
 use super::loader::{Loader, Usable, Verdict};
 use super::message::ToDaemon;
 use super::supervise::Supervisor;
 use crate::model::Instant;
 use crate::sys;
 use nix::sys::stat::{Mode, umask};
+use std::fs::File;
 
 /// Bytes of problem texts that the daemon is told; the log has all of them.
 const MAX_PROBLEM_BYTES: usize = 32 << 10;
@@ -141,14 +143,15 @@ impl Supervisor {
         tracing::info!("Configuration file {}", self.options.config);
         let generation = new.brief.generation;
         self.programs.learn(generation, &new.brief.programs);
-        if let Some(daemon) = &mut self.daemon {
-            let message = ToDaemon::Reload { generation };
-            if let Err(error) = daemon.channel.sender.send_with(&message, &new.file) {
+        let old = std::mem::replace(&mut self.brief, new.brief);
+        if self.daemon.is_some() {
+            self.open_fifos();
+            if let Err(error) = self.hand_over(generation, &new.file) {
+                self.brief = old;
                 return self.refuse(vec![format!("cannot hand the configuration over: {error}")]);
             }
             self.reload.stage = Stage::Applying(generation);
         }
-        self.brief = new.brief;
         self.config = new.file;
         let mask = self.umask();
         umask(Mode::from_bits_truncate(mask));
@@ -159,6 +162,17 @@ impl Supervisor {
                 self.start_daemon();
             }
         }
+    }
+
+    /// The FIFOs first: the news of the reload itself belong into the new ones.
+    fn hand_over(&mut self, generation: u32, file: &File) -> Result<(), SendError> {
+        let Some(daemon) = &mut self.daemon else { return Ok(()) };
+        let sender = &mut daemon.channel.sender;
+        sender.send(&ToDaemon::CloseFifos)?;
+        for fifo in &self.fifos {
+            sender.send_with(&ToDaemon::Fifo(fifo.kind), &fifo.file)?;
+        }
+        sender.send_with(&ToDaemon::Reload { generation }, file)
     }
 
     /// The daemon works with the configuration of this generation.

@@ -5,6 +5,7 @@
 use super::backoff::Backoff;
 use super::client::{Received, Sent, exit};
 use super::daemon_process::{DaemonProcess, Recipe};
+use super::fifo::Fifo;
 use super::guard::Guard;
 use super::loader::{Brief, Usable};
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
@@ -66,6 +67,7 @@ pub(super) struct Supervisor {
     /// The configuration in force, for us and for the daemon.
     pub(super) brief: Brief,
     pub(super) config: File,
+    pub(super) fifos: Vec<Fifo>,
     pub(super) daemon: Option<DaemonProcess>,
     pub(super) reload: Reload,
     log: Log,
@@ -112,6 +114,7 @@ impl Supervisor {
             programs: inherited.programs,
             brief,
             config: file,
+            fifos: Vec::new(),
             daemon: None,
             reload: Reload::default(),
             log: inherited.log,
@@ -412,8 +415,21 @@ impl Supervisor {
         self.options.umask.unwrap_or(self.brief.umask)
     }
 
+    /// Makes the FIFOs of the configuration in force, instead of those before, and starts their readers.
+    pub(super) fn open_fifos(&mut self) {
+        self.programs.end_readers();
+        self.fifos.clear();
+        self.fifos = self.brief.fifos.iter().filter_map(Fifo::open).collect();
+        for spec in &self.brief.fifos {
+            if self.fifos.iter().any(|fifo| fifo.kind == spec.kind) {
+                self.programs.start_reader(spec);
+            }
+        }
+    }
+
     /// Starts the daemon; a failure counts as its death.
     pub(super) fn start_daemon(&mut self) {
+        self.open_fifos();
         // The daemon inherits what we hold, and both outlive the command line's parser by far.
         crate::sys::give_back_memory();
         let own = &mut self.own;
@@ -424,7 +440,17 @@ impl Supervisor {
             log: &self.log,
             main: self.parts.daemon,
         };
-        let started = DaemonProcess::start(&recipe, || drop(own.take()));
+        let ends = self.fifos.iter().map(|fifo| Ok((fifo.kind, fifo.file.try_clone()?)));
+        let ends = ends.collect::<io::Result<Vec<_>>>().unwrap_or_else(|error| {
+            tracing::error!("the VRRP process gets no notify FIFOs: {error}");
+            Vec::new()
+        });
+        let fifos = &mut self.fifos;
+        let started = DaemonProcess::start(&recipe, ends, || {
+            drop(own.take());
+            // A descriptor left open here would keep readers waiting after the FIFO is given up.
+            fifos.drain(..).for_each(Fifo::leave);
+        });
         let daemon = match started {
             Ok(daemon) => daemon,
             Err(error) => {
@@ -459,7 +485,9 @@ impl Supervisor {
         while self.read_message() {}
         self.guard_addresses();
         let Some(daemon) = self.daemon.take() else { return };
-        self.programs.abandon();
+        if self.stopping.is_none() {
+            self.programs.abandon();
+        }
         log_end(daemon.pid, end);
         self.reload.daemon_died();
         if let Some(stopping) = &self.stopping {
@@ -579,20 +607,29 @@ impl Supervisor {
 
     /// Ends programs, deletes the pid files.
     fn clean_up(&mut self, events: &mut Events) -> io::Result<()> {
+        // Readers of FIFOs come to the end of what was written; they may see it before they are asked to leave.
+        self.fifos.clear();
+        self.wait_for_programs(events, Programs::has_readers)?;
         self.programs.kill_all(false);
-        let give_up = clock::now() + PROGRAM_LIMIT;
-        while self.programs.running() > 0 && clock::now() < give_up {
-            if let Some(own) = &self.own {
-                own.epoll.wait(events, Some(give_up.since(clock::now()).to_std()))?;
-            }
-            self.read_signals()?;
-        }
+        self.wait_for_programs(events, |programs| programs.running() > 0)?;
         self.programs.kill_all(true);
         self.remove_vrrp_file();
         if let Some(own) = self.own.take() {
             own.main_file.remove();
         }
         self.paths.remove_directory();
+        Ok(())
+    }
+
+    /// A moment for programs to end by themselves.
+    fn wait_for_programs(&mut self, events: &mut Events, wait: impl Fn(&Programs) -> bool) -> io::Result<()> {
+        let give_up = clock::now() + PROGRAM_LIMIT;
+        while wait(&self.programs) && clock::now() < give_up {
+            if let Some(own) = &self.own {
+                own.epoll.wait(events, Some(give_up.since(clock::now()).to_std()))?;
+            }
+            self.read_signals()?;
+        }
         Ok(())
     }
 

@@ -280,13 +280,11 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         |node, d, ctx| fifo(node, &mut d.global.notify_fifo, ctx),
         |d, _| print_fifo(&d.global.notify_fifo),
     )
-    .later()
     .restart()
     .doc("none", "FIFO that gets a line for every change."),
     Keyword::<Draft>::command("notify_fifo_script", command!(fifo_program))
         .first("notify_fifo_script already specified - ignoring {v}")
         .missing("No notify_fifo_script specified")
-        .later()
         .restart()
         .doc("none", "Reads that FIFO; its path is the last argument."),
     Keyword::<Draft>::custom(
@@ -296,13 +294,11 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         |node, d, ctx| fifo(node, &mut d.global.vrrp_notify_fifo, ctx),
         |d, _| print_fifo(&d.global.vrrp_notify_fifo),
     )
-    .later()
     .restart()
     .doc("none", "FIFO for instances and groups only."),
     Keyword::<Draft>::command("vrrp_notify_fifo_script", command!(vrrp_fifo_program))
         .first("vrrp_notify_fifo_script already specified - ignoring {v}")
         .missing("No vrrp_notify_fifo_script specified")
-        .later()
         .restart()
         .doc("none", "Reads that FIFO."),
     Keyword::<Draft>::boolean(
@@ -310,10 +306,8 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         boolean!(global.notify_priority_changes = false),
     )
     .bad("Invalid value '{v}' for global vrrp_notify_priority_changes specified")
-    .later()
     .doc("false", "Default of notify_priority_changes."),
     Keyword::<Draft>::flag("fifo_write_vrrp_states_on_reload", flag!(global.fifo_states_on_reload))
-        .later()
         .nothing()
         .doc("off", "Writes all states to the FIFOs after a reload."),
     Keyword::<Draft>::time(

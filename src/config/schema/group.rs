@@ -128,7 +128,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             .doc("off", "Members may track with weights."),
         Keyword::<Draft>::boolean("notify_priority_changes", boolean!(notify_priority_changes))
             .bad("({n}) Invalid value '{v}' for sync group notify_priority_changes specified")
-            .later()
             .doc("unset", "Default of the members' notify_priority_changes."),
     ]],
 };

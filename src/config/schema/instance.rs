@@ -678,7 +678,6 @@ const TOLD: &[Keyword<Draft>] = &[
         .doc("smtp_alert_vrrp, else smtp_alert, else false", "Mails changes."),
     Keyword::<Draft>::boolean("notify_priority_changes", boolean!(notify_priority_changes))
         .bad("({n}) Invalid value '{v}' for notify_priority_changes specified")
-        .later()
         .doc(
             "the sync group's, else vrrp_notify_priority_changes",
             "Tells the FIFO about changes of the priority.",
