@@ -5,6 +5,7 @@
 
 mod check;
 pub mod cluster;
+pub mod draw;
 mod network;
 mod node;
 mod random;

@@ -9,14 +9,15 @@ use super::node::{Node, interface, weight};
 use super::world::World;
 use super::{Planted, Violation};
 use crate::model::{
-    AdvertInterval, AntiReplay, Authentication, Family, HmacAuth, HmacKey, HmacMode, Instance, Instant, Micros, Model,
-    Password, Priority, Script, ScriptId, TrackInterface, TrackScript, Version, VirtualAddress, Vrid, Weight,
+    AdvertInterval, Authentication, Family, Instance, Instant, Micros, Model, Password, Priority, Script, ScriptId,
+    TrackInterface, TrackScript, Version, VirtualAddress, Vrid, Weight,
 };
 use crate::proto::{Datagram, Event, Link, StateName};
 use crate::wire::ip::{Ipv4Header, PROTO_VRRP, TOS_CS6};
 use crate::wire::vrrp::{ChecksumForm, build};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub(super) use super::draw::hmac;
 pub(super) use group::grouped;
 
 /// A named scenario.
@@ -85,21 +86,6 @@ pub(super) fn instance(family: Family, priority: u8) -> Instance {
         instance.authentication = Authentication::Pass(Password::from_text("1111"));
     }
     instance
-}
-
-/// `auth_hmac` with two keys, of which this one signs.
-pub(super) fn hmac(active_key: u8) -> HmacAuth {
-    let key = |first: u8| HmacKey {
-        bytes: (first..first + 32).collect(),
-        file: None,
-    };
-    HmacAuth {
-        keys: [(1, key(0)), (2, key(100))].into(),
-        active_key,
-        time_window: Micros::from_secs(5),
-        anti_replay: AntiReplay::Time,
-        mode: HmacMode::Enforce,
-    }
 }
 
 /// A node with this address number and, if asked for, a script.
