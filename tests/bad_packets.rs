@@ -102,6 +102,7 @@ fn core(profile: &str) -> Core {
         loopback: false,
         no_arp: false,
         multicast: true,
+        flags: 0,
     };
     core.handle(Event::Link(link), Instant(0));
     for address in ["192.0.2.1", "fe80::a"] {

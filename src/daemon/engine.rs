@@ -484,6 +484,11 @@ impl Engine {
                 self.command(Command::Restore(instance, ticket, index));
             }
             Action::Announce(announce) => self.command(Command::Announce(announce)),
+            Action::AskLink {
+                interface,
+                name,
+                method,
+            } => self.command(Command::AskLink(interface, name, method)),
             Action::RunScript { run, script } => self.run_script(run, script),
             Action::KillScript { run, signal } => {
                 let hard = signal == KillSignal::Kill;

@@ -1,11 +1,12 @@
 //! The kernel thread: drives addresses towards what is desired, watches links and addresses, opens VRRP sockets, announces.
 
 use super::ring::Ring;
-use crate::model::{IfIndex, InstanceId, Ticket, VirtualAddress};
+use crate::model::{IfIndex, IfName, InstanceId, LinkBeatMethod, Ticket, VirtualAddress};
 use crate::proto::{AddressWish, Announce, Culprit, Event, Link, LinkAddress, SocketSpec};
 use crate::supervisor::{GuardedAddress, Sender, ToSupervisor};
 use crate::sys::{Epoll, Events, Interest};
 use crate::system::desired::{Batch, Desired, Goal, Progress};
+use crate::system::linkbeat::LinkBeat;
 use crate::system::netlink::{CommandSocket, Monitor, News, add_request, delete_request};
 use crate::system::socket::{Announcer, ClaimWatcher, ReceiveSocket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,6 +31,7 @@ pub(super) enum Command {
     Wish(AddressWish, Goal),
     Restore(InstanceId, Ticket, u32),
     Announce(Announce),
+    AskLink(IfIndex, IfName, Option<LinkBeatMethod>),
 }
 
 /// What the engine is told.
@@ -70,6 +72,7 @@ struct Kernel {
     /// `--address-monitoring`.
     tell_addresses: bool,
     waiting: Vec<SocketSpec>,
+    beat: LinkBeat,
 }
 
 /// Starts the thread and lists what there is.
@@ -95,6 +98,7 @@ pub(super) fn start(guard: Sender<ToSupervisor>, tell_addresses: bool) -> io::Re
         guard,
         tell_addresses,
         waiting: Vec::new(),
+        beat: LinkBeat::default(),
     };
     for news in Monitor::list(&mut kernel.command)? {
         kernel.news(news);
@@ -180,6 +184,11 @@ impl Kernel {
                 }
             }
             Command::Announce(announce) => self.announcements.push_back(announce),
+            Command::AskLink(interface, name, method) => match self.beat.ask(&name, method) {
+                Ok((up, method)) => self.tell(Told::Event(Event::LinkBeat { interface, up, method })),
+                // A link that is gone is told by the monitor.
+                Err(error) => tracing::debug!("{name} cannot be asked for its link: {error}"),
+            },
         }
     }
 

@@ -46,7 +46,13 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
                 | InstanceLine::PreemptDelayStop
                 | InstanceLine::IntervalLearned { .. }
         ),
-        LogEvent::Interface { line, .. } => !matches!(line, InterfaceLine::Up | InterfaceLine::Down),
+        LogEvent::Interface { line, .. } => matches!(
+            line,
+            InterfaceLine::Added
+                | InterfaceLine::AddressAssigned { .. }
+                | InterfaceLine::AddressDeassigned { .. }
+                | InterfaceLine::DelayReduced
+        ),
         LogEvent::Announcing { .. } => true,
         LogEvent::StartupDelay { .. }
         | LogEvent::Group { .. }
@@ -62,16 +68,7 @@ pub(super) fn words(event: &LogEvent) -> String {
     match event {
         LogEvent::Instance { name, line } => instance(name, line),
         LogEvent::Script { name, line } => script(name, line),
-        LogEvent::Interface { name, line } => match line {
-            InterfaceLine::Up => format!("Netlink reports {name} up"),
-            InterfaceLine::Down => format!("Netlink reports {name} down"),
-            InterfaceLine::Added => format!("Interface {name} added"),
-            InterfaceLine::Deleted => format!("Interface {name} deleted"),
-            InterfaceLine::AddressAssigned { address } => format!("Assigned address {address} for interface {name}"),
-            InterfaceLine::AddressDeassigned { address } => {
-                format!("Deassigned address {address} from interface {name}")
-            }
-        },
+        LogEvent::Interface { name, line } => interface(name, line),
         LogEvent::Announcing {
             name,
             addresses,
@@ -87,6 +84,32 @@ pub(super) fn words(event: &LogEvent) -> String {
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
             format!("({name}) {lines} lines like the next one were left out within {within} s")
+        }
+    }
+}
+
+fn interface(name: &IfName, line: &InterfaceLine) -> String {
+    match line {
+        InterfaceLine::Up => format!("Netlink reports {name} up"),
+        InterfaceLine::Down => format!("Netlink reports {name} down"),
+        InterfaceLine::AnswersUp => format!("Linkbeat reports {name} up"),
+        InterfaceLine::AnswersDown => format!("Linkbeat reports {name} down"),
+        InterfaceLine::Added => format!("Interface {name} added"),
+        InterfaceLine::Deleted => format!("Interface {name} deleted"),
+        InterfaceLine::Renamed { to } => format!("Interface name has changed from {name} to {to}"),
+        InterfaceLine::PolledOtherwise { configured, used } => {
+            let (configured, used) = (configured.as_str(), used.as_str());
+            format!("({name}): Configured linkbeat type {configured} not supported, using {used}")
+        }
+        InterfaceLine::Delayed { from, to, delay } => {
+            let delay = delay.0;
+            format!("{name}: Adding flags change from 0x{from:x} to 0x{to:x} delay by {delay}")
+        }
+        InterfaceLine::DelayCancelled => format!("Delay timer for {name} cancelled"),
+        InterfaceLine::DelayReduced => format!("{name}: lower advert_int reducing interface {name} debounce timer(s)"),
+        InterfaceLine::AddressAssigned { address } => format!("Assigned address {address} for interface {name}"),
+        InterfaceLine::AddressDeassigned { address } => {
+            format!("Deassigned address {address} from interface {name}")
         }
     }
 }
@@ -419,6 +442,7 @@ fn error(errno: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LinkBeatMethod;
 
     /// Lines of keepalived's own log in the seed's destructive test (spec/samples/a-seed).
     #[test]
@@ -464,6 +488,39 @@ mod tests {
             ),
         ] {
             assert_eq!(words(&event), text);
+        }
+    }
+
+    /// As keepalived 2.2.7 says it, run with these interfaces.
+    #[test]
+    fn lines_about_interfaces_are_worded_as_keepalived_words_them() {
+        let (ethtool, mii) = (LinkBeatMethod::Ethtool, LinkBeatMethod::Mii);
+        for (line, text) in [
+            (
+                InterfaceLine::Delayed {
+                    from: 0x11043,
+                    to: 0x1003,
+                    delay: crate::model::Micros::SECOND,
+                },
+                "eth1: Adding flags change from 0x11043 to 0x1003 delay by 1000000",
+            ),
+            (
+                InterfaceLine::PolledOtherwise {
+                    configured: mii,
+                    used: ethtool,
+                },
+                "(eth1): Configured linkbeat type MII not supported, using ETHTOOL",
+            ),
+            (InterfaceLine::AnswersDown, "Linkbeat reports eth1 down"),
+            (
+                InterfaceLine::Renamed {
+                    to: "eth9".parse().unwrap(),
+                },
+                "Interface name has changed from eth1 to eth9",
+            ),
+        ] {
+            let name = "eth1".parse().unwrap();
+            assert_eq!(words(&LogEvent::Interface { name, line }), text);
         }
     }
 

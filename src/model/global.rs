@@ -414,6 +414,18 @@ pub enum LinkBeatMethod {
     Ioctl,
 }
 
+impl LinkBeatMethod {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mii => "MII",
+            Self::Ethtool => "ETHTOOL",
+            Self::Ioctl => "IOCTL",
+        }
+    }
+}
+
 /// A `garp_group`: interfaces that share one pace of announcements.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -455,6 +455,21 @@ impl Instance {
         }
     }
 
+    /// The longest delay of its interface's changes that leaves the others no time to miss it, when adverts come at this
+    /// interval: as many as they wait for but one, and a little less.
+    #[must_use]
+    pub fn longest_delay_at(&self, interval: AdvertInterval) -> Micros {
+        let interval = interval.duration();
+        let adverts = u64::from(self.down_timer_adverts.get()).saturating_sub(1);
+        interval.times(adverts).saturating_sub(Micros(interval.0 / 256))
+    }
+
+    /// The same at its own interval.
+    #[must_use]
+    pub fn longest_delay(&self) -> Micros {
+        self.longest_delay_at(self.advert_interval)
+    }
+
     /// Whether this instance is the address owner (priority 255).
     #[must_use]
     pub const fn is_owner(&self) -> bool {

@@ -4,8 +4,8 @@ use super::log_event::LogEvent;
 use super::reason::Reason;
 pub use crate::model::StateName;
 use crate::model::{
-    Family, IfIndex, IfName, InstanceId, Notice, NotifyKind, NotifyOwner, Priority, RunId, ScriptId, Ticket,
-    VirtualAddress,
+    Family, IfIndex, IfName, InstanceId, LinkBeatMethod, Notice, NotifyKind, NotifyOwner, Priority, RunId, ScriptId,
+    Ticket, VirtualAddress,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -35,6 +35,15 @@ pub enum Action {
     },
     /// Send gratuitous ARPs or unsolicited NAs: `rounds` times all of `addresses` in order.
     Announce(Announce),
+    /// Ask an interface whether it has a link; [`super::Event::LinkBeat`] answers, if there is an answer.
+    AskLink {
+        /// Its number.
+        interface: IfIndex,
+        /// Its name.
+        name: IfName,
+        /// How to ask; `None`, and where this is not supported: the first way that works.
+        method: Option<LinkBeatMethod>,
+    },
     /// Start a check program.
     RunScript {
         /// Name of this run.

@@ -19,6 +19,8 @@ pub(super) enum Owner {
     Pacer,
     /// The programs that wait for slower ones.
     Notifier,
+    /// Interfaces that are delayed or asked.
+    Links,
     /// The core itself.
     Core,
 }
@@ -31,6 +33,7 @@ pub(super) struct Deadlines {
     scripts: Vec<Slot>,
     pacer: Slot,
     notifier: Slot,
+    links: Slot,
     core: Slot,
 }
 
@@ -82,6 +85,7 @@ impl Deadlines {
         let own = [
             (Owner::Pacer, self.pacer.next),
             (Owner::Notifier, self.notifier.next),
+            (Owner::Links, self.links.next),
             (Owner::Core, self.core.next),
         ];
         instances.chain(scripts).chain(own).collect()
@@ -121,6 +125,7 @@ impl Deadlines {
             Owner::Script(index) => (&mut self.scripts, index),
             Owner::Pacer => return &mut self.pacer,
             Owner::Notifier => return &mut self.notifier,
+            Owner::Links => return &mut self.links,
             Owner::Core => return &mut self.core,
         };
         if index >= slots.len() {

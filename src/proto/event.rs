@@ -1,6 +1,6 @@
 //! What comes into the core. Everything that the core learns of the world is one of these values.
 
-use crate::model::{IfIndex, IfName, InstanceId, MacAddr, Micros, Model, RunId, Ticket};
+use crate::model::{IfIndex, IfName, InstanceId, LinkBeatMethod, MacAddr, Micros, Model, RunId, Ticket};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
@@ -19,6 +19,15 @@ pub enum Event<'a> {
     Link(Link),
     /// A link was deleted.
     LinkGone(IfIndex),
+    /// A link has answered [`super::Action::AskLink`].
+    LinkBeat {
+        /// Which.
+        interface: IfIndex,
+        /// Whether it is administratively up and has a link.
+        up: bool,
+        /// The way that worked.
+        method: LinkBeatMethod,
+    },
     /// An address appeared on a link. Tentative IPv6 addresses are told when they have become usable.
     AddressAdded(LinkAddress),
     /// An address vanished from a link, by whatever cause.
@@ -169,7 +178,7 @@ pub enum Datagram<'a> {
 pub struct Link {
     /// Its number.
     pub index: IfIndex,
-    /// Its name. A renamed link is told as gone and new.
+    /// Its name. A link that is told with another name counts as gone and new.
     pub name: IfName,
     /// `IFF_UP && IFF_RUNNING`.
     pub running: bool,
@@ -183,6 +192,9 @@ pub struct Link {
     pub no_arp: bool,
     /// `IFF_MULTICAST`.
     pub multicast: bool,
+    /// The kernel's whole flag word, for the log.
+    #[serde(default)]
+    pub flags: u32,
 }
 
 /// An address on a link.

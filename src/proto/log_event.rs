@@ -3,7 +3,7 @@
 use super::action::StateName;
 use super::counters::DropReason;
 use super::event::RunOutcome;
-use crate::model::{Family, IfName, MacAddr, Micros, NotifyKind, Priority};
+use crate::model::{Family, IfName, LinkBeatMethod, MacAddr, Micros, NotifyKind, Priority};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -588,8 +588,37 @@ pub enum InterfaceLine {
     Down,
     /// With `-D`: It appeared.
     Added,
-    /// With `-D`: It was deleted.
+    /// It was deleted.
     Deleted,
+    /// It has another name now.
+    Renamed {
+        /// Which.
+        to: IfName,
+    },
+    /// It came up, as it says itself when it is asked.
+    AnswersUp,
+    /// It went down, as it says itself when it is asked.
+    AnswersDown,
+    /// It cannot be asked as configured.
+    PolledOtherwise {
+        /// As configured.
+        configured: LinkBeatMethod,
+        /// What works.
+        used: LinkBeatMethod,
+    },
+    /// A change has to last before it counts.
+    Delayed {
+        /// The kernel's flags that count.
+        from: u32,
+        /// Its flags now.
+        to: u32,
+        /// How long it has to last.
+        delay: Micros,
+    },
+    /// A change did not last.
+    DelayCancelled,
+    /// With `-D`: The delay is shorter than configured, because the master's interval is.
+    DelayReduced,
     /// With `-D`: An address to send from appeared.
     AddressAssigned {
         /// Which.

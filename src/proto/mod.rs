@@ -13,6 +13,7 @@ mod event;
 mod group;
 mod instance;
 mod limiter;
+mod links;
 mod log_event;
 mod mutant;
 mod notify;
@@ -56,8 +57,8 @@ use pacer::Pacer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
-use tracking::{ScriptNews, ScriptTracker};
-use world::{LinkNews, World};
+use tracking::{LinkTracking, ScriptNews, ScriptTracker};
+use world::World;
 
 /// A stop that takes longer than this ends without the confirmations that are missing.
 const STOP_LIMIT: Micros = Micros::from_secs(4);
@@ -72,6 +73,7 @@ const ROOM: usize = 512;
 pub struct Core {
     model: Arc<Model>,
     world: World,
+    links: LinkTracking,
     scripts: Vec<ScriptTracker>,
     instances: Vec<Instance>,
     groups: Vec<group::Group>,
@@ -131,6 +133,7 @@ impl Core {
         let mut core = Self {
             scripts,
             world: World::default(),
+            links: LinkTracking::default(),
             instances: Vec::new(),
             group_index: BTreeMap::new(),
             surprised: Vec::new(),
@@ -162,6 +165,7 @@ impl Core {
             core.instances.push(Instance::new(id, config, now));
         }
         core.notifier.learn(&core.model);
+        core.links.configure(&core.model);
         core.index();
         core
     }
@@ -191,6 +195,7 @@ impl Core {
             Event::Packet(packet) => self.on_packet(&packet, now),
             Event::Link(link) => self.on_link(link, now),
             Event::LinkGone(index) => self.on_link_gone(index, now),
+            Event::LinkBeat { interface, up, method } => self.on_link_beat(interface, up, method, now),
             Event::AddressAdded(address) => self.on_address_added(address, now),
             Event::AddressGone(address) => self.on_address_gone(address, now),
             Event::SocketOpen(_) | Event::SocketFailed { .. } if self.life != Life::Running => {}
@@ -291,6 +296,7 @@ impl Core {
                     self.arm_pacer(now);
                 }
                 Owner::Notifier => self.notify_timeout(now),
+                Owner::Links => self.links_timeout(now),
                 Owner::Core if self.stop_deadline.is_none() => self.end_delay(),
                 Owner::Core => self.stop_overdue(now),
             }
@@ -350,7 +356,7 @@ impl Core {
             taken_at: now,
             instances: instances.collect(),
             groups: self.groups.iter().map(|group| self.group_snapshot(group)).collect(),
-            trackers: trackers.collect(),
+            trackers: trackers.chain(self.link_trackers()).collect(),
             links: self.world.snapshot(),
             problems: self.instances.iter().flat_map(|i| i.problems(now)).collect(),
         }
@@ -399,6 +405,7 @@ impl Core {
         }
         self.arm_core();
         self.arm_notifier();
+        self.arm_links();
     }
 
     fn arm(&mut self, index: usize) {
@@ -497,6 +504,8 @@ impl Core {
         }
         self.life = Life::Running;
         self.sync_sockets();
+        self.links.start(now);
+        self.arm_links();
         self.begin_delay(now);
         self.look_at_members(now);
         for index in 0..self.instances.len() {
@@ -508,26 +517,6 @@ impl Core {
                 script.start(now);
             }
             self.script_timeout(index, now);
-        }
-    }
-
-    fn on_link(&mut self, link: Link, now: Instant) {
-        let name = link.name.clone();
-        let news = self.world.put_link(link);
-        match news {
-            LinkNews::Same => return,
-            LinkNews::Added => self.log_interface(name, InterfaceLine::Added),
-            LinkNews::CameUp => self.log_interface(name, InterfaceLine::Up),
-            LinkNews::WentDown => self.log_interface(name, InterfaceLine::Down),
-            LinkNews::Changed => {}
-        }
-        self.world_changed(now);
-    }
-
-    fn on_link_gone(&mut self, index: IfIndex, now: Instant) {
-        if let Some(name) = self.world.remove_link(index) {
-            self.log_interface(name, InterfaceLine::Deleted);
-            self.world_changed(now);
         }
     }
 

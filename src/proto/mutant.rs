@@ -103,11 +103,15 @@ pub enum Mutant {
     ExpiredStaysMaster,
     /// A reload sends adverts of instances that did not change.
     ReloadTouchesAll,
+    /// `interface_up_down_delays` have no effect.
+    LinkDelayLeftOut,
+    /// A change of an interface counts after its delay although it has been reverted.
+    LinkDelayKept,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 52] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -158,6 +162,8 @@ impl Mutant {
         Self::ReloadTouchesAll,
         Self::StartupDelayLeftOut,
         Self::ExpiredStaysMaster,
+        Self::LinkDelayLeftOut,
+        Self::LinkDelayKept,
     ];
 }
 

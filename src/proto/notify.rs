@@ -154,6 +154,7 @@ impl Core {
             | Action::ClearAddresses(_)
             | Action::RestoreAddress { .. }
             | Action::Announce(_)
+            | Action::AskLink { .. }
             | Action::RunScript { .. }
             | Action::KillScript { .. }
             | Action::Notify(_)

@@ -56,6 +56,7 @@ impl Core {
             .collect();
         self.model = model;
         self.begin_epoch();
+        self.configure_links(now);
         self.index();
         self.sync_sockets();
         for ((index, config), adjusted) in configs.into_iter().enumerate().zip(adjusted) {
@@ -159,6 +160,7 @@ fn same_place(new: &Config, new_model: &Model, old: &Config, old_model: &Model) 
     probe.preempt_delay = old.preempt_delay;
     probe.timer_expired_backup = old.timer_expired_backup;
     probe.dont_track_primary = old.dont_track_primary;
+    probe.linkbeat_use_polling = old.linkbeat_use_polling;
     probe.track_scripts.clone_from(&old.track_scripts);
     probe.track_interfaces.clone_from(&old.track_interfaces);
     probe.skip_check_adv_addr = old.skip_check_adv_addr;

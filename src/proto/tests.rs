@@ -4,6 +4,7 @@
     reason = "a test looks for the few actions that it is about"
 )]
 
+mod links;
 mod notify;
 mod table;
 
@@ -75,6 +76,7 @@ fn link(running: bool) -> Event<'static> {
         loopback: false,
         no_arp: false,
         multicast: true,
+        flags: 0,
     })
 }
 

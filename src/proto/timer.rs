@@ -14,6 +14,10 @@ pub enum Timer {
     RogueOwner,
     /// The next burst of announcements.
     Announce,
+    /// An interface has been up or down for as long as its delay asks for.
+    LinkDelay,
+    /// A polled interface is to be asked for its link.
+    LinkPoll,
     /// A check script is to be started.
     ScriptStart,
     /// A check script has run for too long.
@@ -35,6 +39,8 @@ impl Timer {
             Self::MasterDown => "master-down",
             Self::RogueOwner => "rogue-owner",
             Self::Announce => "announce",
+            Self::LinkDelay => "link-delay",
+            Self::LinkPoll => "link-poll",
             Self::ScriptStart => "script-start",
             Self::ScriptTimeout => "script-timeout",
             Self::StartupDelay => "startup-delay",

@@ -2,7 +2,7 @@
 
 use super::event::{Link, LinkAddress};
 use super::snapshot::LinkSnapshot;
-use crate::model::{Family, IfIndex, IfName, Instance, MacAddr, is_ipv6_link_local};
+use crate::model::{Family, IfIndex, IfName, Instance, Instant, MacAddr, is_ipv6_link_local};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -16,6 +16,14 @@ pub(super) struct World {
 #[derive(Debug, Clone)]
 struct LinkEntry {
     link: Link,
+    /// Whether it counts as up: what the kernel reports, unless a delay or a poll says otherwise.
+    up: bool,
+    /// Whether it has counted as up since it appeared.
+    was_up: bool,
+    /// Since when it counts as what it does.
+    since: Instant,
+    /// The kernel's flags at that time.
+    flags: u32,
     addresses: Addresses,
 }
 
@@ -51,14 +59,15 @@ impl Addresses {
 }
 
 /// What a link event meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LinkNews {
     /// A link that was not known.
     Added,
-    /// It runs now and did not before.
-    CameUp,
-    /// It does not run any more.
-    WentDown,
+    /// It has another name, and counts as a new one with its addresses.
+    Renamed {
+        /// Its name before.
+        from: IfName,
+    },
     /// Something else changed.
     Changed,
     /// Nothing that matters changed.
@@ -66,38 +75,73 @@ pub(super) enum LinkNews {
 }
 
 impl World {
-    pub(super) fn put_link(&mut self, link: Link) -> LinkNews {
+    pub(super) fn put_link(&mut self, link: Link, now: Instant) -> LinkNews {
         if let Some(old) = self.names.get(&link.name).copied().filter(|old| *old != link.index) {
             self.remove_link(old);
         }
-        match self.links.get_mut(&link.index) {
-            None => {
-                self.names.insert(link.name.clone(), link.index);
-                self.links.insert(
-                    link.index,
-                    LinkEntry {
-                        link,
-                        addresses: Addresses::default(),
-                    },
-                );
-                LinkNews::Added
-            }
-            Some(entry) if entry.link == link => LinkNews::Same,
-            Some(entry) => {
-                let was_running = entry.link.running;
-                if entry.link.name != link.name {
-                    self.names.remove(&entry.link.name);
-                    self.names.insert(link.name.clone(), link.index);
+        let old = self.links.get_mut(&link.index);
+        if let Some(entry) = old {
+            if entry.link.name == link.name {
+                if entry.link == link {
+                    return LinkNews::Same;
                 }
-                let news = match (was_running, link.running) {
-                    (false, true) => LinkNews::CameUp,
-                    (true, false) => LinkNews::WentDown,
-                    (true, true) | (false, false) => LinkNews::Changed,
-                };
                 entry.link = link;
-                news
+                return LinkNews::Changed;
             }
         }
+        let old = self.links.remove(&link.index);
+        let from = old.as_ref().map(|old| old.link.name.clone());
+        let addresses = old.map(|old| old.addresses).unwrap_or_default();
+        if let Some(from) = &from {
+            self.names.remove(from);
+        }
+        self.names.insert(link.name.clone(), link.index);
+        let entry = LinkEntry {
+            up: link.running,
+            was_up: link.running,
+            since: now,
+            flags: link.flags,
+            addresses,
+            link,
+        };
+        self.links.insert(entry.link.index, entry);
+        from.map_or(LinkNews::Added, |from| LinkNews::Renamed { from })
+    }
+
+    /// Name of a link, whether it has been up, and whether it counts as up.
+    pub(super) fn standing(&self, index: IfIndex) -> Option<(&IfName, bool, bool)> {
+        let entry = self.links.get(&index)?;
+        Some((&entry.link.name, entry.was_up, entry.up))
+    }
+
+    /// The kernel's flags when the link began to count as what it does, and now.
+    pub(super) fn flags(&self, index: IfIndex) -> (u32, u32) {
+        self.links
+            .get(&index)
+            .map_or((0, 0), |entry| (entry.flags, entry.link.flags))
+    }
+
+    /// The link counts as up or down from now on; its name.
+    pub(super) fn count(&mut self, index: IfIndex, up: bool, now: Instant) -> Option<&IfName> {
+        let entry = self.links.get_mut(&index)?;
+        entry.up = up;
+        entry.was_up |= up;
+        entry.since = now;
+        entry.flags = entry.link.flags;
+        Some(&entry.link.name)
+    }
+
+    /// Since when a link counts as what it does.
+    pub(super) fn since(&self, name: &IfName) -> Option<Instant> {
+        self.entry(name).map(|entry| entry.since)
+    }
+
+    pub(super) fn indices(&self) -> Vec<IfIndex> {
+        self.links.keys().copied().collect()
+    }
+
+    fn entry(&self, name: &IfName) -> Option<&LinkEntry> {
+        self.names.get(name).and_then(|index| self.links.get(index))
     }
 
     /// The name of the link that was removed.
@@ -133,10 +177,7 @@ impl World {
     }
 
     pub(super) fn link(&self, name: &IfName) -> Option<&Link> {
-        self.names
-            .get(name)
-            .and_then(|index| self.links.get(index))
-            .map(|entry| &entry.link)
+        self.entry(name).map(|entry| &entry.link)
     }
 
     pub(super) fn index_of(&self, name: &IfName) -> Option<IfIndex> {
@@ -147,8 +188,9 @@ impl World {
         self.links.get(&index).map(|entry| &entry.link.name)
     }
 
+    /// Whether a link counts as up.
     pub(super) fn runs(&self, name: &IfName) -> bool {
-        self.link(name).is_some_and(|link| link.running)
+        self.entry(name).is_some_and(|entry| entry.up)
     }
 
     /// Whether one of our links has this hardware address.

@@ -138,6 +138,7 @@ impl Node {
             loopback: false,
             no_arp: false,
             multicast: true,
+            flags: 0,
         })
     }
 

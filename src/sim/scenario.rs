@@ -3,6 +3,7 @@
 mod auth;
 mod group;
 mod host;
+mod links;
 
 use super::check;
 use super::node::{Node, interface, weight};
@@ -69,6 +70,7 @@ pub fn scenarios() -> Vec<Scenario> {
     all.extend(host::scenarios());
     all.extend(auth::scenarios());
     all.extend(group::scenarios());
+    all.extend(links::scenarios());
     all
 }
 
@@ -336,6 +338,7 @@ fn two_faults(planted: Planted) -> Result<(), Violation> {
             loopback: false,
             no_arp: false,
             multicast: true,
+            flags: 0,
         })
     };
     w.tell(0, eth1(true));

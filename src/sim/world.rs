@@ -5,7 +5,7 @@ use super::check::{self, Violation};
 use super::network::{LINK, Network, datagram};
 use super::node::Node;
 use super::random::Random;
-use crate::model::{Instant, MacAddr, Micros, Model};
+use crate::model::{Instant, LinkBeatMethod, MacAddr, Micros, Model};
 use crate::proto::{Action, AddressWish, Announce, Culprit, Datagram, Event, Packet, RunOutcome, StateName};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -399,6 +399,11 @@ impl World {
                     };
                     self.later(now, Due::Event(index, life, event));
                 }
+            }
+            Action::AskLink { interface, method, .. } => {
+                let up = self.nodes.get(index).is_some_and(|node| node.link_up);
+                let method = method.unwrap_or(LinkBeatMethod::Ethtool);
+                self.later(now, Due::Event(index, life, Event::LinkBeat { interface, up, method }));
             }
             Action::RunScript { run, .. } => {
                 let delay = Micros(self.random.between(1_000, 40_000));

@@ -4,8 +4,30 @@ use super::alike;
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::Context;
-use crate::model::{ConfigFault, Family, Instance, Model, Transport};
+use crate::model::{ConfigFault, Family, Instance, Micros, Model, Transport};
 use std::collections::BTreeMap;
+
+/// A delay that lasts until the others miss adverts is cut short when it begins (semantic-checks 53, 54).
+pub(super) fn delays(model: &Model, ctx: &mut Context<'_>) {
+    for instance in &model.instances {
+        let mut delays = model.global.interface_delays.iter();
+        let Some(delay) = delays.find(|delay| Some(&delay.interface) == instance.interface.as_ref()) else {
+            continue;
+        };
+        let longest = delay.down.max(delay.up);
+        let (name, interface) = (&instance.name, &delay.interface);
+        let adverts = instance.down_timer_adverts.get();
+        let message = if longest > Micros::ZERO && adverts == 1 {
+            format!("{name}: cannot use debounce timers with down_timer_adverts = 1 - resetting")
+        } else if longest > instance.longest_delay() {
+            let fewer = adverts - 1;
+            format!("{name}: interface {interface} debounce timer(s) not less that {fewer} * advert_int - resetting")
+        } else {
+            continue;
+        };
+        ctx.reports.whole(Code::Conflict, None, message);
+    }
+}
 
 /// Looks for instances of one family and VRID on one link.
 pub(super) fn vrids(model: &mut Model, ctx: &mut Context<'_>) {

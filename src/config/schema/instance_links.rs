@@ -164,8 +164,6 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
             Class::Deprecated,
             "({n}) 'linkbeat_use_polling' in vrrp instance deprecated - use linkbeat_interfaces block",
         ))
-        .later()
-        .restart()
         .doc("off", "Asks the interface for its link again and again."),
 ];
 

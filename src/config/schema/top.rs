@@ -41,13 +41,10 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
 };
 
 const DAEMON: &[Keyword<Draft>] = &[
-    Keyword::<Draft>::flag("linkbeat_use_polling", flag!(global.global.linkbeat_use_polling))
-        .later()
-        .restart()
-        .doc(
-            "off",
-            "Asks the interfaces of all instances for their link again and again.",
-        ),
+    Keyword::<Draft>::flag("linkbeat_use_polling", flag!(global.global.linkbeat_use_polling)).doc(
+        "off",
+        "Asks the interfaces of all instances for their link again and again.",
+    ),
     Keyword::<Draft>::custom("net_namespace", "NAME", "", net_namespace, |d, _| {
         d.global.global.net_namespace.iter().cloned().collect()
     })
@@ -181,8 +178,6 @@ const LISTS: &[Keyword<Draft>] = &[
         linkbeat,
         |d, _| d.global.global.linkbeat_interfaces.iter().map(print_linkbeat).collect(),
     )
-    .later()
-    .restart()
     .doc("none", "Interfaces that are asked for their link again and again."),
     Keyword::<Draft>::lines(
         "interface_up_down_delays",
@@ -200,7 +195,6 @@ const LISTS: &[Keyword<Draft>] = &[
             d.global.global.interface_delays.iter().map(print).collect()
         },
     )
-    .later()
     .doc(
         "0 0",
         "How long an interface has to be down or up to count as such; seconds, 0..255.",
@@ -265,13 +259,8 @@ fn linkbeat(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
 }
 
 fn print_linkbeat(linkbeat: &LinkBeat) -> String {
-    let method = match linkbeat.method {
-        None => "",
-        Some(LinkBeatMethod::Mii) => " MII",
-        Some(LinkBeatMethod::Ethtool) => " ETHTOOL",
-        Some(LinkBeatMethod::Ioctl) => " IOCTL",
-    };
-    format!("{}{method}", linkbeat.interface)
+    let method = linkbeat.method.map_or("", LinkBeatMethod::as_str);
+    format!("{} {method}", linkbeat.interface).trim_end().to_owned()
 }
 
 const DELAY: Time = Time::seconds(6, 0, 255_000_000);

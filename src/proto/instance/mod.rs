@@ -351,6 +351,11 @@ impl Instance {
         self.master_interval.duration().times(u64::from(adverts)) + self.skew_time(mutation)
     }
 
+    /// The longest delay of its interface's changes, at the interval that is in force.
+    pub(super) fn longest_delay(&self) -> Micros {
+        self.config.longest_delay_at(self.master_interval)
+    }
+
     /// Runs what is due. Order as in [`Timer`].
     pub(super) fn on_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
         match &self.state {

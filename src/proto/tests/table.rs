@@ -81,6 +81,8 @@ const TABLE: &[(&str, [&str; 6])] = &[
             "=",
         ],
     ),
+    // Nobody asked.
+    ("link beat", ["=", "=", "=", "=", "=", "="]),
     ("another link appears", ["=", "=", "=", "=", "=", "="]),
     ("another address appears", ["=", "=", "=", "=", "=", "="]),
     ("another address goes", ["=", "=", "=", "=", "=", "="]),
@@ -196,6 +198,7 @@ const fn kind(event: &Event<'_>) -> &'static str {
         Event::Packet(_) => "advert",
         Event::Link(_) => "link",
         Event::LinkGone(_) => "link gone",
+        Event::LinkBeat { .. } => "link beat",
         Event::AddressAdded(_) => "another address appears",
         Event::AddressGone(_) => "own address goes",
         Event::SocketOpen(_) => "socket open",
@@ -304,6 +307,11 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
         "link same" => link(true),
         "link down" => link(false),
         "link gone" => Event::LinkGone(IfIndex(2)),
+        "link beat" => Event::LinkBeat {
+            interface: IfIndex(2),
+            up: false,
+            method: LinkBeatMethod::Ethtool,
+        },
         "another link appears" => Event::Link(Link {
             index: IfIndex(7),
             name: "eth7".parse().unwrap(),
@@ -313,6 +321,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
             loopback: false,
             no_arp: false,
             multicast: true,
+            flags: 0,
         }),
         "another address appears" => Event::AddressAdded(address("192.0.2.77")),
         "another address goes" => Event::AddressGone(address("192.0.2.78")),
@@ -423,6 +432,7 @@ fn word(action: &Action) -> Option<String> {
         Action::ClearAddresses(_) => "clear".into(),
         Action::RestoreAddress { .. } => "again".into(),
         Action::Announce(a) => format!("ann {}", a.addresses.len()),
+        Action::AskLink { .. } => "ask".into(),
         Action::RunScript { .. } => "run".into(),
         Action::KillScript { .. } => "kill".into(),
         Action::StateChanged(change) => format!("news {}", change.to.as_str()),
@@ -447,5 +457,5 @@ fn every_event_in_every_state_does_what_the_table_says() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), 21, "every kind of event is in the table: {seen:?}");
+    assert_eq!(seen.len(), 22, "every kind of event is in the table: {seen:?}");
 }

@@ -231,6 +231,7 @@ impl<'a> Stage<'a> {
             | Action::Stopped
             | Action::RestoreAddress { .. }
             | Action::KillScript { .. }
+            | Action::AskLink { .. }
             | Action::Log(_) => {}
         }
     }
@@ -285,6 +286,7 @@ impl Actor<'_> {
             loopback: false,
             no_arp: false,
             multicast: true,
+            flags: 0,
         }
     }
 

@@ -87,6 +87,7 @@ fn set_eth1(w: &mut World, running: bool) {
         loopback: false,
         no_arp: false,
         multicast: true,
+        flags: 0,
     };
     w.tell(0, Event::Link(link));
 }

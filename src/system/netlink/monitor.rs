@@ -148,6 +148,7 @@ fn link_of(message: &LinkMessage) -> Option<Link> {
         loopback: flags.contains(LinkFlags::Loopback),
         no_arp: flags.contains(LinkFlags::Noarp),
         multicast: flags.contains(LinkFlags::Multicast),
+        flags: flags.bits(),
     })
 }
 

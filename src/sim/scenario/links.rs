@@ -1,0 +1,129 @@
+//! Interfaces that flap: delays keep short changes back, and end in time.
+
+use super::{Scenario, expect, expect_masters, instance, master_since, node, verdict, world};
+use crate::model::{Family, IfName, InterfaceDelay, LinkBeat, Micros, TrackInterface};
+use crate::proto::{Event, Link};
+use crate::sim::node::{interface, weight};
+use crate::sim::world::World;
+use crate::sim::{Planted, Violation};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let scenario = |name, play| Scenario { name, play };
+    vec![
+        scenario(
+            "an interface that flaps moves nothing until it stays down for its delay",
+            delays as fn(Planted) -> _,
+        ),
+        scenario(
+            "a delay of the own interface ends before the others take over",
+            own_delay,
+        ),
+        scenario("a polled interface is noticed within a second", polled),
+    ]
+}
+
+fn eth1() -> IfName {
+    "eth1".parse().unwrap_or_else(|_| interface())
+}
+
+fn set_eth1(w: &mut World, running: bool) {
+    let link = Link {
+        index: crate::model::IfIndex(3),
+        name: eth1(),
+        running,
+        mac: None,
+        mtu: 1500,
+        loopback: false,
+        no_arp: false,
+        multicast: true,
+        flags: 0,
+    };
+    w.tell(0, Event::Link(link));
+}
+
+fn delays(planted: Planted) -> Result<(), Violation> {
+    let mut better = instance(Family::Ipv4, 150);
+    better.track_interfaces = vec![TrackInterface {
+        interface: eth1(),
+        weight: weight(-100),
+    }];
+    let mut better = node(better, 1, None);
+    better.model.global.interface_delays = vec![InterfaceDelay {
+        interface: eth1(),
+        down: Micros::from_secs(2),
+        up: Micros::from_secs(5),
+    }];
+    let mut w = world(vec![better, node(instance(Family::Ipv4, 100), 2, None)], planted);
+    set_eth1(&mut w, true);
+    w.advance(Micros::from_secs(12));
+    expect_masters(&mut w, &[0], "the better node is master");
+    for millis in [1, 500, 1_999] {
+        w.disturb(&format!("eth1 is down for {millis} ms"));
+        set_eth1(&mut w, false);
+        w.advance(Micros::from_millis(millis));
+        set_eth1(&mut w, true);
+        w.advance(Micros::from_secs(6));
+        expect_masters(&mut w, &[0], "a short flap moves nothing");
+    }
+    w.disturb("eth1 is down");
+    set_eth1(&mut w, false);
+    w.advance(Micros::from_millis(1_990));
+    expect_masters(&mut w, &[0], "the delay has not passed");
+    w.advance(Micros::from_secs(8));
+    expect_masters(&mut w, &[1], "the other node is better now");
+    let told = w.now;
+    w.disturb("eth1 is up again");
+    set_eth1(&mut w, true);
+    w.advance(Micros::from_secs(12));
+    expect_masters(&mut w, &[0], "the better node is master again");
+    // It is a backup of priority 150 whose timer ends before the delay: the next worse advert then starts nothing anew.
+    let took = master_since(&w, 0).unwrap_or_default().since(told);
+    let good = took >= Micros::from_secs(5) && took <= Micros::from_secs(5 + 4);
+    expect(&mut w, good, &format!("took over {took} s after eth1 came up"));
+    verdict(&w)
+}
+
+fn own_delay(planted: Planted) -> Result<(), Violation> {
+    let mut better = node(instance(Family::Ipv4, 150), 1, None);
+    better.model.global.interface_delays = vec![InterfaceDelay {
+        interface: interface(),
+        down: Micros::from_secs(60),
+        up: Micros::ZERO,
+    }];
+    let mut w = world(vec![better, node(instance(Family::Ipv4, 100), 2, None)], planted);
+    w.advance(Micros::from_secs(12));
+    w.disturb("the cable of 0 is pulled");
+    w.set_link(0, false);
+    w.advance(Micros::from_millis(1_900));
+    expect_masters(&mut w, &[0], "the delay has not passed");
+    w.advance(Micros::from_millis(200));
+    expect_masters(&mut w, &[], "it has given up before the other one takes over");
+    w.advance(Micros::from_secs(3));
+    expect_masters(&mut w, &[1], "the other one took over");
+    w.set_link(0, true);
+    w.disturb("the cable is back");
+    w.advance(Micros::from_secs(10));
+    expect_masters(&mut w, &[0], "the better node is master again");
+    verdict(&w)
+}
+
+fn polled(planted: Planted) -> Result<(), Violation> {
+    let mut better = node(instance(Family::Ipv4, 150), 1, None);
+    better.model.global.linkbeat_interfaces = vec![LinkBeat {
+        interface: interface(),
+        method: None,
+    }];
+    let mut w = world(vec![better, node(instance(Family::Ipv4, 100), 2, None)], planted);
+    w.advance(Micros::from_secs(12));
+    expect_masters(&mut w, &[0], "the better node is master");
+    w.disturb("the cable of 0 is pulled");
+    w.set_link(0, false);
+    w.advance(Micros::from_millis(1_010));
+    expect_masters(&mut w, &[], "it was asked within a second");
+    w.advance(Micros::from_secs(5));
+    w.set_link(0, true);
+    w.disturb("the cable is back");
+    w.advance(Micros::from_secs(10));
+    expect_masters(&mut w, &[0], "the better node is master again");
+    verdict(&w)
+}
