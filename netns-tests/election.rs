@@ -291,7 +291,7 @@ pub(crate) fn checks() -> Vec<Check> {
 }
 
 /// All did what the first one did.
-fn same(seen: &[&Outcome]) -> Result<(), String> {
+pub(crate) fn same(seen: &[&Outcome]) -> Result<(), String> {
     if seen.iter().all(|other| other.text == seen[0].text) && !seen[0].text.is_empty() {
         return Ok(());
     }

@@ -21,6 +21,7 @@ mod election;
 mod forge;
 mod jobs;
 mod kernel;
+mod links;
 mod log_order;
 mod noise;
 mod processes;
@@ -37,6 +38,7 @@ use std::process::ExitCode;
 fn all_checks() -> Vec<Check> {
     [
         election::checks(),
+        links::checks(),
         wire::checks(),
         seed::checks(),
         log_order::checks(),
