@@ -17,7 +17,9 @@
 mod files;
 mod kernel;
 mod logs;
+mod misbehaving;
 mod notify;
+mod once;
 mod programs;
 mod rig;
 mod signals;
@@ -55,6 +57,8 @@ fn cases() -> Vec<Case> {
         programs::cases(),
         logs::cases(),
         notify::cases(),
+        once::cases(),
+        misbehaving::cases(),
     ]
     .into_iter()
     .flatten()

@@ -318,13 +318,11 @@ impl Engine {
         }
     }
 
-    /// Stops in order; with `-V` everything stays as it is and nobody is told.
+    /// Stops in order; with `-V` everything stays as it is and the other routers are told nothing.
     fn shut_down(&mut self) {
-        if self.start.options.keep_addresses {
-            self.stopped = true;
-        } else {
-            self.core.handle(Event::Shutdown, clock::now());
-        }
+        let keep = self.start.options.keep_addresses;
+        let event = if keep { Event::Leave } else { Event::Shutdown };
+        self.core.handle(event, clock::now());
     }
 
     /// Hands over what a state file is made from; a signal that comes while that file is being written adds nothing.

@@ -131,6 +131,8 @@ pub enum Event<'a> {
     WallClock(Micros),
     /// A new configuration, already checked.
     Reload(Arc<Model>),
+    /// Stop, but leave everything as it is and tell the other routers nothing (`-V`): only programs are told.
+    Leave,
     /// Stop in order: release mastership, remove addresses, then [`super::Action::Stopped`].
     Shutdown,
 }

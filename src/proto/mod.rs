@@ -267,7 +267,8 @@ impl Core {
             Event::ClearCounters => self.instances.iter_mut().for_each(Instance::clear_counters),
             Event::WallClock(wall) => self.wall = Some((now, wall)),
             Event::Reload(model) => self.reload(model, now),
-            Event::Shutdown => self.shutdown(now),
+            Event::Leave => self.shutdown(true, now),
+            Event::Shutdown => self.shutdown(false, now),
         }
     }
 
@@ -632,7 +633,8 @@ impl Core {
         }
     }
 
-    fn shutdown(&mut self, now: Instant) {
+    /// `keep`: what is on the interfaces stays there.
+    fn shutdown(&mut self, keep: bool, now: Instant) {
         match self.life {
             Life::Stopping | Life::Stopped => return,
             Life::New => {
@@ -646,7 +648,9 @@ impl Core {
             script.stop(&mut self.actions);
         }
         self.drop_queues();
-        self.each(now, |instance, ctx| instance.stop(Reason::Shutdown, ctx));
+        if !keep {
+            self.each(now, |instance, ctx| instance.stop(Reason::Shutdown, ctx));
+        }
         self.stop_deadline = Some(now + STOP_LIMIT);
         self.index();
         self.finish_stop(now);

@@ -6,6 +6,7 @@
 
 use super::fifo::FifoSpec;
 use super::message::LoadedConfig;
+use super::once::{OnceSpec, When};
 use super::options::RunOptions;
 use super::program::ProgramSpec;
 use crate::model::{Instant, Micros, Model};
@@ -45,6 +46,8 @@ pub(super) struct Brief {
     pub(super) instances: usize,
     pub(super) programs: Vec<ProgramSpec>,
     pub(super) fifos: Vec<FifoSpec>,
+    pub(super) startup: Option<OnceSpec>,
+    pub(super) shutdown: Option<OnceSpec>,
     pub(super) namespace: Option<String>,
     pub(super) instance_name: Option<String>,
     pub(super) use_pid_dir: bool,
@@ -67,6 +70,8 @@ impl Brief {
             instances: model.instances.len(),
             programs: ProgramSpec::all(model),
             fifos: FifoSpec::all(model),
+            startup: OnceSpec::new(When::Startup.as_str(), &global.startup),
+            shutdown: OnceSpec::new(When::Shutdown.as_str(), &global.shutdown),
             namespace: global.net_namespace.clone(),
             instance_name: global.instance_name.clone(),
             use_pid_dir: global.paths.use_pid_dir,

@@ -7,6 +7,7 @@ mod fifo;
 mod guard;
 mod loader;
 mod message;
+mod once;
 mod options;
 mod pidfile;
 mod program;

@@ -105,6 +105,22 @@ impl ProgramSpec {
         }
     }
 
+    /// `startup_script` or `shutdown_script`.
+    pub(super) fn once(name: &'static str, program: &crate::model::Program) -> Self {
+        Self {
+            program: None,
+            name: name.into(),
+            argv: program.argv.clone(),
+            path: program.path.clone(),
+            user: program.user,
+        }
+    }
+
+    /// The first word of its command.
+    pub(super) fn command(&self) -> &str {
+        self.argv.first().map_or("", String::as_str)
+    }
+
     /// The keyword and the name of its block.
     pub(super) fn describe(&self) -> String {
         match self.program {
@@ -255,6 +271,29 @@ impl Programs {
                 self.running.insert(pid, running);
             }
             Err(error) => tracing::error!("{}notify fifo script cannot be started: {error}", spec.kind.prefix()),
+        }
+    }
+
+    /// Starts a program that is run once.
+    pub(super) fn start_once(&mut self, spec: &ProgramSpec) -> io::Result<i32> {
+        let prepared = Prepared::new(spec);
+        let path = prepared.path.as_ref();
+        let path = path.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+        let pid = self.spawn(&prepared, path, &prepared.argv, &self.environment)?;
+        let running = Running {
+            run: None,
+            reads: None,
+            signalled: false,
+        };
+        self.running.insert(pid, running);
+        Ok(pid)
+    }
+
+    /// Signals the process group of a program that is run once.
+    pub(super) fn signal(&mut self, pid: i32, hard: bool) {
+        if let Some(running) = self.running.get_mut(&pid) {
+            running.signalled = true;
+            signal_group(pid, hard);
         }
     }
 

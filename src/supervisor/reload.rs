@@ -158,7 +158,7 @@ impl Supervisor {
         self.programs.set_umask(mask);
         if self.daemon.is_none() {
             self.finish_reload();
-            if self.has_work() && !self.respawn_is_due() {
+            if self.has_work() && !self.start_is_due() {
                 self.start_daemon();
             }
         }

@@ -9,6 +9,7 @@ use super::fifo::Fifo;
 use super::guard::Guard;
 use super::loader::{Brief, Usable};
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
+use super::once::{Once, When};
 use super::options::RunOptions;
 use super::pidfile::{LockError, Paths, PidFile};
 use super::program::Programs;
@@ -81,6 +82,8 @@ pub(super) struct Supervisor {
     exit: Option<i32>,
     /// The process that writes our state file.
     printing: Option<i32>,
+    /// The startup or shutdown script.
+    pub(super) once: Option<Once>,
 }
 
 /// A stop under way.
@@ -99,7 +102,7 @@ struct Watch {
 }
 
 impl Supervisor {
-    /// Starts the daemon.
+    /// Runs the startup script, or starts the daemon at once.
     ///
     /// # Errors
     /// When the kernel refuses what an event loop needs.
@@ -132,6 +135,7 @@ impl Supervisor {
             stopping: None,
             exit: None,
             printing: None,
+            once: None,
         };
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         if let Some(own) = &mut supervisor.own {
@@ -141,17 +145,24 @@ impl Supervisor {
         supervisor
             .programs
             .learn(supervisor.brief.generation, &supervisor.brief.programs);
-        if supervisor.has_work() {
-            supervisor.start_daemon();
+        if !supervisor.start_once(When::Startup) {
+            supervisor.begin();
+        }
+        Ok(supervisor)
+    }
+
+    /// What is done at the start has been done: the daemon follows.
+    pub(super) fn begin(&mut self) {
+        if self.has_work() {
+            self.start_daemon();
         } else {
             tracing::info!(
                 "Warning - {} has no configuration to run",
-                supervisor.options.called_as.product()
+                self.options.called_as.product()
             );
-            supervisor.remove_vrrp_file();
-            supervisor.tell_ready();
+            self.remove_vrrp_file();
+            self.tell_ready();
         }
-        Ok(supervisor)
     }
 
     /// Runs until the end; the exit status.
@@ -185,7 +196,8 @@ impl Supervisor {
         let stop = self.stopping.as_ref().map(|stopping| stopping.kill_at);
         let heartbeat = self.brief.heartbeat_limit.filter(|_| self.daemon.is_some());
         let look = heartbeat.map(|limit| self.watch.looked_at + Micros(limit.0 / 4));
-        [self.respawn_at, stop, look, self.reload.deadline()]
+        let once = self.once.as_ref().map(|once| once.deadline);
+        [self.respawn_at, stop, look, once, self.reload.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -205,6 +217,7 @@ impl Supervisor {
             }
         }
         self.reload.run_deadline(now);
+        self.run_once_deadline(now);
         self.watch_heartbeat(now);
     }
 
@@ -277,6 +290,9 @@ impl Supervisor {
             if self.programs.owns(dead.pid) {
                 let ended = self.programs.ended(dead);
                 sys::reap(dead.pid)?;
+                if self.once.as_ref().is_some_and(|once| once.pid == dead.pid) {
+                    self.on_once_end(dead.end);
+                }
                 if let Some((run, outcome)) = ended {
                     self.tell(&ToDaemon::Ended { run, outcome });
                 }
@@ -406,8 +422,8 @@ impl Supervisor {
     }
 
     /// Whether a new daemon will be started anyway.
-    pub(super) fn respawn_is_due(&self) -> bool {
-        self.respawn_at.is_some()
+    pub(super) fn start_is_due(&self) -> bool {
+        self.respawn_at.is_some() || self.once.is_some()
     }
 
     /// The umask of files and programs.
@@ -605,7 +621,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends programs, deletes the pid files.
+    /// Ends programs, runs the shutdown script, deletes the pid files.
     fn clean_up(&mut self, events: &mut Events) -> io::Result<()> {
         // Readers of FIFOs come to the end of what was written; they may see it before they are asked to leave.
         self.fifos.clear();
@@ -614,6 +630,13 @@ impl Supervisor {
         self.wait_for_programs(events, |programs| programs.running() > 0)?;
         self.programs.kill_all(true);
         self.remove_vrrp_file();
+        self.once = None;
+        self.start_once(When::Shutdown);
+        while self.once.is_some() {
+            self.wait(events)?;
+            self.read_signals()?;
+            self.run_once_deadline(clock::now());
+        }
         if let Some(own) = self.own.take() {
             own.main_file.remove();
         }

@@ -63,8 +63,7 @@ const GENERAL: &[Keyword<Draft>] = &[
     Keyword::<Draft>::command("startup_script", command!(startup))
         .first("startup script already specified")
         .missing("startup script missing")
-        .later()
-        .restart()
+        .nothing()
         .doc("none", "Run once before the daemon starts."),
     Keyword::<Draft>::time(
         "startup_script_timeout",
@@ -73,13 +72,11 @@ const GENERAL: &[Keyword<Draft>] = &[
     )
     .missing("{k} requires value")
     .bad("{k} '{v}' must be in [1, 1000] - ignoring")
-    .later()
-    .restart()
+    .nothing()
     .doc("10", "When the startup script is killed."),
     Keyword::<Draft>::command("shutdown_script", command!(shutdown))
         .first("shutdown script already specified")
         .missing("shutdown script missing")
-        .later()
         .nothing()
         .doc("none", "Run once after the daemon has stopped."),
     Keyword::<Draft>::time(
@@ -89,7 +86,6 @@ const GENERAL: &[Keyword<Draft>] = &[
     )
     .missing("{k} requires value")
     .bad("{k} '{v}' must be in [1, 1000] - ignoring")
-    .later()
     .nothing()
     .doc("10", "When the shutdown script is killed."),
     Keyword::<Draft>::custom("script_user", "USER [[:]GROUP]", "", script_user, |d, _| {

@@ -178,6 +178,18 @@ const TABLE: &[(&str, [&str; 6])] = &[
             "=",
         ],
     ),
+    // `-V`.
+    (
+        "leave",
+        [
+            "INIT: stopped",
+            "INIT: kill close stopped",
+            "BACKUP: close stopped",
+            "MASTER: close stopped",
+            "FAULT: close stopped",
+            "=",
+        ],
+    ),
     (
         "shutdown",
         [
@@ -215,6 +227,7 @@ const fn kind(event: &Event<'_>) -> &'static str {
         Event::ClearCounters => "clear counters",
         Event::WallClock(_) => "time of day",
         Event::Reload(_) => "reload",
+        Event::Leave => "leave",
         Event::Shutdown => "shutdown",
     }
 }
@@ -386,6 +399,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
             scripts: vec![script(0)],
             ..Model::default()
         })),
+        "leave" => Event::Leave,
         "shutdown" => Event::Shutdown,
         other => panic!("{other}"),
     }
@@ -457,5 +471,5 @@ fn every_event_in_every_state_does_what_the_table_says() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), 22, "every kind of event is in the table: {seen:?}");
+    assert_eq!(seen.len(), 23, "every kind of event is in the table: {seen:?}");
 }
