@@ -96,6 +96,37 @@ fn nothing_is_said_about_sound_clusters() {
     }
 }
 
+/// Of equals the address decides: as the files tell it, or not at all.
+#[test]
+fn equal_priorities_are_told_with_who_wins() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("equals");
+    fs::create_dir_all(&folder).unwrap();
+    let told = |sources: [&str; 2]| {
+        let node = |(number, source): (usize, &str)| {
+            let path = folder.join(format!("node{number}.conf"));
+            let text = format!(
+                "vrrp_instance V {{\ninterface eth0\nvirtual_router_id 1\n{source}\nvirtual_ipaddress {{\n192.0.2.9/24\n}}\n}}\n"
+            );
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let files: Vec<PathBuf> = (1..).zip(sources).map(node).collect();
+        let (text, status) = check(&["--strict"], &files);
+        assert_eq!((findings(&files), status), (Vec::new(), 0), "{text}");
+        text
+    };
+    let known = told(["mcast_src_ip 192.0.2.2", "mcast_src_ip 192.0.2.1"]);
+    assert!(
+        known.contains("note: at the same time, node1 wins, whose address is the highest"),
+        "{known}"
+    );
+    let unknown = told(["", ""]);
+    assert!(
+        unknown.contains("the one whose address is the highest wins; the files do not tell it"),
+        "{unknown}"
+    );
+}
+
 #[test]
 fn the_first_users_cluster_is_told_what_a_failed_check_does() {
     let cluster = nodes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/seed"));

@@ -9,7 +9,7 @@ use crate::config::{self, Code, Diagnostic, LoadOptions, Loaded, NoHost, Source,
 use crate::model::Model;
 use crate::sim::cluster::{self, ClusterNode, ClusterReport, Finding, RouterReport, Row, Severity};
 use crate::system::host::{RealHost, RealSource};
-use clap::{Command, CommandFactory, Parser};
+use clap::{Command, CommandFactory, Parser, ValueHint};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -25,7 +25,7 @@ const UNREADABLE: u8 = 3;
 #[command(name = "vrrpd check", disable_version_flag = true)]
 struct CheckOptions {
     /// Configuration of a node. NAME is what the node is called, and what `@id` lines compare with.
-    #[arg(value_name = "[NAME=]FILE", required_unless_present = "explain")]
+    #[arg(value_name = "[NAME=]FILE", value_hint = ValueHint::FilePath, required_unless_present = "explain")]
     files: Vec<String>,
     /// A document for machines, schema 1.
     #[arg(long)]
@@ -293,6 +293,30 @@ fn cluster_message(finding: &Finding, files: &[CheckedFile]) -> Message {
     }
 }
 
+/// Who of several possible masters it is when they start, or take over, at the same time.
+fn at_once(router: &RouterReport) -> String {
+    let priority = |node: &String| {
+        router
+            .all_well
+            .iter()
+            .find(|start| start.master == *node)
+            .map(|start| start.priority)
+    };
+    match router.at_once.as_slice() {
+        [only] => {
+            let equal = router
+                .all_well
+                .iter()
+                .all(|start| Some(start.priority) == priority(only));
+            let what = if equal { "address" } else { "priority" };
+            format!("  note: at the same time, {only} wins, whose {what} is the highest\n")
+        }
+        _ => {
+            "  note: at the same time, the one whose address is the highest wins; the files do not tell it\n".to_owned()
+        }
+    }
+}
+
 /// Who becomes master, and what every single failure of it does.
 fn table(router: &RouterReport) -> String {
     let vips: Vec<String> = router.vips.iter().map(ToString::to_string).collect();
@@ -313,8 +337,9 @@ fn table(router: &RouterReport) -> String {
         [] => "  when all is well, nobody is master\n".to_owned(),
         [only] => format!("  when all is well, {only} is master\n"),
         [rest @ .., last] => format!(
-            "  when all is well, {} or {last} is master: whichever starts first\n",
-            rest.join(", ")
+            "  when all is well, {} or {last} is master: whichever starts first\n{}",
+            rest.join(", "),
+            at_once(router)
         ),
     });
     let stays = |row: &&Row| row.after == [row.before.clone()] && row.failure.node() != row.before;

@@ -5,7 +5,7 @@ use super::router::{Member, Router};
 use super::stage::Stage;
 use super::{ClusterNode, RouterReport, Severity, instance_of, judge, name_of};
 use super::{Code, Finding};
-use crate::model::{Authentication, IfName, Instance, InstanceId, ScriptId};
+use crate::model::{IfName, Instance, InstanceId, ScriptId};
 use crate::proto::{InstanceSnapshot, StateName};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,6 +151,7 @@ pub(super) fn play(
                 .map(|m| name_of(&play.nodes, m.node).to_owned())
                 .collect(),
             all_well: judge::all_well(&play, position, &starts),
+            at_once: judge::at_once(&play, position, &starts),
             failures: judge::rows(&play, position, &outcomes),
             played: outcomes.len(),
             complete: play.complete,
@@ -324,17 +325,12 @@ impl Play {
     }
 }
 
-/// What of an instance matters for who is master. Authentication by AH is compared like a password; keys of `auth_hmac` are
-/// compared as written.
+/// What of an instance matters for who is master.
 fn essence(instance: &Instance) -> Instance {
     let mut instance = instance.clone();
-    if let Authentication::Ah(password) = instance.authentication {
-        instance.authentication = Authentication::Pass(password);
-    }
     // The addresses of the stage are the node's own; whether the source exists is the host's affair.
     instance.track_source = false;
     instance.own_link = None;
-    instance.hmac = None;
     instance.routes.clear();
     instance.rules.clear();
     instance

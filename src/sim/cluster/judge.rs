@@ -72,6 +72,15 @@ pub(super) fn all_well(play: &Play, router: usize, starts: &Starts) -> Vec<Start
     found.into_iter().map(|(_, start)| start).collect()
 }
 
+/// The nodes that are master when all start at once.
+pub(super) fn at_once(play: &Play, router: usize, starts: &Starts) -> Vec<String> {
+    let together = starts.iter().filter(|((first, _), _)| first.is_none());
+    let outcomes = together.filter_map(|(_, outcomes)| outcomes.get(router));
+    let found: BTreeSet<usize> = outcomes.flat_map(masters).collect();
+    let name = |member: &usize| play.member_name(router, *member).to_owned();
+    found.iter().map(name).collect()
+}
+
 /// What every single failure does to a router.
 pub(super) fn rows(play: &Play, router: usize, played: &[Played]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();

@@ -53,6 +53,8 @@ pub struct RouterReport {
     pub nodes: Vec<String>,
     /// Who is master when all is well, one entry for each possible one.
     pub all_well: Vec<Start>,
+    /// Who is master when all nodes start at once: several when addresses decide that no file tells.
+    pub at_once: Vec<String>,
     /// What every single failure does.
     pub failures: Vec<Row>,
     /// How many combinations of failures were played.

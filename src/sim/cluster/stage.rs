@@ -10,6 +10,7 @@ use crate::proto::{
     Transmit,
 };
 use crate::sim::network::datagram;
+use crate::wire::ip::PROTO_AH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -19,6 +20,8 @@ const ON_THE_WAY: Micros = Micros(200);
 const KERNEL: Micros = Micros::MILLISECOND;
 /// How long a check runs.
 const CHECK: Micros = Micros::from_millis(10);
+/// The time of day when the stage is empty; all clocks of the stage go alike.
+const SOME_DAY: Micros = Micros::from_secs(1_800_000_000);
 /// Windows without a change after which the nodes are said not to settle.
 const WINDOWS: usize = 8;
 
@@ -40,8 +43,12 @@ struct Actor<'a> {
     down: BTreeSet<IfName>,
     failed: BTreeSet<ScriptId>,
     core: Option<Core>,
-    sockets: BTreeMap<(Option<IfIndex>, Receive), Vec<u8>>,
+    /// The VRIDs that each socket takes.
+    sockets: BTreeMap<SocketKey, Vec<u8>>,
 }
+
+/// Interface, whether adverts are inside AH, and what is received.
+type SocketKey = (Option<IfIndex>, bool, Receive);
 
 /// Something that will happen to a node.
 #[derive(Debug)]
@@ -76,6 +83,7 @@ impl<'a> Stage<'a> {
         let now = self.now;
         let Some(actor) = self.nodes.get_mut(node) else { return };
         let mut core = Core::new(actor.config.model.clone(), 0, now);
+        core.handle(Event::WallClock(SOME_DAY + Micros(now.0)), now);
         for (position, link) in actor.links.iter().enumerate() {
             core.handle(Event::Link(actor.link(position, link)), now);
             for address in &link.addresses {
@@ -238,7 +246,7 @@ impl<'a> Stage<'a> {
 
     fn socket(&mut self, node: usize, socket: SocketSpec, open: bool) {
         let Some(actor) = self.nodes.get_mut(node) else { return };
-        let key = (socket.interface, socket.receive);
+        let key = (socket.interface, socket.ah, socket.receive);
         if open {
             actor.sockets.insert(key, socket.vrids.clone());
             self.later(Micros::ZERO, node, Event::SocketOpen(socket));
@@ -249,8 +257,13 @@ impl<'a> Stage<'a> {
 
     fn send(&mut self, from: usize, transmit: &Transmit) {
         let Some(datagram) = datagram(transmit) else { return };
-        let vrid = transmit.message.get(1).copied().unwrap_or(0);
         let Some(sender) = self.nodes.get(from) else { return };
+        let instance = usize::try_from(transmit.instance.0).ok();
+        let instance = instance.and_then(|index| sender.config.model.instances.get(index));
+        let Some(vrid) = instance.map(|instance| instance.vrid.get()) else {
+            return;
+        };
+        let ah = transmit.protocol == PROTO_AH;
         let outgoing = transmit
             .interface
             .and_then(|index| sender.links.get(position_of(index)));
@@ -259,7 +272,7 @@ impl<'a> Stage<'a> {
         }
         let mut arrivals: Vec<(usize, Option<IfIndex>)> = Vec::new();
         for (node, actor) in self.nodes.iter().enumerate().filter(|(node, _)| *node != from) {
-            if let Some(interface) = actor.hears(transmit.destination, vrid, outgoing.map(|link| link.segment)) {
+            if let Some(interface) = actor.hears(transmit.destination, ah, vrid, outgoing.map(|link| link.segment)) {
                 arrivals.push((node, interface));
             }
         }
@@ -291,8 +304,11 @@ impl Actor<'_> {
     }
 
     /// Where a packet to this address arrives, if one of the sockets takes it.
-    fn hears(&self, destination: IpAddr, vrid: u8, segment: Option<usize>) -> Option<Option<IfIndex>> {
-        let takes = |key: &(Option<IfIndex>, Receive)| self.sockets.get(key).is_some_and(|vrids| vrids.contains(&vrid));
+    fn hears(&self, destination: IpAddr, ah: bool, vrid: u8, segment: Option<usize>) -> Option<Option<IfIndex>> {
+        let takes = |interface: Option<IfIndex>, receive: Receive| {
+            let vrids = self.sockets.get(&(interface, ah, receive));
+            vrids.is_some_and(|vrids| vrids.contains(&vrid))
+        };
         let up = |link: &&LanLink| !self.down.contains(&link.name);
         let mut links = self.links.iter().enumerate().filter(|(_, link)| up(link));
         if destination.is_multicast() {
@@ -300,13 +316,13 @@ impl Actor<'_> {
             return links
                 .filter(|(_, link)| Some(link.segment) == segment)
                 .map(|(position, _)| Some(index_of(position)))
-                .find(|interface| takes(&(*interface, receive)));
+                .find(|interface| takes(*interface, receive));
         }
         let receive = Receive::Unicast(destination);
         let here = links.find(|(_, link)| link.addresses.contains(&destination));
         let here = here.map(|(position, _)| Some(index_of(position)));
-        let by_link = here.filter(|interface| takes(&(*interface, receive)));
-        by_link.or_else(|| takes(&(None, receive)).then_some(here.flatten()))
+        let by_link = here.filter(|interface| takes(*interface, receive));
+        by_link.or_else(|| takes(None, receive).then_some(here.flatten()))
     }
 }
 
