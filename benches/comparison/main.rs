@@ -16,6 +16,7 @@
 )]
 
 mod addresses;
+mod config;
 mod cpu;
 mod failover;
 mod measure;
@@ -26,14 +27,15 @@ mod table;
 use clap::Parser;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 use vrrpd::lab::Outcome;
 
 /// Compares vrrpd with keepalived.
 #[derive(Debug, Parser)]
 #[command(name = "comparison")]
 struct Options {
-    /// Only these measurements: failover, addresses, cpu
-    #[arg(value_parser = ["failover", "addresses", "cpu"])]
+    /// Only these measurements: failover, addresses, cpu, config
+    #[arg(value_parser = ["failover", "addresses", "cpu", "config"])]
     only: Vec<String>,
     /// Everything once and small: does it still run?
     #[arg(long)]
@@ -41,12 +43,20 @@ struct Options {
     /// The numbers that the project's targets speak of: 200 fail-overs, 20 take-overs, 60 s
     #[arg(long, conflicts_with = "smoke")]
     full: bool,
+    /// Give keepalived the 65,024 instances of its manual, for at most so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    example: Option<u64>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [config::ONE, words @ ..] = words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        config::one(words).unwrap();
+        return ExitCode::SUCCESS;
+    }
     let options = Options::parse();
     if !nix::unistd::Uid::effective().is_root() || !std::path::Path::new(speaker::KEEPALIVED).exists() {
         eprintln!("NOT RUN: it needs root and {}", speaker::KEEPALIVED);
@@ -78,6 +88,15 @@ fn main() -> ExitCode {
             seconds: u64::from(amount(3, 30, 60)),
         };
         good &= in_lab("cpu", || cpu::run(amount));
+    }
+    if wanted("config") {
+        let amount = config::Amount {
+            rounds: amount(1, 5, 15),
+            example: options.example.map(|minutes| Duration::from_secs(minutes * 60)),
+        };
+        good &= config::run(amount)
+            .inspect_err(|error| eprintln!("config: {error}"))
+            .is_ok();
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -12,6 +12,7 @@ pub(crate) struct Row {
 }
 
 /// What vrrpd is to reach.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     /// At most this many times keepalived.
     TimesKeepalived(f64),
