@@ -8,7 +8,7 @@ use super::problem::{is_unreadable, message};
 use super::render::Printer;
 use crate::config::{Language, LoadOptions, Severity, Source, convert as convert_config};
 use crate::system::host::{RealHost, RealSource};
-use clap::{Command, CommandFactory, Parser, ValueEnum};
+use clap::{Command, CommandFactory, Parser, ValueEnum, ValueHint};
 
 /// Write a configuration in the other language: keepalived.conf as TOML, TOML as keepalived.conf. It means the same; comments
 /// stay where they have a place; definitions, sequences and includes are carried out.
@@ -16,6 +16,7 @@ use clap::{Command, CommandFactory, Parser, ValueEnum};
 #[command(name = "vrrpd convert", disable_version_flag = true)]
 struct ConvertOptions {
     /// The configuration; TOML if its name ends in `.toml`.
+    #[arg(value_hint = ValueHint::FilePath)]
     file: String,
     /// The language to write; the other one if it is not given.
     #[arg(long, value_name = "LANGUAGE")]

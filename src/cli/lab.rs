@@ -6,7 +6,7 @@
 use super::output::{parse, stderr, stdout};
 use crate::lab::{HELP, HOW_CHECKS_FAIL, Input, Manner, Outcome, cast, duration, enter, play_files, play_seed};
 use crate::model::Micros;
-use clap::{Command, CommandFactory, Parser};
+use clap::{Command, CommandFactory, Parser, ValueHint};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use std::io::{self, IsTerminal};
@@ -23,7 +23,7 @@ const IMPOSSIBLE: u8 = 2;
 #[command(name = "vrrpd lab", disable_version_flag = true, after_long_help = after_help())]
 struct Options {
     /// Configuration of a node, as `FILE` or `NAME=FILE`. Interfaces and addresses follow from the files.
-    #[arg(value_name = "[NAME=]FILE")]
+    #[arg(value_name = "[NAME=]FILE", value_hint = ValueHint::FilePath)]
     files: Vec<String>,
     /// Take commands from this file instead of standard input.
     #[arg(long, value_name = "FILE", requires = "files")]

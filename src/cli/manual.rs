@@ -52,13 +52,16 @@ pub(super) fn command() -> Command {
     ManualOptions::command()
 }
 
+/// The same page comes out whenever it is made. Empty, but a word for roff all the same.
+const NO_DATE: &str = "\"\"";
+
 /// vrrpd(8).
 fn program(out: &mut dyn Write) -> io::Result<()> {
     let whole = command::whole();
     let man = Man::new(whole.clone())
         .section("8")
         .manual("vrrpd")
-        .date("")
+        .date(NO_DATE)
         .source("vrrpd");
     man.render_title(out)?;
     man.render_name_section(out)?;

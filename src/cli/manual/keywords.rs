@@ -72,7 +72,7 @@ fn code(text: &str) -> String {
 /// vrrpd.conf(5).
 pub(super) fn page(out: &mut dyn Write) -> io::Result<()> {
     let mut page = Roff::new();
-    page.control("TH", ["vrrpd.conf", "5", "", "vrrpd", "vrrpd"]);
+    page.control("TH", ["vrrpd.conf", "5", super::NO_DATE, "vrrpd", "vrrpd"]);
     page.control("SH", ["NAME"]);
     page.text([roman(
         "vrrpd.conf, vrrpd.toml, keepalived.conf - configuration of vrrpd",
