@@ -20,6 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("signals::a_reload_leaves_unchanged_instances_alone", good_reload),
         case("signals::a_stop_says_good_bye_and_leaves_nothing", stop),
         case("signals::a_daemon_that_hangs_does_not_keep_the_address", hung),
+        case("signals::a_daemon_that_hangs_is_ended_where_that_is_asked_for", guarded),
         case("signals::the_daemon_is_killed", daemon_killed),
         case("signals::the_supervisor_is_killed", supervisor_killed),
         case("signals::the_service_manager_is_told", service_manager),
@@ -145,6 +146,49 @@ fn hung() {
     assert_eq!(daemon.status(), 0);
     daemon.says("vrrp process failed to die - forcing termination");
     assert!(!has(VIP) && !alive(vrrp));
+}
+
+fn guarded() {
+    let limit = Duration::from_secs(2);
+    // Nobody asked: it keeps its address, as keepalived's.
+    let daemon = Daemon::master();
+    let vrrp = daemon.vrrp_pid();
+    signal_to(vrrp, libc::SIGSTOP);
+    let begun = Instant::now();
+    while begun.elapsed() < limit + limit {
+        assert!(alive(vrrp) && has(VIP));
+        pause(50);
+    }
+    signal_to(vrrp, libc::SIGCONT);
+    assert_eq!(daemon.stop(), 0);
+    // A reload is too late to ask: this daemon does not move its heartbeat.
+    let daemon = Daemon::master();
+    let vrrp = daemon.vrrp_pid();
+    let guarded = format!("global_defs {{\n    heartbeat_guard\n}}\n{CONF}");
+    fs::write("/tmp/conf", &guarded).unwrap();
+    daemon.signal(libc::SIGHUP);
+    daemon.says("Reload complete");
+    let begun = Instant::now();
+    while begun.elapsed() < limit + limit {
+        assert!(alive(vrrp) && has(VIP), "{}", daemon.log());
+        pause(50);
+    }
+    assert_eq!(daemon.stop(), 0);
+    let daemon = Daemon::start(&guarded);
+    until("the address is set", || has(VIP));
+    let vrrp = daemon.vrrp_pid();
+    signal_to(vrrp, libc::SIGSTOP);
+    let begun = Instant::now();
+    until("the guard has removed the address", || !has(VIP));
+    // It looks four times in that time, and the daemon may have moved half a second before it was stopped.
+    let took = begun.elapsed();
+    assert!(
+        took > limit - Duration::from_secs(1) && took < limit + limit,
+        "{took:?}"
+    );
+    daemon.says(&format!("VRRP child process({vrrp}) stands still: killing it"));
+    until("the next one is master", || has(VIP) && daemon.vrrp_pid() != vrrp);
+    assert_eq!(daemon.stop(), 0);
 }
 
 fn daemon_killed() {

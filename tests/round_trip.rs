@@ -283,14 +283,17 @@ fn toml_has_safer_defaults_unless_keepalived_is_asked_for() {
         (
             model.instances[0].higher_prio_send_advert,
             model.instances[0].announce.refresh.0,
+            model.instances[0].listen_after_stall,
+            model.global.heartbeat_guard,
         )
     };
-    assert_eq!(of(&safer), (true, 60_000_000));
-    assert_eq!(of(&as_keepalived), (false, 0));
+    assert_eq!(of(&safer), (true, 60_000_000, true, true));
+    assert_eq!(of(&as_keepalived), (false, 0, false, false));
     let written = toml(&format!(
-        "{TOML}[global]\nvrrp_higher_prio_send_advert = false\nvrrp_garp_master_refresh = \"0s\"\n"
+        "{TOML}[global]\nvrrp_higher_prio_send_advert = false\nvrrp_garp_master_refresh = \"0s\"\n\
+         vrrp_listen_after_stall = false\nheartbeat_guard = false\n"
     ));
-    assert_eq!(of(&written.model.unwrap()), (false, 0));
+    assert_eq!(of(&written.model.unwrap()), (false, 0, false, false));
 }
 
 #[test]

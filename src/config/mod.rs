@@ -16,6 +16,7 @@ mod print;
 mod program;
 mod reading;
 mod schema;
+mod seldom;
 mod source;
 mod toml;
 mod tree;

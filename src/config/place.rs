@@ -3,6 +3,8 @@
 use super::code::Code;
 use super::diagnostic::{Class, Diagnostic, INCLUDED, Related, Span};
 use super::tree::Node;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Most problems that are kept.
@@ -13,13 +15,14 @@ const HOPELESS: usize = 100_000;
 /// A piece of text. Small: every line of the tree has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
-    /// Position in [`Reports::files`].
-    pub(super) file: u32,
     pub(super) line: u32,
-    pub(super) column: u32,
-    pub(super) length: u32,
     /// Position in [`Reports::origins`] plus one; 0: the text stands in the line that was read.
     pub(super) via: u32,
+    /// Position in [`Reports::files`].
+    pub(super) file: u16,
+    /// From 1; what is further right than the type counts is taken to stand there.
+    pub(super) column: u16,
+    pub(super) length: u16,
     /// Whether columns inside the text can be counted; not after a substitution.
     pub(super) exact: bool,
 }
@@ -30,21 +33,25 @@ impl Place {
         if !self.exact {
             return self;
         }
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
-            column: self.column.saturating_add(number(start)),
-            length: number(length),
+            column: self.column.saturating_add(columns(start)),
+            length: columns(length),
             ..self
         }
     }
 }
 
+/// A count of bytes in a line, as a place has it.
+pub(super) fn columns(bytes: usize) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}
+
 /// How text came to be read at a place where it does not stand.
-#[derive(Debug, Clone)]
-pub(super) struct Origin {
+#[derive(Debug)]
+struct Origin {
     /// "`$BLK` is used here", "`~SEQ` gives n=3 here".
-    pub(super) what: Box<str>,
-    pub(super) used_at: Place,
+    what: Rc<str>,
+    used_at: Place,
 }
 
 #[derive(Debug)]
@@ -59,40 +66,45 @@ pub(super) struct Reports {
     list: Vec<Diagnostic>,
     files: Vec<File>,
     origins: Vec<Origin>,
+    /// The texts of `origins`: there are few, even where there are very many origins.
+    steps: BTreeSet<Rc<str>>,
     lost: usize,
     worst_lost: Option<Class>,
 }
 
 impl Reports {
-    pub(super) fn add_file(&mut self, name: &str, included_from: Option<Place>) -> u32 {
+    pub(super) fn add_file(&mut self, name: &str, included_from: Option<Place>) -> u16 {
         self.files.push(File {
             name: name.into(),
             included_from,
         });
-        u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+        u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX)
     }
 
     /// The name of a file.
-    pub(super) fn file_name(&self, file: u32) -> Option<Arc<str>> {
-        let file = self.files.get(usize::try_from(file).ok()?)?;
+    pub(super) fn file_name(&self, file: u16) -> Option<Arc<str>> {
+        let file = self.files.get(usize::from(file))?;
         Some(Arc::clone(&file.name))
     }
 
-    pub(super) fn add_origin(&mut self, what: impl Into<Box<str>>, used_at: Place) -> u32 {
-        self.origins.push(Origin {
-            what: what.into(),
-            used_at,
+    pub(super) fn add_origin(&mut self, what: &str, used_at: Place) -> u32 {
+        let known = self.steps.get(what).map(Rc::clone);
+        let what = known.unwrap_or_else(|| {
+            let new = Rc::from(what);
+            self.steps.insert(Rc::clone(&new));
+            new
         });
+        self.origins.push(Origin { what, used_at });
         u32::try_from(self.origins.len()).unwrap_or(0)
     }
 
     pub(super) fn span(&self, place: Place) -> Span {
-        let file = usize::try_from(place.file).ok().and_then(|index| self.files.get(index));
+        let file = self.files.get(usize::from(place.file));
         Span {
             file: file.map_or_else(|| "".into(), |file| Arc::clone(&file.name)),
             line: place.line,
-            column: place.column,
-            length: place.length,
+            column: place.column.into(),
+            length: place.length.into(),
         }
     }
 
@@ -112,7 +124,7 @@ impl Reports {
         }
         // Most includes are a few deep; a chain cannot be longer than the list of files.
         for _ in 0..self.files.len() {
-            let file = usize::try_from(at.file).ok().and_then(|index| self.files.get(index));
+            let file = self.files.get(usize::from(at.file));
             let Some(from) = file.and_then(|file| file.included_from) else {
                 break;
             };

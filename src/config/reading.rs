@@ -35,11 +35,15 @@ impl Language {
 }
 
 /// Settings of `global_defs` that are safer than keepalived's defaults; they hold in TOML unless something else is written.
-const SAFER: [(&str, &str); 2] = [
+const SAFER: [(&str, &str); 4] = [
     // The loser of a dual master says once more that it is there, so that nobody else waits for it.
     ("vrrp_higher_prio_send_advert", "true"),
     // Neighbours that have missed the announcements of a take-over hear one within a minute.
     ("vrrp_garp_master_refresh", "60"),
+    // A master that was asleep hears of another one before it speaks.
+    ("vrrp_listen_after_stall", "true"),
+    // A daemon that hangs does not keep its addresses.
+    ("heartbeat_guard", "true"),
 ];
 
 /// What was read so far.
@@ -100,10 +104,8 @@ impl<'h> Reading<'h> {
         };
         // The whole of global_defs counts before anything else is read, whatever the order in the file (config-language §0).
         let mut globals = GlobalsFirst::new(self.host, options.test);
-        let mut unsaid = Reports::default();
-        keepalived::read(path, source, self.host, &how, &mut unsaid, &mut |node, _| {
-            globals.read(&node)
-        });
+        let sink = &mut |node: Node, _: &mut Reports| globals.read(&node);
+        keepalived::read(path, source, self.host, &how, &mut Reports::default(), sink);
         globals.tell(&mut self.ctx);
         let Self {
             reports,
@@ -195,7 +197,7 @@ impl<'h> Reading<'h> {
     /// The configuration in either language, with the user's comments.
     pub(super) fn print(&self, source: &dyn Source, to: Language) -> String {
         let mut items: Vec<Item> = print::collect(&self.written);
-        let text = |file: u32| {
+        let text = |file: u16| {
             let name = self.reports.file_name(file)?;
             let marks = match Language::of(&name) {
                 Language::Keepalived => Marks::Keepalived,
@@ -290,6 +292,7 @@ impl<'h> GlobalsFirst<'h> {
     }
 
     fn tell(self, ctx: &mut Context<'_>) {
+        ctx.dynamic_interfaces = self.draft.global.dynamic_interfaces;
         ctx.default_user = check::default_user(&self.draft, self.host);
         ctx.default_user_told = self.draft.script_user_failed;
     }

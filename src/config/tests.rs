@@ -159,3 +159,95 @@ fn every_problem_is_found_in_one_run() {
         assert!(found.iter().any(|m| m == expected), "{expected} is not in {found:#?}");
     }
 }
+
+/// A host on which nothing exists.
+struct BareHost;
+
+impl Host for BareHost {
+    fn node_name(&self) -> String {
+        NoHost.node_name()
+    }
+
+    fn interface(&self, _name: &IfName) -> Option<InterfaceFacts> {
+        None
+    }
+
+    fn user(&self, name: &str) -> Option<ProgramUser> {
+        NoHost.user(name)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        NoHost.group(name)
+    }
+
+    fn file(&self, _path: &str) -> Result<FileFacts, String> {
+        Err("No such file or directory".into())
+    }
+
+    fn link(&self, _path: &str) -> Option<String> {
+        None
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        NoHost.variable(name)
+    }
+}
+
+#[test]
+fn interfaces_that_may_come_later_are_told_once_each_and_harm_nothing_however_many_they_are() {
+    let block =
+        "vrrp_instance V${n} { \\\ninterface eth${n}\\\nvirtual_router_id 1\\\nvirtual_ipaddress { 10.0.0.1 }\\\n}";
+    let of = |count: u32| {
+        let again = block
+            .replace("virtual_router_id 1", "virtual_router_id 2")
+            .replace("${n}", "1")
+            .replace("V1", "X")
+            .replace("\\\n", "\n");
+        let text = format!("global_defs {{\ndynamic_interfaces\n}}\n$B={block}\n~SEQ(n,1,{count}) $B\n{again}\n");
+        load_text(&text, &BareHost)
+    };
+    let few = of(3);
+    let codes: Vec<_> = few.diagnostics.iter().map(|d| (d.code, d.severity)).collect();
+    assert_eq!(codes, [(Code::MissingInterface, Severity::Note); 3]);
+    assert_eq!(
+        few.diagnostics[0].message,
+        "Configuration specifies interface eth1 which doesn't currently exist - will use if created"
+    );
+    // More than there is room for in the list: what is lost counts as what it was.
+    let many = of(12_000);
+    assert_eq!((many.test_status(), many.model.unwrap().instances.len()), (0, 12_001));
+}
+
+#[test]
+fn toml_refuses_a_missing_program_where_keepalived_goes_on_without_it() {
+    let text = "[script.chk]\nscript = \"/nowhere/check\"\n[instance.A]\ninterface = \"eth0\"\nvirtual_router_id = 1\nvirtual_ipaddress = [\"10.0.0.1\"]\ntrack_script = [\"chk\"]\n";
+    let read = |text: &str, path: &str| {
+        let source = MemorySource::new(path, format!("{text}[global]\ndynamic_interfaces = true\n"));
+        load(path, &source, &BareHost, &LoadOptions::default())
+    };
+    let strict = read(text, "a.toml");
+    let told: Vec<_> = strict
+        .diagnostics
+        .iter()
+        .filter(|d| d.code == Code::ScriptMissing)
+        .collect();
+    assert!(
+        strict.model.is_none() && strict.run_status() == Some(2),
+        "{:?}",
+        strict.diagnostics
+    );
+    assert!(
+        told.iter()
+            .any(|d| d.severity == Severity::Error && d.message.contains("/nowhere/check")),
+        "{told:?}"
+    );
+    let lenient = read(&format!("defaults = \"keepalived\"\n{text}"), "a.toml");
+    let model = lenient.model.unwrap();
+    assert!(model.instances[0].track_scripts.is_empty());
+    assert!(
+        lenient
+            .diagnostics
+            .iter()
+            .all(|d| d.severity != Severity::Error || d.class == Some(Class::General))
+    );
+}

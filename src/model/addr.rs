@@ -4,8 +4,8 @@ use super::{TrackGroupId, is_default};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU8;
 use std::str::FromStr;
-use std::sync::Arc;
 
 /// Address family of an instance: each family is a virtual router of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,9 +62,15 @@ pub const fn is_ipv6_link_local(address: Ipv6Addr) -> bool {
 }
 
 /// A network interface's name: 1 to 15 bytes without `/`, white space or NUL, as the kernel wants it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+///
+/// There are many copies of few names, so it needs no memory elsewhere.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct IfName(Arc<str>);
+pub struct IfName {
+    /// The name, and zeroes behind it; first, for the order of names is that of their bytes.
+    bytes: [u8; Self::MAX],
+    length: NonZeroU8,
+}
 
 /// Why a word is no interface name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +93,21 @@ impl fmt::Display for IfNameError {
 impl std::error::Error for IfNameError {}
 
 impl IfName {
+    /// Longest name in bytes (IFNAMSIZ without the NUL).
+    const MAX: usize = 15;
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let name = self.bytes.get(..usize::from(self.length.get())).unwrap_or_default();
+        // Only text was put in.
+        std::str::from_utf8(name).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for IfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("IfName").field(&self.as_str()).finish()
     }
 }
 
@@ -98,14 +115,15 @@ impl FromStr for IfName {
     type Err = IfNameError;
 
     fn from_str(text: &str) -> Result<Self, IfNameError> {
-        if text.len() > 15 {
-            return Err(IfNameError::TooLong);
-        }
+        let mut bytes = [0; Self::MAX];
+        let room = bytes.get_mut(..text.len()).ok_or(IfNameError::TooLong)?;
+        room.copy_from_slice(text.as_bytes());
         let refused = |b: u8| b == b'/' || b == 0 || b.is_ascii_whitespace();
         if matches!(text, "" | "." | "..") || text.bytes().any(refused) {
             return Err(IfNameError::NotAName);
         }
-        Ok(Self(text.into()))
+        let length = u8::try_from(text.len()).ok().and_then(NonZeroU8::new);
+        length.map(|length| Self { bytes, length }).ok_or(IfNameError::NotAName)
     }
 }
 
@@ -118,13 +136,13 @@ impl TryFrom<String> for IfName {
 
 impl From<IfName> for String {
     fn from(name: IfName) -> Self {
-        name.0.as_ref().into()
+        name.as_str().to_owned()
     }
 }
 
 impl fmt::Display for IfName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Global {
     pub lower_prio_no_advert: bool,
     /// `vrrp_higher_prio_send_advert`.
     pub higher_prio_send_advert: bool,
+    /// `vrrp_listen_after_stall`.
+    pub listen_after_stall: bool,
     /// `vrrp_owner_ignore_adverts`.
     pub owner_ignore_adverts: bool,
     /// `v3_checksum_as_v2`.
@@ -123,6 +125,8 @@ pub struct Global {
     pub notify_order_timeout: Micros,
     /// `notify_parallel`: no notify program waits for another one.
     pub notify_parallel: bool,
+    /// `heartbeat_guard`: a daemon that stands still is killed and started again.
+    pub heartbeat_guard: bool,
     /// SNMP.
     pub snmp: Snmp,
     /// D-Bus.
@@ -462,6 +466,7 @@ impl Default for Global {
             down_timer_adverts: DownTimerAdverts::default(),
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
+            listen_after_stall: false,
             owner_ignore_adverts: false,
             v3_checksum_as_v2: false,
             skip_check_adv_addr: false,
@@ -497,6 +502,7 @@ impl Default for Global {
             fifo_states_on_reload: false,
             notify_order_timeout: Micros::from_secs(5),
             notify_parallel: false,
+            heartbeat_guard: false,
             snmp: Snmp::default(),
             dbus: Dbus::default(),
             lvs: LvsGlobal::default(),

@@ -470,6 +470,24 @@ impl Instance {
         self.longest_delay_at(self.advert_interval)
     }
 
+    /// Skew_Time of a router of this priority whose master sends at this interval (RFC 9568 section 6.1; version 2: RFC 3768
+    /// section 6.1).
+    #[must_use]
+    pub fn skew_time(&self, priority: Priority, interval: AdvertInterval) -> Micros {
+        let steps = 256 - u64::from(priority.get());
+        Micros(match self.version {
+            Version::V2 => steps * 1_000_000 / 256,
+            Version::V3 => steps * u64::from(interval.centiseconds()) * 625 / 16,
+        })
+    }
+
+    /// Master_Down_Interval while nothing has changed the priority and no master has told another interval.
+    #[must_use]
+    pub fn master_down_interval(&self) -> Micros {
+        let adverts = u64::from(self.down_timer_adverts.get());
+        self.advert_interval.duration().times(adverts) + self.skew_time(self.priority, self.advert_interval)
+    }
+
     /// Whether this instance is the address owner (priority 255).
     #[must_use]
     pub const fn is_owner(&self) -> bool {

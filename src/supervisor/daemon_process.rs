@@ -20,6 +20,8 @@ pub(super) struct DaemonProcess {
     pub(super) pid: i32,
     pub(super) channel: Channel<ToDaemon, ToSupervisor>,
     pub(super) heartbeat: Heartbeat,
+    /// It moves its heartbeat, and is killed when that stands still.
+    pub(super) watched: bool,
     pub(super) started: Instant,
     /// It has said that everything is set up.
     pub(super) ready: bool,
@@ -66,6 +68,7 @@ impl DaemonProcess {
             pid: pid.as_raw(),
             channel,
             heartbeat,
+            watched: recipe.brief.heartbeat_guard,
             started: clock::now(),
             ready: false,
         })
@@ -112,7 +115,7 @@ fn prepare(
         config,
         options: options.clone(),
         heartbeat,
-        heartbeat_watched: brief.heartbeat_limit.is_some(),
+        heartbeat_watched: brief.heartbeat_guard,
         log: recipe.log.clone(),
     })
 }

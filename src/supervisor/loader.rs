@@ -9,7 +9,7 @@ use super::message::LoadedConfig;
 use super::once::{OnceSpec, When};
 use super::options::RunOptions;
 use super::program::ProgramSpec;
-use crate::model::{Instant, Micros, Model};
+use crate::model::{Instance, Instant, Micros, Model};
 use crate::sys;
 use crate::system::clock;
 use nix::sys::signal::{Signal, kill};
@@ -58,8 +58,10 @@ pub(super) struct Brief {
     /// Capabilities beyond the usual ones.
     pub(super) realtime: bool,
     pub(super) no_swap: bool,
-    /// A daemon whose engine stands still so long is killed; never when `None`, as keepalived.
-    pub(super) heartbeat_limit: Option<Micros>,
+    /// `heartbeat_guard`.
+    pub(super) heartbeat_guard: bool,
+    /// How long the engine of a daemon may stand still with it.
+    pub(super) heartbeat_limit: Micros,
 }
 
 impl Brief {
@@ -80,9 +82,16 @@ impl Brief {
             strict_reload: global.reload_check_config.is_some(),
             realtime: global.vrrp.rt_priority.is_some() || global.vrrp.nice.is_some(),
             no_swap: global.vrrp.no_swap,
-            heartbeat_limit: None,
+            heartbeat_guard: global.heartbeat_guard,
+            heartbeat_limit: heartbeat_limit(model),
         }
     }
+}
+
+/// The time in which another node takes over, but never so short that a busy machine looks like a hanging daemon.
+fn heartbeat_limit(model: &Model) -> Micros {
+    let smallest = model.instances.iter().map(Instance::master_down_interval).min();
+    smallest.unwrap_or(Micros::ZERO).max(Micros::from_secs(2))
 }
 
 /// What came out of a reading.

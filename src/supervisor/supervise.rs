@@ -194,8 +194,8 @@ impl Supervisor {
 
     fn next_deadline(&self) -> Option<Instant> {
         let stop = self.stopping.as_ref().map(|stopping| stopping.kill_at);
-        let heartbeat = self.brief.heartbeat_limit.filter(|_| self.daemon.is_some());
-        let look = heartbeat.map(|limit| self.watch.looked_at + Micros(limit.0 / 4));
+        let watched = self.daemon.as_ref().is_some_and(|daemon| daemon.watched);
+        let look = watched.then(|| self.watch.looked_at + Micros(self.brief.heartbeat_limit.0 / 4));
         let once = self.once.as_ref().map(|once| once.deadline);
         [self.respawn_at, stop, look, once, self.reload.deadline()]
             .into_iter()
@@ -568,7 +568,8 @@ impl Supervisor {
 
     /// Kills a daemon whose engine stands still.
     fn watch_heartbeat(&mut self, now: Instant) {
-        let (Some(limit), Some(daemon)) = (self.brief.heartbeat_limit, &self.daemon) else {
+        let limit = self.brief.heartbeat_limit;
+        let Some(daemon) = self.daemon.as_ref().filter(|daemon| daemon.watched) else {
             return;
         };
         let count = daemon.heartbeat.count();

@@ -111,7 +111,7 @@ pub(super) fn complete(
     it.weights(model, ctx);
     let alert = global.mail.alert_vrrp.or(global.mail.alert).unwrap_or(false);
     let draft = it.draft;
-    let notify = programs.notify_all(draft.notify, ctx);
+    let notify = programs.notify_all(draft.notify.into_inner(), ctx);
     Some(Instance {
         name: it.name,
         vrid,
@@ -157,7 +157,7 @@ pub(super) fn complete(
         higher_prio_send_advert,
         owner_ignore_adverts,
         announce,
-        garp_extra: draft.garp_extra.unwrap_or(global.garp_extra),
+        garp_extra: draft.garp.extra.unwrap_or(global.garp_extra),
         notify: (notify != Default::default()).then(|| Box::new(notify)),
         smtp_alert: draft.smtp_alert.unwrap_or(alert),
         notify_priority_changes: draft
@@ -168,7 +168,7 @@ pub(super) fn complete(
         lvs_sync_daemon_interface: draft.lvs_sync_daemon_interface,
         debug: draft.debug.unwrap_or(0),
         ignore_foreign_claims: draft.answer_foreign_claims == Some(false),
-        listen_after_stall: false,
+        listen_after_stall: draft.listen_after_stall.unwrap_or(global.listen_after_stall),
     })
 }
 
@@ -501,18 +501,18 @@ impl Completion<'_, '_> {
     fn announce(&self, ctx: &mut Context<'_>) -> AnnounceSettings {
         let (draft, global) = (&self.draft, &self.global.announce);
         let mut settings = AnnounceSettings {
-            master_repeat: draft.garp_master_repeat.unwrap_or(global.master_repeat),
-            master_delay: draft.garp_master_delay.unwrap_or(global.master_delay),
-            refresh: draft.garp_master_refresh.unwrap_or(global.refresh),
-            refresh_repeat: draft.garp_master_refresh_repeat.unwrap_or(global.refresh_repeat),
-            lower_prio_repeat: draft.garp_lower_prio_repeat.unwrap_or(global.lower_prio_repeat),
-            lower_prio_delay: draft.garp_lower_prio_delay.unwrap_or(global.lower_prio_delay),
+            master_repeat: draft.garp.master_repeat.unwrap_or(global.master_repeat),
+            master_delay: draft.garp.master_delay.unwrap_or(global.master_delay),
+            refresh: draft.garp.master_refresh.unwrap_or(global.refresh),
+            refresh_repeat: draft.garp.master_refresh_repeat.unwrap_or(global.refresh_repeat),
+            lower_prio_repeat: draft.garp.lower_prio_repeat.unwrap_or(global.lower_prio_repeat),
+            lower_prio_delay: draft.garp.lower_prio_delay.unwrap_or(global.lower_prio_delay),
         };
         if self.strict {
-            if draft.garp_lower_prio_repeat.is_some_and(|repeat| repeat > 0) {
+            if draft.garp.lower_prio_repeat.is_some_and(|repeat| repeat > 0) {
                 self.tell(Code::StrictMode, "Strict mode requires no repeat garps. resetting", ctx);
             }
-            if draft.garp_lower_prio_delay.is_some_and(|delay| delay > Micros::ZERO) {
+            if draft.garp.lower_prio_delay.is_some_and(|delay| delay > Micros::ZERO) {
                 self.tell(
                     Code::StrictMode,
                     "Strict mode requires no repeat garp delay. resetting",

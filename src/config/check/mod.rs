@@ -43,7 +43,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
     } = draft;
     let mut model = Model::default();
     let addresses = static_list(static_addresses, &global_draft.global, ctx);
-    ctx.settle_interfaces(global_draft.global.dynamic_interfaces);
+    ctx.settle_interfaces();
     let mut programs = Programs::new(&global_draft, !instances.is_empty(), ctx);
     let disabled = programs.scripts(scripts, &mut model.scripts, ctx);
     // What is not run is not tracked, and nothing more is said about it.
@@ -58,7 +58,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
         instance::minimal(instance, ctx);
     }
     let members = group::members(&mut groups, &instances, ctx);
-    for (index, draft) in instances.drain(..).enumerate() {
+    for (index, draft) in given_up(instances).enumerate() {
         let group = members.of(index);
         let tracking = group.and_then(|id| groups.get(usize::try_from(id.0).ok()?));
         let surroundings = instance::Surroundings {
@@ -89,6 +89,18 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
     model.lvs = lvs;
     prune::prune(&mut model, &disabled, ctx);
     (!ctx.fatal).then_some(model)
+}
+
+/// The elements in their order; the room of those that were taken is given back on the way, so that a very large
+/// configuration is not in memory twice.
+fn given_up<T>(mut list: Vec<T>) -> impl Iterator<Item = T> {
+    list.reverse();
+    std::iter::from_fn(move || {
+        if list.len() % 1024 == 0 {
+            list.shrink_to_fit();
+        }
+        list.pop()
+    })
 }
 
 /// Addresses of `static_ipaddress` with their interfaces.

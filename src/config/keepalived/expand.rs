@@ -6,7 +6,7 @@ use super::include::IncludeCheck;
 use super::words::{find_brace, split, strip_comment};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
-use crate::config::place::{Place, Reports};
+use crate::config::place::{Place, Reports, columns};
 use crate::config::source::{Host, ReadError, Source};
 use crate::config::tree::Node;
 use std::rc::Rc;
@@ -176,19 +176,18 @@ impl Reader<'_, '_> {
         };
     }
 
-    fn lines(&mut self, path: &str, file: u32, bytes: &[u8]) {
+    fn lines(&mut self, path: &str, file: u16, bytes: &[u8]) {
         let mut open: Option<Open> = None;
         for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
             if self.text.stopped == Some(Stopped::Limit) {
                 return;
             }
             let indent = line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-            let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             let mut place = Place {
                 file,
                 line: number,
-                column: at(indent).saturating_add(1),
-                length: at(line.len().saturating_sub(indent)),
+                column: columns(indent).saturating_add(1),
+                length: columns(line.len().saturating_sub(indent)),
                 via: 0,
                 exact: true,
             };
@@ -204,7 +203,7 @@ impl Reader<'_, '_> {
             }
             let line = String::from_utf8_lossy(line);
             let (text, unterminated) = strip_comment(line.trim_end_matches('\r'));
-            place.length = at(text.len());
+            place.length = columns(text.len());
             if unterminated {
                 let message = format!("Unterminated quote '{text}'");
                 self.reports.at(place, Code::UnmatchedQuote, Class::General, message);
@@ -293,7 +292,7 @@ impl Reader<'_, '_> {
             what.push_str(&value);
             self.definitions.set(&name, vec![(value.into(), Place::default())]);
         }
-        let via = self.reports.add_origin(what, place);
+        let via = self.reports.add_origin(&what, place);
         Place { via, ..place }
     }
 
@@ -408,7 +407,7 @@ impl Reader<'_, '_> {
         };
         let first = match replaced.whole {
             Some((name, at)) if at.line > 0 => {
-                let via = self.reports.add_origin(format!("`${name}` is used here"), place);
+                let via = self.reports.add_origin(&format!("`${name}` is used here"), place);
                 Place { via, ..at }
             }
             _ => Place { exact: false, ..place },
@@ -421,7 +420,7 @@ impl Reader<'_, '_> {
                 _ if at.line == 0 => 0,
                 Some((known, via)) if *known == name => *via,
                 _ if first.via != place.via && origin.is_none() => first.via,
-                _ => self.reports.add_origin(format!("`${name}` is used here"), place),
+                _ => self.reports.add_origin(&format!("`${name}` is used here"), place),
             };
             origin = Some((name, via));
             push(&text, Place { via, ..at });

@@ -301,6 +301,7 @@ pub(in crate::config) fn instance(node: &Node, all: &mut top::Draft, ctx: &mut C
     draft.unicast = node.children.iter().any(|child| child.key() == "unicast_peer");
     instance::TABLE.read_all(node, &mut draft, ctx);
     end_of_instance(node, &mut draft, ctx);
+    draft.shrink();
     ctx.instances.add(&name, known(all.instances.len(), Weight::ZERO, node));
     all.instances.push(draft);
 }

@@ -17,7 +17,7 @@ pub(super) use names::Names;
 pub(super) use track::Tracks;
 
 use super::code::Code;
-use super::diagnostic::{Class, Diagnostic, Severity};
+use super::diagnostic::{Class, Diagnostic};
 use super::place::{Place, Reports};
 use super::schema::Read;
 use super::source::{Host, InterfaceFacts};
@@ -83,6 +83,8 @@ pub(super) struct Context<'a> {
     address_links: BTreeMap<(Arc<str>, IfName, Family), IfName>,
     missing: BTreeSet<IfName>,
     not_acted_on: BTreeSet<String>,
+    /// `dynamic_interfaces`: interfaces may be missing.
+    pub(super) dynamic_interfaces: bool,
     /// Who runs what names nobody; `None` inside: the daemon's own user; `None`: such programs are refused.
     pub(super) default_user: Option<Option<ProgramUser>>,
     /// That there is none has been told.
@@ -110,6 +112,7 @@ impl<'a> Context<'a> {
             address_links: BTreeMap::new(),
             missing: BTreeSet::new(),
             not_acted_on: BTreeSet::new(),
+            dynamic_interfaces: false,
             default_user: Some(None),
             default_user_told: false,
             fatal: false,
@@ -163,15 +166,20 @@ impl<'a> Context<'a> {
         facts
     }
 
-    /// An interface that does not exist is named. Whether that is a problem is known at the end, by `dynamic_interfaces`.
+    /// An interface that does not exist is named. With `dynamic_interfaces` it may come later, which is told once.
     pub(super) fn missing_interface(&mut self, node: &Node, index: usize, name: &IfName, message: String) {
-        self.missing.insert(name.clone());
-        let diagnostic = self
-            .reports
-            .at(node.place_of(index), Code::MissingInterface, Class::General, message);
-        diagnostic.hint = Some(format!(
-            "{name}: vrrpd waits until it appears; keepalived does not start without dynamic_interfaces"
-        ));
+        let first = self.missing.insert(name.clone());
+        let place = node.place_of(index);
+        if !self.dynamic_interfaces {
+            let diagnostic = self.reports.at(place, Code::MissingInterface, Class::General, message);
+            diagnostic.hint = Some(format!(
+                "{name}: vrrpd waits until it appears; keepalived does not start without dynamic_interfaces"
+            ));
+        } else if first {
+            let message =
+                format!("Configuration specifies interface {name} which doesn't currently exist - will use if created");
+            self.reports.at(place, Code::MissingInterface, None, message);
+        }
     }
 
     /// The default interface of a static address does not exist.
@@ -180,28 +188,13 @@ impl<'a> Context<'a> {
         self.reports.at(place, Code::MissingInterface, Class::Fatal, message);
     }
 
-    /// Says how missing interfaces count. Whether there are any.
-    pub(super) fn settle_interfaces(&mut self, dynamic: bool) {
-        if self.missing.is_empty() {
-            return;
-        }
-        if !dynamic {
+    /// Says once more that interfaces are missing, if that counts.
+    pub(super) fn settle_interfaces(&mut self) {
+        if !self.missing.is_empty() && !self.dynamic_interfaces {
             let message = "Non-existent interface specified in configuration".into();
             let diagnostic = self.reports.whole(Code::MissingInterface, Class::BadInterface, message);
             let names: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
             diagnostic.hint = Some(names.join(", "));
-            return;
-        }
-        for diagnostic in self.reports.iter_mut() {
-            if diagnostic.code == Code::MissingInterface && diagnostic.class == Some(Class::General) {
-                diagnostic.class = None;
-                diagnostic.severity = Severity::Note;
-                let name = diagnostic.hint.take().unwrap_or_default();
-                let name = name.split(':').next().unwrap_or_default();
-                diagnostic.message = format!(
-                    "Configuration specifies interface {name} which doesn't currently exist - will use if created"
-                );
-            }
         }
     }
 

@@ -90,6 +90,15 @@ const BFD: Words = Words {
 };
 
 impl Tracks {
+    /// Gives back the room for more entries.
+    pub(in crate::config) fn shrink(&mut self) {
+        self.interfaces.shrink_to_fit();
+        self.scripts.shrink_to_fit();
+        self.files.shrink_to_fit();
+        self.processes.shrink_to_fit();
+        self.bfds.shrink_to_fit();
+    }
+
     pub(in crate::config) fn interface(&mut self, node: &Node, name: &str, ctx: &mut Context<'_>) {
         let text = node.key();
         let Ok(interface) = text.parse::<IfName>() else {

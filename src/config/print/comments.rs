@@ -15,7 +15,7 @@ pub(in crate::config) enum Marks {
 }
 
 /// File and line.
-type Line = (u32, u32);
+type Line = (u16, u32);
 
 /// Comments that have not found their place yet.
 #[derive(Debug, Default)]
@@ -27,8 +27,8 @@ pub(in crate::config) struct Comments {
 
 impl Comments {
     /// The comments of the files that the tree came from. `text` gives the text of a file by its number.
-    pub(in crate::config) fn find(tree: &[Node], text: &dyn Fn(u32) -> Option<(String, Marks)>) -> Self {
-        let mut lines: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    pub(in crate::config) fn find(tree: &[Node], text: &dyn Fn(u16) -> Option<(String, Marks)>) -> Self {
+        let mut lines: BTreeMap<u16, Vec<u32>> = BTreeMap::new();
         tree.iter().for_each(|node| collect_lines(node, &mut lines));
         let mut comments = Self::default();
         for (file, mut used) in lines {
@@ -40,7 +40,7 @@ impl Comments {
         comments
     }
 
-    fn scan(&mut self, file: u32, used: &[u32], text: &str, marks: Marks) {
+    fn scan(&mut self, file: u16, used: &[u32], text: &str, marks: Marks) {
         let mut waiting: Vec<String> = Vec::new();
         let mut used = used.iter().copied().peekable();
         for (number, line) in (1u32..).zip(text.lines()) {
@@ -150,7 +150,7 @@ fn add(remarks: &mut Remarks, more: Remarks) {
     }
 }
 
-fn collect_lines(node: &Node, lines: &mut BTreeMap<u32, Vec<u32>>) {
+fn collect_lines(node: &Node, lines: &mut BTreeMap<u16, Vec<u32>>) {
     if node.place.via == 0 && node.place.line > 0 {
         lines.entry(node.place.file).or_default().push(node.place.line);
     }

@@ -2,7 +2,7 @@
 
 use crate::config::lower::{Command, Tracks, address};
 use crate::config::place::Place;
-use crate::config::schema::instance::{self, AuthType, Hmac, Notify};
+use crate::config::schema::instance::{self, AuthType, Garp, Hmac, Notify};
 use crate::config::schema::instance_links::{self, Mac};
 use crate::config::schema::{bfd, global, group, script, top, tracker};
 use crate::model::{
@@ -242,6 +242,20 @@ fn link(own: &OwnLink) -> (instance_links::Draft, bool) {
     }
 }
 
+fn garp(instance: &Instance, global: &Global) -> Garp {
+    let (announce, defaults) = (&instance.announce, &global.announce);
+    let lower = !instance.strict;
+    Garp {
+        master_delay: other(announce.master_delay, defaults.master_delay),
+        master_refresh: other(announce.refresh, defaults.refresh),
+        master_repeat: other(announce.master_repeat, defaults.master_repeat),
+        master_refresh_repeat: other(announce.refresh_repeat, defaults.refresh_repeat),
+        lower_prio_delay: other(announce.lower_prio_delay, defaults.lower_prio_delay).filter(|_| lower),
+        lower_prio_repeat: other(announce.lower_prio_repeat, defaults.lower_prio_repeat).filter(|_| lower),
+        extra: other(instance.garp_extra, global.garp_extra),
+    }
+}
+
 fn instance(instance: &Instance, model: &Model) -> instance::Draft {
     let global = &model.global;
     let owner = instance.priority.is_owner();
@@ -259,7 +273,7 @@ fn instance(instance: &Instance, model: &Model) -> instance::Draft {
     };
     let (own_link, xmit_base) = instance.own_link.as_deref().map(link).unzip();
     let own = instance.interface.as_ref();
-    let (announce, defaults, strict) = (&instance.announce, &global.announce, instance.strict);
+    let strict = instance.strict;
     let mut draft = instance::Draft {
         name: Arc::clone(&instance.name),
         vrid: Some(instance.vrid.get()),
@@ -297,6 +311,7 @@ fn instance(instance: &Instance, model: &Model) -> instance::Draft {
             instance.higher_prio_send_advert,
             !strict && global.higher_prio_send_advert,
         ),
+        listen_after_stall: other(instance.listen_after_stall, global.listen_after_stall),
         owner_ignore_adverts: other(
             instance.owner_ignore_adverts,
             owner && (strict || global.owner_ignore_adverts),
@@ -306,19 +321,17 @@ fn instance(instance: &Instance, model: &Model) -> instance::Draft {
         down_timer_adverts: other(instance.down_timer_adverts, global.down_timer_adverts)
             .filter(|_| !strict)
             .map(crate::model::DownTimerAdverts::get),
-        garp_master_delay: other(announce.master_delay, defaults.master_delay),
-        garp_master_refresh: other(announce.refresh, defaults.refresh),
-        garp_master_repeat: other(announce.master_repeat, defaults.master_repeat),
-        garp_master_refresh_repeat: other(announce.refresh_repeat, defaults.refresh_repeat),
-        garp_lower_prio_delay: other(announce.lower_prio_delay, defaults.lower_prio_delay).filter(|_| !strict),
-        garp_lower_prio_repeat: other(announce.lower_prio_repeat, defaults.lower_prio_repeat).filter(|_| !strict),
-        garp_extra: other(instance.garp_extra, global.garp_extra),
+        garp: garp(instance, global).into(),
         link: own_link.map(Box::new),
         vmac_xmit_base: xmit_base.unwrap_or(false),
         use_vmac_addr: instance.use_vmac_addr,
         routes: instance.routes.clone(),
         rules: instance.rules.clone(),
-        notify: instance.notify.as_deref().map(notify).unwrap_or_default(),
+        notify: instance
+            .notify
+            .as_deref()
+            .map(|programs| notify(programs).into())
+            .unwrap_or_default(),
         smtp_alert: other(instance.smtp_alert, alert(global)),
         notify_priority_changes: other(
             instance.notify_priority_changes,

@@ -195,6 +195,12 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
     )
     .bad("Invalid value for vrrp_higher_prio_send_advert specified")
     .doc("false", "Default of higher_prio_send_advert."),
+    Keyword::<Draft>::boolean(
+        "vrrp_listen_after_stall",
+        boolean!(global.listen_after_stall = false),
+    )
+    .bad("Invalid value for vrrp_listen_after_stall specified")
+    .doc("false", "Default of listen_after_stall. Not known to keepalived."),
     Keyword::<Draft>::int(
         "vrrp_version",
         "2|3",
@@ -324,6 +330,13 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
     Keyword::<Draft>::flag("notify_parallel", flag!(global.notify_parallel))
         .nothing()
         .doc("off", "No notify script waits for another one, as in keepalived."),
+    Keyword::<Draft>::boolean("heartbeat_guard", boolean!(global.heartbeat_guard = false))
+        .bad("Invalid value for heartbeat_guard specified")
+        .restart()
+        .doc(
+            "false",
+            "A daemon that stands still for the smallest Master_Down_Interval, at least 2 s, is killed, cleaned up after and started again. Not known to keepalived.",
+        ),
     Keyword::<Draft>::custom(
         "vrrp_rx_bufs_policy",
         "MTU|ADVERT|BYTES",

@@ -7,6 +7,7 @@ use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::{Command, Context, Tracks, address, route, rule};
 use crate::config::place::Place;
+use crate::config::seldom::{Seldom, Unwritten};
 use crate::config::tree::Node;
 use crate::model::{
     AntiReplay, Family, GarpExtra, HmacKey, HmacMode, IfName, Micros, OldUnicastChecksum, Route, Rule, UnicastPeer,
@@ -57,23 +58,18 @@ pub(in crate::config) struct Draft {
     pub(in crate::config) v3_checksum_as_v2: Option<bool>,
     pub(in crate::config) lower_prio_no_advert: Option<bool>,
     pub(in crate::config) higher_prio_send_advert: Option<bool>,
+    pub(in crate::config) listen_after_stall: Option<bool>,
     pub(in crate::config) owner_ignore_adverts: Option<bool>,
     pub(in crate::config) promote_secondaries: bool,
     pub(in crate::config) linkbeat_use_polling: bool,
     pub(in crate::config) down_timer_adverts: Option<u8>,
-    pub(in crate::config) garp_master_delay: Option<Micros>,
-    pub(in crate::config) garp_master_refresh: Option<Micros>,
-    pub(in crate::config) garp_master_repeat: Option<u32>,
-    pub(in crate::config) garp_master_refresh_repeat: Option<u32>,
-    pub(in crate::config) garp_lower_prio_delay: Option<Micros>,
-    pub(in crate::config) garp_lower_prio_repeat: Option<u32>,
-    pub(in crate::config) garp_extra: Option<GarpExtra>,
+    pub(in crate::config) garp: Seldom<Garp>,
     pub(in crate::config) link: Option<Box<links::Draft>>,
     pub(in crate::config) vmac_xmit_base: bool,
     pub(in crate::config) use_vmac_addr: bool,
     pub(in crate::config) routes: Vec<Route>,
     pub(in crate::config) rules: Vec<Rule>,
-    pub(in crate::config) notify: Notify,
+    pub(in crate::config) notify: Seldom<Notify>,
     pub(in crate::config) smtp_alert: Option<bool>,
     pub(in crate::config) notify_priority_changes: Option<bool>,
     pub(in crate::config) kernel_rx_buf_size: Option<u32>,
@@ -88,6 +84,42 @@ impl Block for Draft {
     }
 }
 
+impl Draft {
+    /// Gives back the room for more entries when there will be none: there may be very many instances.
+    pub(in crate::config) fn shrink(&mut self) {
+        self.vips.shrink_to_fit();
+        self.excluded.shrink_to_fit();
+        self.peers.shrink_to_fit();
+        self.routes.shrink_to_fit();
+        self.rules.shrink_to_fit();
+        self.tracks.shrink();
+    }
+}
+
+/// `garp_*` of an instance as written.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Garp {
+    pub(in crate::config) master_delay: Option<Micros>,
+    pub(in crate::config) master_refresh: Option<Micros>,
+    pub(in crate::config) master_repeat: Option<u32>,
+    pub(in crate::config) master_refresh_repeat: Option<u32>,
+    pub(in crate::config) lower_prio_delay: Option<Micros>,
+    pub(in crate::config) lower_prio_repeat: Option<u32>,
+    pub(in crate::config) extra: Option<GarpExtra>,
+}
+
+impl Unwritten for Garp {
+    const NOTHING: &'static Self = &Self {
+        master_delay: None,
+        master_refresh: None,
+        master_repeat: None,
+        master_refresh_repeat: None,
+        lower_prio_delay: None,
+        lower_prio_repeat: None,
+        extra: None,
+    };
+}
+
 /// The programs of an instance or a group as written.
 #[derive(Debug, Default)]
 pub(in crate::config) struct Notify {
@@ -99,6 +131,19 @@ pub(in crate::config) struct Notify {
     pub(in crate::config) deleted: bool,
     pub(in crate::config) deleted_program: Option<Box<Command>>,
     pub(in crate::config) master_rx_lower_pri: Option<Box<Command>>,
+}
+
+impl Unwritten for Notify {
+    const NOTHING: &'static Self = &Self {
+        master: None,
+        backup: None,
+        fault: None,
+        stop: None,
+        any: None,
+        deleted: false,
+        deleted_program: None,
+        master_rx_lower_pri: None,
+    };
 }
 
 /// `auth_type`.
@@ -546,21 +591,27 @@ const ACTS: &[Keyword<Draft>] = &[
             "vrrp_higher_prio_send_advert; false in strict mode",
             "The loser of two masters sends one more advert.",
         ),
+    Keyword::<Draft>::boolean("listen_after_stall", boolean!(listen_after_stall))
+        .bad("({n}) invalid {k} {v} specified")
+        .doc(
+            "vrrp_listen_after_stall",
+            "A master that stood still for longer than a Master_Down_Interval listens for one Skew_Time before it advertises again. Not known to keepalived.",
+        ),
     Keyword::<Draft>::boolean("owner_ignore_adverts", boolean!(owner_ignore_adverts))
         .bad("({n}) invalid {k} {v} specified")
         .doc(
             "vrrp_owner_ignore_adverts; true in strict mode",
             "An address owner ignores the adverts of others.",
         ),
-    Keyword::<Draft>::time("garp_master_delay", Time::whole(0, 4294), time!(garp_master_delay))
+    Keyword::<Draft>::time("garp_master_delay", Time::whole(0, 4294), time!(garp.master_delay))
         .bad("({n}): garp_master_delay '{v}' invalid - ignoring")
         .doc(
             "vrrp_garp_master_delay (5)",
             "The second burst of announcements; 0 = none.",
         ),
-    Keyword::<Draft>::time("garp_master_refresh", Time::whole(0, LONG), time!(garp_master_refresh))
+    Keyword::<Draft>::time("garp_master_refresh", Time::whole(0, LONG), time!(garp.master_refresh))
         .bad_then("({n}): Invalid garp_master_refresh '{v}' - ignoring", |d| {
-            d.garp_master_refresh = Some(Micros::ZERO)
+            d.garp.master_refresh = Some(Micros::ZERO)
         })
         .doc(
             "vrrp_garp_master_refresh (0)",
@@ -570,7 +621,7 @@ const ACTS: &[Keyword<Draft>] = &[
         "garp_master_repeat",
         "N",
         number(0, 4_294_967_295),
-        int!(garp_master_repeat),
+        int!(garp.master_repeat),
     )
     .zero("({n}): garp_master_repeat must be greater than 0, setting to 1")
     .bad("({n}): garp_master_repeat '{v}' invalid - ignoring")
@@ -579,7 +630,7 @@ const ACTS: &[Keyword<Draft>] = &[
         "garp_master_refresh_repeat",
         "N",
         number(0, 4_294_967_295),
-        int!(garp_master_refresh_repeat),
+        int!(garp.master_refresh_repeat),
     )
     .zero("({n}): garp_master_refresh_repeat must be greater than 0, setting to 1")
     .bad("({n}): garp_master_refresh_repeat '{v}' invalid - ignoring")
@@ -587,7 +638,7 @@ const ACTS: &[Keyword<Draft>] = &[
     Keyword::<Draft>::time(
         "garp_lower_prio_delay",
         Time::whole(0, 4294),
-        time!(garp_lower_prio_delay),
+        time!(garp.lower_prio_delay),
     )
     .bad("({n}): garp_lower_prio_delay '{v}' invalid - ignoring")
     .doc(
@@ -598,7 +649,7 @@ const ACTS: &[Keyword<Draft>] = &[
         "garp_lower_prio_repeat",
         "N",
         number(0, 2_147_483_647),
-        int!(garp_lower_prio_repeat),
+        int!(garp.lower_prio_repeat),
     )
     .bad("({n}): garp_lower_prio_repeat '{v}' invalid - ignoring")
     .doc(
@@ -613,9 +664,9 @@ const ACTS: &[Keyword<Draft>] = &[
             let mut extra = GarpExtra::default();
             let prefix = format!("({}): ", d.name);
             super::global_vrrp::extra_interfaces(node, &mut extra, 0, &prefix, ctx);
-            d.garp_extra = Some(extra);
+            d.garp.extra = Some(extra);
         },
-        |d, _| d.garp_extra.as_ref().map_or_else(Vec::new, links::print_extra),
+        |d, _| d.garp.extra.as_ref().map_or_else(Vec::new, links::print_extra),
     )
     .synonyms(&[Synonym {
         name: "vmac_garp_intvl",

@@ -10,7 +10,7 @@ mod value;
 
 use super::code::Code;
 use super::diagnostic::Class;
-use super::place::{Place, Reports};
+use super::place::{Place, Reports, columns};
 use super::schema::{self, BlockInfo, Row, Shape};
 use super::tree::Node;
 use names::{negation, toml_name};
@@ -46,7 +46,7 @@ pub(super) struct Read {
 }
 
 /// Reads a whole file.
-pub(super) fn read(text: &str, file: u32, reports: &mut Reports) -> Read {
+pub(super) fn read(text: &str, file: u16, reports: &mut Reports) -> Read {
     let lines = Lines::new(text, file);
     let mut reader = Reader {
         lines,
@@ -66,11 +66,11 @@ pub(super) fn read(text: &str, file: u32, reports: &mut Reports) -> Read {
 /// Where lines begin, to turn bytes into places.
 struct Lines {
     starts: Vec<usize>,
-    file: u32,
+    file: u16,
 }
 
 impl Lines {
-    fn new(text: &str, file: u32) -> Self {
+    fn new(text: &str, file: u16) -> Self {
         let starts = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(at, _)| at + 1))
             .collect();
@@ -89,12 +89,11 @@ impl Lines {
         let line = self.starts.partition_point(|start| *start <= span.start);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let end = self.starts.get(line).copied().unwrap_or(usize::MAX);
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Place {
             file: self.file,
-            line: number(line),
-            column: number(span.start - start + 1),
-            length: number(span.end.min(end).saturating_sub(span.start)),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: columns(span.start - start + 1),
+            length: columns(span.end.min(end).saturating_sub(span.start)),
             ..Place::default()
         }
     }

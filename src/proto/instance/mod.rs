@@ -333,12 +333,7 @@ impl Instance {
 
     /// Skew_Time of a router of this priority.
     pub(super) fn skew_of(&self, priority: Priority) -> Micros {
-        let steps = 256 - u64::from(priority.get());
-        let skew = match self.config.version {
-            Version::V2 => steps * 1_000_000 / 256,
-            Version::V3 => steps * u64::from(self.master_interval.centiseconds()) * 625 / 16,
-        };
-        Micros(skew)
+        self.config.skew_time(priority, self.master_interval)
     }
 
     /// Active_Down_Interval: `down_timer_adverts` intervals of the master and Skew_Time.
