@@ -5,7 +5,7 @@
 //! ```text
 //!   4   cli                                              one file per subcommand
 //!   3   daemon          lab                              drivers and the process tree
-//!   2   system   notify   control   supervisor   sim            adapters that wait or call the kernel; the virtual driver
+//!   2   system   track   notify   control   supervisor   sim    adapters that wait or call the kernel; the virtual driver
 //!   1   proto    config    sys                           decisions; text → model; safe wrappers of the kernel
 //!   0   model    wire                                    nouns; bytes
 //! ```
@@ -25,4 +25,5 @@ pub mod sim;
 pub mod supervisor;
 pub mod sys;
 pub mod system;
+pub mod track;
 pub mod wire;

@@ -56,6 +56,12 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("notify", &["model"], &["tracing"]),
+    // nix: inotify. rustix: pidfd, statfs. serde_json: what is seen is told to another process. supervisor: what it is started with.
+    (
+        "track",
+        &["model", "proto", "sys", "system", "supervisor"],
+        &["libc", "nix", "rustix", "serde_json", "tracing"],
+    ),
     (
         "control",
         &["model", "proto"],
@@ -73,6 +79,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "control",
             "notify",
             "supervisor",
+            "track",
         ],
         &["crossbeam_queue", "libc", "nix", "tokio", "tracing"],
     ),
@@ -101,6 +108,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "model",
             "system",
             "sys",
+            "track",
         ],
         // annotate_snippets: problems as a compiler prints them. clap_complete, clap_mangen, roff: completions and manual.
         &[

@@ -7,7 +7,7 @@ use crate::control::dump::{Paths, global};
 use crate::supervisor::{self, Parts, Reading, RunOptions};
 use crate::sys;
 use crate::system::host::{RealHost, RealSource};
-use crate::{daemon, model::Model};
+use crate::{daemon, model::Model, track};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use std::fs::File;
@@ -29,6 +29,7 @@ pub(super) fn main(argv: &[String]) -> u8 {
                 Parts {
                     read: read_config,
                     daemon: daemon::daemon_main,
+                    observe: track::observer_main,
                     parent_data,
                 },
             );

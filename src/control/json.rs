@@ -6,8 +6,8 @@
 use super::server::Report;
 use crate::model::{Family, IfName, Micros};
 use crate::proto::{
-    Contribution, Counters, DropReason, GroupSnapshot, InstanceSnapshot, PeerSnapshot, Problem, Reason, Severity,
-    StateName, TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
+    Contribution, Counters, DropReason, GroupSnapshot, InstanceSnapshot, PeerSnapshot, Problem, ProcessWatch, Reason,
+    Severity, StateName, TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -271,6 +271,15 @@ pub struct TrackerStatusLine {
     pub last_run_ms: Option<u64>,
     /// Since when it is so.
     pub since: Option<Timestamp>,
+    /// The number that a file holds, or how many processes run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<i64>,
+    /// How processes are watched: `connector` or `scan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<ProcessWatch>,
+    /// What there is to say about it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// Something that an operator should look at.
@@ -462,6 +471,9 @@ fn tracker(of: &TrackerSnapshot, clock: ClockAnchor) -> TrackerStatusLine {
         last_exit: of.last_exit,
         last_run_ms: of.last_run.map(Micros::as_millis),
         since: of.since.map(|since| clock.wall_at(since)),
+        value: of.value,
+        watch: of.watch,
+        detail: of.detail.clone(),
     }
 }
 

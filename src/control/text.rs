@@ -106,7 +106,15 @@ pub fn peers(status: &Status) -> String {
 /// The trackers.
 #[must_use]
 pub fn trackers(status: &Status) -> String {
-    let mut rows = vec![row(&["KIND", "NAME", "STATUS", "SINCE", "LAST EXIT", "LAST RUN"])];
+    let mut rows = vec![row(&[
+        "KIND",
+        "NAME",
+        "STATUS",
+        "SINCE",
+        "LAST EXIT",
+        "LAST RUN",
+        "DETAIL",
+    ])];
     rows.extend(status.trackers.iter().map(|tracker| {
         vec![
             tracker.kind.as_str().into(),
@@ -117,6 +125,11 @@ pub fn trackers(status: &Status) -> String {
                 .map_or_else(|| "-".into(), |since| ago(since, status.taken_at)),
             tracker.last_exit.map_or_else(|| "-".into(), |exit| exit.to_string()),
             tracker.last_run_ms.map_or_else(|| "-".into(), |ms| format!("{ms} ms")),
+            match (&tracker.detail, tracker.watch) {
+                (Some(detail), Some(watch)) => format!("{detail} (seen by {})", watch.as_str()),
+                (Some(detail), None) => detail.clone(),
+                (None, _) => "-".into(),
+            },
         ]
     }));
     table(&rows)

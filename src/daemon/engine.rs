@@ -9,10 +9,11 @@ use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunNotify, RunOutc
 use crate::supervisor::{
     DaemonStart, LoadedConfig, Program, ProgramOutcome, ProgramRef, Received, ToDaemon, ToSupervisor, exit,
 };
-use crate::sys::{Epoll, Events, Interest, SignalFd, Timer, give_back_memory};
+use crate::sys::{Epoll, Events, Interest, Seqpacket, SignalFd, Timer, give_back_memory};
 use crate::system::clock;
 use crate::system::desired::Goal;
 use crate::system::socket::{ReceiveBuffer, ReceiveSocket, SendSockets};
+use crate::track::{Observer, Seen};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use std::time::Duration;
 /// Datagrams read from one socket, and from all, before deadlines are looked at.
 const PACKETS_A_SOCKET: usize = 64;
 const PACKETS_A_ROUND: usize = 512;
+/// Observations taken before deadlines are looked at.
+const OBSERVATIONS_A_ROUND: usize = 512;
 /// A heartbeat that is watched has to move at least this often.
 const HEARTBEAT: Micros = Micros::from_millis(250);
 /// Later than this is told to the core, which knows how long the others wait.
@@ -37,6 +40,7 @@ const TOKEN_SIGNALS: u64 = 1;
 const TOKEN_SUPERVISOR: u64 = 2;
 const TOKEN_REQUESTS: u64 = 3;
 const TOKEN_TIMER: u64 = 4;
+const TOKEN_OBSERVER: u64 = 5;
 const FIRST_SOCKET: u64 = 16;
 
 /// An open socket of the core.
@@ -56,6 +60,9 @@ pub(super) struct Engine {
     epoll: Epoll,
     signals: SignalFd,
     receivers: BTreeMap<u64, Receiver>,
+    observer: Option<Observer>,
+    /// Observers of a configuration that is not in force yet.
+    next_observer: Option<(u32, Observer)>,
     next_token: u64,
     buffer: ReceiveBuffer,
     /// Commands that did not fit into the ring; wishes must not be lost.
@@ -92,6 +99,8 @@ impl Engine {
         let generation = start.config.generation;
         let global = &start.config.model.global;
         let notices = Notices::new(global.notify_fifo.path.is_some() || global.vrrp_notify_fifo.path.is_some());
+        let mut start = start;
+        let next_observer = start.observer.take().map(|socket| (generation, socket.into()));
         let core = Core::new(Arc::clone(&start.config.model), 0, now);
         Ok(Self {
             core,
@@ -102,6 +111,8 @@ impl Engine {
             epoll,
             signals,
             receivers: BTreeMap::new(),
+            observer: None,
+            next_observer,
             next_token: FIRST_SOCKET,
             buffer: ReceiveBuffer::default(),
             backlog: VecDeque::new(),
@@ -120,6 +131,7 @@ impl Engine {
 
     pub(super) fn run(&mut self) -> i32 {
         self.notice_clock(clock::now());
+        self.adopt_observer();
         for event in std::mem::take(&mut self.wires.initial) {
             self.core.handle(event, clock::now());
         }
@@ -184,6 +196,7 @@ impl Engine {
                 TOKEN_SIGNALS => self.read_signals(),
                 TOKEN_SUPERVISOR => self.read_supervisor(),
                 TOKEN_REQUESTS => self.answer_requests(),
+                TOKEN_OBSERVER => self.read_observer(),
                 token => packets += self.read_socket(token, PACKETS_A_ROUND.saturating_sub(packets)),
             }
         }
@@ -305,6 +318,41 @@ impl Engine {
         read
     }
 
+    /// What is observed for the configuration in force is listened to from now on.
+    fn adopt_observer(&mut self) {
+        let current = self.start.config.generation;
+        let Some((_, observer)) = self.next_observer.take_if(|(generation, _)| *generation == current) else {
+            return;
+        };
+        self.close_observer();
+        match self.epoll.add(&observer, TOKEN_OBSERVER, Interest::Readable) {
+            Ok(()) => self.observer = Some(observer),
+            Err(error) => tracing::error!("cannot listen to the observers: {error}"),
+        }
+    }
+
+    fn close_observer(&mut self) {
+        if let Some(observer) = self.observer.take()
+            && let Err(error) = self.epoll.remove(&observer)
+        {
+            tracing::warn!("cannot stop listening to the observers: {error}");
+        }
+    }
+
+    fn read_observer(&mut self) {
+        for _ in 0..OBSERVATIONS_A_ROUND {
+            match self.observer.as_ref().map(Observer::next) {
+                Some(Ok(Seen::Observation(observation))) => {
+                    self.core.handle(Event::Observed(observation), clock::now());
+                }
+                Some(Ok(Seen::Nothing)) | None => return,
+                // The supervisor sends new ones.
+                Some(Ok(Seen::Gone)) => return self.close_observer(),
+                Some(Err(error)) => tracing::warn!("a message of the observers is unreadable: {error}"),
+            }
+        }
+    }
+
     fn read_signals(&mut self) {
         while let Ok(Some(signal)) = self.signals.read() {
             match signal.signal {
@@ -391,10 +439,16 @@ impl Engine {
                         self.start.config = config;
                         self.refused = Vec::new();
                         self.reloaded = Some(generation);
+                        self.adopt_observer();
                     }
                     Some(Err(error)) => tracing::error!("the new configuration cannot be read: {error}"),
                     None => tracing::error!("a reload came without a configuration"),
                 }
+            }
+            ToDaemon::CloseObserver => self.close_observer(),
+            ToDaemon::Observer { generation } => {
+                self.next_observer = fd.map(|fd| (generation, Seqpacket::from(fd).into()));
+                self.adopt_observer();
             }
             ToDaemon::CloseFifos => self.notices.close(),
             ToDaemon::Fifo(kind) => {

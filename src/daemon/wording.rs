@@ -6,7 +6,8 @@
 
 use crate::model::{Family, IfName};
 use crate::proto::{
-    Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, RunOutcome, ScriptLine,
+    Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ProcessLine,
+    RunOutcome, ScriptLine,
 };
 use crate::system::logsink::Severity;
 use std::io;
@@ -24,6 +25,8 @@ pub(super) const fn severity(event: &LogEvent) -> Severity {
         | LogEvent::Group { .. }
         | LogEvent::Instance { .. }
         | LogEvent::Script { .. }
+        | LogEvent::File { .. }
+        | LogEvent::Process { .. }
         | LogEvent::Interface { .. }
         | LogEvent::Announcing { .. } => Severity::Info,
     }
@@ -45,6 +48,8 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
                 | InstanceLine::PreemptDelayStart { .. }
                 | InstanceLine::PreemptDelayStop
                 | InstanceLine::IntervalLearned { .. }
+                | InstanceLine::FileFault { .. }
+                | InstanceLine::SettingPriority { .. }
         ),
         LogEvent::Interface { line, .. } => matches!(
             line,
@@ -57,6 +62,8 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
         LogEvent::StartupDelay { .. }
         | LogEvent::Group { .. }
         | LogEvent::Script { .. }
+        | LogEvent::File { .. }
+        | LogEvent::Process { .. }
         | LogEvent::Notify { .. }
         | LogEvent::TimerLate { .. }
         | LogEvent::Suppressed { .. } => false,
@@ -68,6 +75,14 @@ pub(super) fn words(event: &LogEvent) -> String {
     match event {
         LogEvent::Instance { name, line } => instance(name, line),
         LogEvent::Script { name, line } => script(name, line),
+        LogEvent::File { line, .. } => match line {
+            FileLine::OutOfRange { number, path } => format!("Invalid number {number} read from {path} - ignoring"),
+            FileLine::Unwatchable { path } => {
+                format!("The filesystem of {path} is read only or cannot be monitored - ignoring")
+            }
+            FileLine::Unreadable { errno, path } => format!("Cannot read {path}: {} - using 0", error(*errno)),
+        },
+        LogEvent::Process { name, line } => process(name, line),
         LogEvent::Interface { name, line } => interface(name, line),
         LogEvent::Announcing {
             name,
@@ -165,6 +180,15 @@ fn notify(name: &str, line: &NotifyLine) -> String {
     }
 }
 
+fn process(name: &str, line: &ProcessLine) -> String {
+    match line {
+        ProcessLine::Quorum { gained } => {
+            let change = if *gained { "gained" } else { "lost" };
+            format!("Quorum {change} for tracked process {name}")
+        }
+    }
+}
+
 fn script(name: &str, line: &ScriptLine) -> String {
     match line {
         ScriptLine::NowReturning { status } => format!("Script `{name}` now returning {status}"),
@@ -204,6 +228,17 @@ fn instance(name: &str, line: &InstanceLine) -> String {
         InstanceLine::FaultAtStartScript { script } => {
             format!("({name}): entering FAULT state due to script {script}")
         }
+        InstanceLine::FaultAtStartFile { file, value } => {
+            format!("({name}): entering FAULT state (tracked file {file} has status {value})")
+        }
+        InstanceLine::FaultAtStartProcess { process } => {
+            format!("({name}) entering FAULT state (tracked process {process} quorum not achieved)")
+        }
+        InstanceLine::FileFault { file, begins: true } => format!("({name}): tracked file {file} now FAULT state"),
+        InstanceLine::FileFault { file, begins: false } => {
+            format!("({name}): tracked file {file} leaving FAULT state")
+        }
+        InstanceLine::SettingPriority { to } => format!("({name}) Setting effective priority to {to}"),
         InstanceLine::FaultConfiguration { detail } => format!("({name}) entering FAULT state: {detail}"),
         InstanceLine::ReceiveTimeout => format!("({name}) Receive advertisement timeout"),
         InstanceLine::EffectivePriority { from, to } => {

@@ -13,8 +13,8 @@ use std::collections::BinaryHeap;
 pub(super) enum Owner {
     /// The instance at this position.
     Instance(usize),
-    /// The script at this position.
-    Script(usize),
+    /// The tracker at this position.
+    Tracker(usize),
     /// The announcements that wait for their turn.
     Pacer,
     /// The programs that wait for slower ones.
@@ -30,7 +30,7 @@ pub(super) enum Owner {
 pub(super) struct Deadlines {
     queue: BinaryHeap<Reverse<(Instant, Timer, Owner)>>,
     instances: Vec<Slot>,
-    scripts: Vec<Slot>,
+    trackers: Vec<Slot>,
     pacer: Slot,
     notifier: Slot,
     links: Slot,
@@ -55,7 +55,7 @@ impl Deadlines {
             self.queue.push(Reverse((at, timer, owner)));
         }
         self.settle();
-        if self.queue.len() > 64 + 2 * (self.instances.len() + self.scripts.len()) {
+        if self.queue.len() > 64 + 2 * (self.instances.len() + self.trackers.len()) {
             self.rebuild();
         }
     }
@@ -77,18 +77,18 @@ impl Deadlines {
             .iter()
             .enumerate()
             .map(|(i, slot)| (Owner::Instance(i), slot.next));
-        let scripts = self
-            .scripts
+        let trackers = self
+            .trackers
             .iter()
             .enumerate()
-            .map(|(i, slot)| (Owner::Script(i), slot.next));
+            .map(|(i, slot)| (Owner::Tracker(i), slot.next));
         let own = [
             (Owner::Pacer, self.pacer.next),
             (Owner::Notifier, self.notifier.next),
             (Owner::Links, self.links.next),
             (Owner::Core, self.core.next),
         ];
-        instances.chain(scripts).chain(own).collect()
+        instances.chain(trackers).chain(own).collect()
     }
 
     /// The earliest.
@@ -122,7 +122,7 @@ impl Deadlines {
     fn slot(&mut self, owner: Owner) -> &mut Slot {
         let (slots, index) = match owner {
             Owner::Instance(index) => (&mut self.instances, index),
-            Owner::Script(index) => (&mut self.scripts, index),
+            Owner::Tracker(index) => (&mut self.trackers, index),
             Owner::Pacer => return &mut self.pacer,
             Owner::Notifier => return &mut self.notifier,
             Owner::Links => return &mut self.links,
@@ -152,7 +152,7 @@ mod tests {
             let owner = match number(20, 8) {
                 0 => Owner::Pacer,
                 1 => Owner::Core,
-                2 | 3 => Owner::Script(number(24, 3)),
+                2 | 3 => Owner::Tracker(number(24, 3)),
                 _ => Owner::Instance(number(28, 5)),
             };
             let timer = [Timer::Advert, Timer::MasterDown, Timer::Announce][number(36, 3)];

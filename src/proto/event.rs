@@ -1,6 +1,8 @@
 //! What comes into the core. Everything that the core learns of the world is one of these values.
 
-use crate::model::{IfIndex, IfName, InstanceId, LinkBeatMethod, MacAddr, Micros, Model, RunId, Ticket};
+use crate::model::{
+    IfIndex, IfName, InstanceId, LinkBeatMethod, MacAddr, Micros, Model, ProcessId, RunId, Ticket, TrackedFileId,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
@@ -110,6 +112,8 @@ pub enum Event<'a> {
         /// How.
         outcome: RunOutcome,
     },
+    /// A tracked file or process is seen to be so.
+    Observed(Observation),
     /// Another node claimed an address by ARP or by a neighbour advertisement. Probes (sender 0.0.0.0 or ::) are not told.
     NeighbourClaim {
         /// Link that it was heard on.
@@ -217,6 +221,83 @@ pub struct Culprit {
     pub port: u32,
     /// Name of the process with that id, if it still lives.
     pub process: Option<String>,
+}
+
+/// What is seen of files and processes. Told anew by an observer that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Observation {
+    /// A `track_file` was read.
+    File {
+        /// Which.
+        file: TrackedFileId,
+        /// What it holds.
+        reading: FileReading,
+    },
+    /// The processes are told anew from here on.
+    ProcessesBegin {
+        /// How they are watched.
+        watch: ProcessWatch,
+    },
+    /// A process that a `vrrp_track_process` looks for.
+    Process {
+        /// Which block.
+        process: ProcessId,
+        /// Its process id.
+        pid: u32,
+        /// What happened to it.
+        change: ProcessChange,
+    },
+    /// All processes that ran at the beginning have been told.
+    ProcessesTold,
+}
+
+/// What a tracked file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileReading {
+    /// This number; 0 if it is empty or begins with something else.
+    Number(i32),
+    /// A number that fits no 32 bits.
+    TooLarge(i64),
+    /// There is no such file.
+    Missing,
+    /// It cannot be read; the kernel's error number.
+    Unreadable(i32),
+    /// Its file system tells nobody of changes, so it is not looked at.
+    Unwatchable,
+}
+
+/// What happened to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProcessChange {
+    /// A process that is looked for made it by fork.
+    Forked,
+    /// It became one by exec or by a new name, or it was found.
+    Became,
+    /// It is one no more, by exec or by a new name.
+    Ceased,
+    /// It ended.
+    Ended,
+}
+
+/// How processes are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcessWatch {
+    /// The kernel tells every fork, exec and exit (proc connector).
+    Connector,
+    /// By looking through `/proc` now and then; ends are told by the kernel at once (pidfd).
+    Scan,
+}
+
+impl ProcessWatch {
+    /// The words for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connector => "the proc connector",
+            Self::Scan => "scans of /proc",
+        }
+    }
 }
 
 /// How a run of a program ended.

@@ -6,7 +6,9 @@ use super::log_event::{GroupLine, LogEvent};
 use super::mutant::Mutant;
 use super::reason::Reason;
 use super::{Action, Core, GroupChange, StateName};
-use crate::model::{GroupId, Instance as Config, Instant, SyncGroup, Weight};
+use crate::model::{
+    GroupId, Instance as Config, Instant, SyncGroup, TrackFile, TrackInterface, TrackProcess, TrackScript, Weight,
+};
 use std::sync::Arc;
 
 /// One group.
@@ -85,23 +87,46 @@ impl Group {
 pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config> {
     let GroupId(id) = config.sync_group?;
     let group = groups.get(usize::try_from(id).ok()?)?;
-    if group.track_interfaces.is_empty() && group.track_scripts.is_empty() {
+    let SyncGroup {
+        track_interfaces,
+        track_scripts,
+        track_files,
+        track_processes,
+        ..
+    } = group;
+    if track_interfaces.is_empty() && track_scripts.is_empty() && track_files.is_empty() && track_processes.is_empty() {
         return None;
     }
     let mut config = config.clone();
     let owner = config.is_owner();
     let weight = |weight: Weight| if owner { Weight::ZERO } else { weight };
-    for track in &group.track_interfaces {
+    for track in track_interfaces {
         config.track_interfaces.retain(|own| own.interface != track.interface);
-        let mut track = track.clone();
-        track.weight = weight(track.weight);
-        config.track_interfaces.push(track);
+        config.track_interfaces.push(TrackInterface {
+            weight: weight(track.weight),
+            ..track.clone()
+        });
     }
-    for track in &group.track_scripts {
+    for track in track_scripts {
         config.track_scripts.retain(|own| own.script != track.script);
-        let mut track = *track;
-        track.weight = weight(track.weight);
-        config.track_scripts.push(track);
+        config.track_scripts.push(TrackScript {
+            weight: weight(track.weight),
+            ..*track
+        });
+    }
+    for track in track_files {
+        config.track_files.retain(|own| own.file != track.file);
+        config.track_files.push(TrackFile {
+            weight: weight(track.weight),
+            ..*track
+        });
+    }
+    for track in track_processes {
+        config.track_processes.retain(|own| own.process != track.process);
+        config.track_processes.push(TrackProcess {
+            weight: weight(track.weight),
+            ..*track
+        });
     }
     Some(config)
 }

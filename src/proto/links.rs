@@ -174,6 +174,9 @@ impl Core {
             since: self.world.since(name),
             result: 0,
             activity: Activity::Idle,
+            value: None,
+            watch: None,
+            detail: None,
         };
         names.into_iter().map(snapshot).collect()
     }

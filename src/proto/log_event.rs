@@ -25,6 +25,20 @@ pub enum LogEvent {
         /// What.
         line: ScriptLine,
     },
+    /// A line about a tracked file.
+    File {
+        /// Its name.
+        name: Arc<str>,
+        /// What.
+        line: FileLine,
+    },
+    /// A line about a tracked process.
+    Process {
+        /// Its name.
+        name: Arc<str>,
+        /// What.
+        line: ProcessLine,
+    },
     /// A line about an interface.
     Interface {
         /// Its name.
@@ -110,6 +124,30 @@ pub enum InstanceLine {
     FaultAtStartScript {
         /// Which.
         script: Arc<str>,
+    },
+    /// Fault at the start, because of the number in a file.
+    FaultAtStartFile {
+        /// Which.
+        file: Arc<str>,
+        /// The number.
+        value: i32,
+    },
+    /// Fault at the start, because too few or too many processes run.
+    FaultAtStartProcess {
+        /// Which.
+        process: Arc<str>,
+    },
+    /// With `-D`: The number in a file is a fault, or no more.
+    FileFault {
+        /// Which.
+        file: Arc<str>,
+        /// Whether it is one now.
+        begins: bool,
+    },
+    /// With `-D`: The priority after a fault that a file caused.
+    SettingPriority {
+        /// The priority.
+        to: Priority,
     },
     /// Fault because of the configuration.
     FaultConfiguration {
@@ -566,6 +604,40 @@ pub enum ScriptLine {
     CarriedOver {
         /// Up or down.
         up: bool,
+    },
+}
+
+/// What a line says of a tracked file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileLine {
+    /// It holds a number that fits no 32 bits.
+    OutOfRange {
+        /// The number.
+        number: i64,
+        /// The path.
+        path: String,
+    },
+    /// Its file system tells nobody of changes.
+    Unwatchable {
+        /// The path.
+        path: String,
+    },
+    /// It cannot be read.
+    Unreadable {
+        /// The kernel's error number.
+        errno: i32,
+        /// The path.
+        path: String,
+    },
+}
+
+/// What a line says of a tracked process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProcessLine {
+    /// The quorum counts as gained or lost.
+    Quorum {
+        /// Gained.
+        gained: bool,
     },
 }
 

@@ -36,9 +36,13 @@ pub use action::{
     StateName, Subject, Transmit,
 };
 pub use counters::{Counters, DropReason};
-pub use event::{Culprit, Datagram, Event, Link, LinkAddress, Packet, RunOutcome};
+pub use event::{
+    Culprit, Datagram, Event, FileReading, Link, LinkAddress, Observation, Packet, ProcessChange, ProcessWatch,
+    RunOutcome,
+};
 pub use log_event::{
-    Difference, DropDetail, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ScriptLine,
+    Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ProcessLine,
+    ScriptLine,
 };
 pub use mutant::Mutant;
 pub use reason::{Reason, TrackerKind, Transition};
@@ -46,10 +50,10 @@ pub use snapshot::{
     Activity, Contribution, GroupSnapshot, InstanceSnapshot, LinkSnapshot, MasterSnapshot, PeerSnapshot,
     PrioritySnapshot, Problem, Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus, Verdict, VipSnapshot,
 };
-pub use state::{InstanceState, Phase, ScriptState, State};
+pub use state::{InstanceState, Phase, State, TrackerState};
 pub use timer::Timer;
 
-use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, RunId, ScriptId, Ticket};
+use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, Ticket};
 use deadlines::{Deadlines, Owner};
 use instance::{Context, Instance, Pacing, Settings};
 use mutant::Mutation;
@@ -57,7 +61,7 @@ use pacer::Pacer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
-use tracking::{LinkTracking, ScriptNews, ScriptTracker};
+use tracking::LinkTracking;
 use world::World;
 
 /// A stop that takes longer than this ends without the confirmations that are missing.
@@ -74,7 +78,7 @@ pub struct Core {
     model: Arc<Model>,
     world: World,
     links: LinkTracking,
-    scripts: Vec<ScriptTracker>,
+    trackers: tracking::Trackers,
     instances: Vec<Instance>,
     groups: Vec<group::Group>,
     /// Which group an instance is a member of, by positions.
@@ -129,9 +133,8 @@ impl Core {
     #[must_use]
     pub fn new(model: impl Into<Arc<Model>>, _seed: u64, now: Instant) -> Self {
         let model: Arc<Model> = model.into();
-        let scripts = model.scripts.iter().cloned().map(ScriptTracker::new).collect();
         let mut core = Self {
-            scripts,
+            trackers: tracking::Trackers::new(&model),
             world: World::default(),
             links: LinkTracking::default(),
             instances: Vec::new(),
@@ -253,6 +256,7 @@ impl Core {
                 self.one(instance, now, |i, ctx| i.on_announced(ticket, ctx));
             }
             Event::ScriptEnded { run, outcome } => self.on_script_ended(run, outcome, now),
+            Event::Observed(observation) => self.on_observed(observation, now),
             Event::NeighbourClaim {
                 interface,
                 address,
@@ -278,7 +282,7 @@ impl Core {
         let horizon = now + TOGETHER;
         let mut woken = false;
         // Each owner's next deadline is later than `now` after it ran, so the loop ends; the bound is for a defect.
-        for _ in 0..self.instances.len() * 4 + self.scripts.len() * 4 + 16 {
+        for _ in 0..self.instances.len() * 4 + self.trackers.len() * 4 + 16 {
             let Some((at, timer, owner)) = self.deadlines.first() else {
                 return;
             };
@@ -291,7 +295,7 @@ impl Core {
                     let until = self.together(owner, now, horizon);
                     self.at(index, now, |instance, ctx| instance.on_timeout(until, ctx));
                 }
-                Owner::Script(index) => self.script_timeout(index, now),
+                Owner::Tracker(position) => self.tracker_timeout(position, now),
                 Owner::Pacer => {
                     self.pacer.run(now, &mut self.actions);
                     self.arm_pacer(now);
@@ -342,22 +346,17 @@ impl Core {
         let instances = self
             .instances
             .iter()
-            .map(|i| i.snapshot(now, &self.world, &self.scripts, self.mutation));
-        let trackers = self.scripts.iter().map(|script| TrackerSnapshot {
-            kind: TrackerKind::Script,
-            name: script.script.name.clone(),
-            status: script.status,
-            last_exit: script.last_exit,
-            last_run: script.last_run,
-            since: script.since,
-            result: script.result(),
-            activity: script.activity(),
-        });
+            .map(|i| i.snapshot(now, &self.world, &self.trackers, self.mutation));
         Snapshot {
             taken_at: now,
             instances: instances.collect(),
             groups: self.groups.iter().map(|group| self.group_snapshot(group)).collect(),
-            trackers: trackers.chain(self.link_trackers()).collect(),
+            trackers: self
+                .trackers
+                .iter()
+                .map(tracking::Tracker::snapshot)
+                .chain(self.link_trackers())
+                .collect(),
             links: self.world.snapshot(),
             problems: self.instances.iter().flat_map(|i| i.problems(now)).collect(),
         }
@@ -401,9 +400,7 @@ impl Core {
         for index in 0..self.instances.len() {
             self.arm(index);
         }
-        for index in 0..self.scripts.len() {
-            self.arm_script(index);
-        }
+        self.arm_trackers();
         self.arm_core();
         self.arm_notifier();
         self.arm_links();
@@ -412,11 +409,6 @@ impl Core {
     fn arm(&mut self, index: usize) {
         let next = self.instances.get(index).and_then(Instance::next_deadline);
         self.deadlines.set(Owner::Instance(index), next);
-    }
-
-    fn arm_script(&mut self, index: usize) {
-        let next = self.scripts.get(index).and_then(ScriptTracker::next_deadline);
-        self.deadlines.set(Owner::Script(index), next);
     }
 
     fn arm_pacer(&mut self, now: Instant) {
@@ -448,7 +440,7 @@ impl Core {
         let mut ctx = Context {
             now,
             world: &self.world,
-            scripts: &self.scripts,
+            trackers: &self.trackers,
             out: &mut self.actions,
             pacer: &mut self.pacer,
             pacing: Pacing {
@@ -513,12 +505,7 @@ impl Core {
             self.at_alone(index, now, Instance::start);
         }
         self.settle_groups();
-        for index in 0..self.scripts.len() {
-            if let Some(script) = self.scripts.get_mut(index) {
-                script.start(now);
-            }
-            self.script_timeout(index, now);
-        }
+        self.start_trackers(now);
     }
 
     fn on_address_added(&mut self, added: LinkAddress, now: Instant) {
@@ -598,41 +585,6 @@ impl Core {
         }
     }
 
-    fn script_timeout(&mut self, index: usize, now: Instant) {
-        let Ok(id) = u32::try_from(index).map(ScriptId) else {
-            return;
-        };
-        if let Some(script) = self.scripts.get_mut(index) {
-            script.on_timeout(id, now, &mut self.next_run, &mut self.actions);
-        }
-        self.arm_script(index);
-    }
-
-    fn on_script_ended(&mut self, run: RunId, outcome: RunOutcome, now: Instant) {
-        if self.notifier.owns(run) {
-            return self.on_notify_ended(run, outcome);
-        }
-        if matches!(self.life, Life::Stopping | Life::Stopped) {
-            // The supervisor ends what runs; that is no news about the service.
-            return;
-        }
-        let Some(index) = self.scripts.iter().position(|script| script.owns(run)) else {
-            return;
-        };
-        let mutation = self.mutation;
-        let news = self.scripts.get_mut(index).map_or(ScriptNews::None, |script| {
-            script.on_ended(outcome, now, mutation, &mut self.actions)
-        });
-        self.arm_script(index);
-        if news != ScriptNews::None && self.life == Life::Running {
-            self.each(now, |instance, ctx| {
-                if instance.tracks_script(index) {
-                    instance.reconsider(ctx);
-                }
-            });
-        }
-    }
-
     /// `keep`: what is on the interfaces stays there.
     fn shutdown(&mut self, keep: bool, now: Instant) {
         match self.life {
@@ -644,9 +596,7 @@ impl Core {
             }
             Life::Running => self.life = Life::Stopping,
         }
-        for script in &mut self.scripts {
-            script.stop(&mut self.actions);
-        }
+        self.stop_trackers();
         self.drop_queues();
         if !keep {
             self.each(now, |instance, ctx| instance.stop(Reason::Shutdown, ctx));

@@ -107,11 +107,19 @@ pub enum Mutant {
     LinkDelayLeftOut,
     /// A change of an interface counts after its delay although it has been reverted.
     LinkDelayKept,
+    /// The number in a file counts with the opposite sign.
+    WeightTurned,
+    /// `reverse` has no effect.
+    ReverseIgnored,
+    /// `quorum_max` has no effect.
+    QuorumMaxIgnored,
+    /// `fork_delay` and `terminate_delay` have no effect.
+    ProcessDelayIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 56] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -164,6 +172,10 @@ impl Mutant {
         Self::ExpiredStaysMaster,
         Self::LinkDelayLeftOut,
         Self::LinkDelayKept,
+        Self::WeightTurned,
+        Self::ReverseIgnored,
+        Self::QuorumMaxIgnored,
+        Self::ProcessDelayIgnored,
     ];
 }
 

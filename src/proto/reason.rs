@@ -63,6 +63,8 @@ pub enum Reason {
     },
     /// A tracker of weight 0 has not reported yet.
     TrackerPending {
+        /// Its kind.
+        kind: TrackerKind,
         /// Its name.
         name: Arc<str>,
     },
@@ -114,6 +116,10 @@ pub enum Reason {
 pub enum TrackerKind {
     /// `vrrp_script`.
     Script,
+    /// `track_file`.
+    File,
+    /// `vrrp_track_process`.
+    Process,
     /// `track_interface` and the instance's own interface.
     Interface,
 }
@@ -124,6 +130,8 @@ impl TrackerKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Script => "script",
+            Self::File => "file",
+            Self::Process => "process",
             Self::Interface => "interface",
         }
     }
@@ -190,7 +198,7 @@ impl fmt::Display for Reason {
                 write!(f, "{} {name} failed", kind.as_str())?;
                 detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
             }
-            Self::TrackerPending { name } => write!(f, "script {name} has not reported yet"),
+            Self::TrackerPending { kind, name } => write!(f, "{} {name} has not reported yet", kind.as_str()),
             Self::InterfaceDown {
                 interface,
                 missing: false,

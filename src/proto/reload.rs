@@ -5,9 +5,9 @@ use super::group::Group;
 use super::instance::{Instance, Settings};
 use super::mutant::Mutant;
 use super::reason::Reason;
-use super::tracking::ScriptTracker;
+use super::tracking::tracked_names;
 use super::{Core, Life};
-use crate::model::{GroupId, Instance as Config, InstanceId, Instant, Model, Script, Transport};
+use crate::model::{GroupId, Instance as Config, InstanceId, Instant, Model, Transport};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl Core {
         }
         self.leaving
             .extend(old.into_iter().flatten().filter(Instance::is_clearing));
-        self.adopt_scripts(&model.scripts, now);
+        self.adopt_trackers(&model, now);
         self.groups = model
             .groups
             .iter()
@@ -79,18 +79,7 @@ impl Core {
         for id in fresh {
             self.one(*id, now, Instance::start);
         }
-        for index in 0..self.scripts.len() {
-            if self
-                .scripts
-                .get(index)
-                .is_some_and(|script| script.next_deadline().is_none())
-            {
-                if let Some(script) = self.scripts.get_mut(index) {
-                    script.start(now);
-                }
-                self.script_timeout(index, now);
-            }
-        }
+        self.start_trackers(now);
     }
 
     /// For each new instance the position of the old one that it continues, and whether its settings are to be adjusted.
@@ -111,30 +100,6 @@ impl Core {
             (same.or(alike), touched)
         });
         matched.unzip()
-    }
-
-    fn adopt_scripts(&mut self, scripts: &[Script], now: Instant) {
-        let mut old = std::mem::take(&mut self.scripts);
-        for script in scripts {
-            let known = old.iter().position(|tracker| tracker.is_same_program(script));
-            let tracker = match known {
-                Some(index) => {
-                    let mut tracker = old.swap_remove(index);
-                    if tracker.script != *script {
-                        tracker.adopt(script.clone(), &mut self.actions);
-                        tracker.start(now);
-                    } else {
-                        tracker.tell_carried_over(&mut self.actions);
-                    }
-                    tracker
-                }
-                None => ScriptTracker::new(script.clone()),
-            };
-            self.scripts.push(tracker);
-        }
-        for mut left in old {
-            left.stop(&mut self.actions);
-        }
     }
 }
 
@@ -161,7 +126,6 @@ fn same_place(new: &Config, new_model: &Model, old: &Config, old_model: &Model) 
     probe.timer_expired_backup = old.timer_expired_backup;
     probe.dont_track_primary = old.dont_track_primary;
     probe.linkbeat_use_polling = old.linkbeat_use_polling;
-    probe.track_scripts.clone_from(&old.track_scripts);
     probe.track_interfaces.clone_from(&old.track_interfaces);
     probe.skip_check_adv_addr = old.skip_check_adv_addr;
     probe.lower_prio_no_advert = old.lower_prio_no_advert;
@@ -176,6 +140,8 @@ fn same_place(new: &Config, new_model: &Model, old: &Config, old_model: &Model) 
     probe.debug = old.debug;
     let untracked = |config: &Config| Config {
         track_scripts: Vec::new(),
+        track_files: Vec::new(),
+        track_processes: Vec::new(),
         ..config.clone()
     };
     // An owner has rules of its own.
@@ -184,14 +150,6 @@ fn same_place(new: &Config, new_model: &Model, old: &Config, old_model: &Model) 
 
 /// Whether nothing but names and positions differ.
 fn same_settings(new: &Config, new_model: &Model, old: &Config, old_model: &Model) -> bool {
-    let tracked = |config: &Config, model: &Model| -> Vec<_> {
-        let name = |id| model.script(id).map(|script| script.name.clone());
-        config
-            .track_scripts
-            .iter()
-            .map(|track| (name(track.script), track.weight))
-            .collect()
-    };
     let mut renamed = new.clone();
     renamed.name = old.name.clone();
     let group = |config: &Config, model: &Model| -> Option<Arc<str>> {
@@ -200,7 +158,9 @@ fn same_settings(new: &Config, new_model: &Model, old: &Config, old_model: &Mode
     };
     renamed.sync_group = old.sync_group;
     renamed.track_scripts.clone_from(&old.track_scripts);
+    renamed.track_files.clone_from(&old.track_files);
+    renamed.track_processes.clone_from(&old.track_processes);
     renamed == *old
         && group(new, new_model) == group(old, old_model)
-        && tracked(new, new_model) == tracked(old, old_model)
+        && tracked_names(new, new_model) == tracked_names(old, old_model)
 }

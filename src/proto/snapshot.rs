@@ -2,7 +2,7 @@
 
 use super::action::StateName;
 use super::counters::Counters;
-use super::event::Link;
+use super::event::{Link, ProcessWatch};
 use super::reason::{Reason, TrackerKind, Transition};
 use super::timer::Timer;
 use crate::model::{Family, IfName, Instant, Micros, Priority, Version, Vrid};
@@ -223,6 +223,12 @@ pub struct TrackerSnapshot {
     pub result: u32,
     /// What its program is doing.
     pub activity: Activity,
+    /// The number that a file holds, or how many processes run.
+    pub value: Option<i64>,
+    /// How processes are watched.
+    pub watch: Option<ProcessWatch>,
+    /// What there is to say about it, in words.
+    pub detail: Option<String>,
 }
 
 /// What the program of a tracker is doing.

@@ -3,7 +3,9 @@
 use super::Core;
 use super::counters::Counters;
 use super::instance::State as InstancePhase;
+use super::reason::TrackerKind;
 use super::snapshot::TrackerStatus;
+use super::tracking::Tracker;
 use crate::model::{AdvertInterval, Family, IfName, Instant, Micros, Model, Vrid};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -16,8 +18,8 @@ pub struct State {
     pub version: u32,
     /// Instances.
     pub instances: Vec<InstanceState>,
-    /// Scripts.
-    pub scripts: Vec<ScriptState>,
+    /// Trackers.
+    pub trackers: Vec<TrackerState>,
 }
 
 /// What is remembered of an instance. It is found again by link, family and VRID.
@@ -60,13 +62,18 @@ pub enum Phase {
     Fault,
 }
 
-/// What is remembered of a script.
+/// What is remembered of a tracker. It is found again by kind and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScriptState {
+pub struct TrackerState {
+    /// Its kind.
+    pub kind: TrackerKind,
     /// Its name.
     pub name: Arc<str>,
     /// Its condition.
     pub status: TrackerStatus,
+    /// The number that a file holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<i32>,
 }
 
 impl Core {
@@ -92,18 +99,23 @@ impl Core {
             last_master: instance.last_master(),
             counters: instance.counters.clone(),
         });
-        let scripts = self.scripts.iter().map(|s| ScriptState {
-            name: s.script.name.clone(),
-            status: s.status,
+        let trackers = self.trackers.iter().map(|tracker| TrackerState {
+            kind: tracker.kind(),
+            name: tracker.name().clone(),
+            status: tracker.snapshot().status,
+            value: match tracker {
+                Tracker::File(file) => file.value(),
+                Tracker::Script(_) | Tracker::Process(_) => None,
+            },
         });
         State {
             version: 1,
             instances: instances.collect(),
-            scripts: scripts.collect(),
+            trackers: trackers.collect(),
         }
     }
 
-    /// A core that goes on where another one ended: learned intervals, counters and script results are kept.
+    /// A core that goes on where another one ended: learned intervals, counters and what trackers know are kept.
     ///
     /// Addresses do not outlive a dead daemon, so a former master begins as a backup. What does not fit the model,
     /// and a state of another version, is left out.
@@ -122,11 +134,7 @@ impl Core {
                 instance.remember(old.master_interval, old.last_master, old.counters.clone());
             }
         }
-        for script in &mut core.scripts {
-            if let Some(old) = state.scripts.iter().find(|old| old.name == script.script.name) {
-                script.remember(old.status);
-            }
-        }
+        core.remember_trackers(&state.trackers);
         core
     }
 }

@@ -7,6 +7,7 @@
 mod links;
 mod notify;
 mod table;
+mod trackers;
 
 use super::*;
 use crate::model::Instance;
@@ -45,6 +46,15 @@ fn script(weight: i16) -> Script {
         account: None,
         opens: None,
         insecure: false,
+    }
+}
+
+fn file(name: &str) -> TrackedFile {
+    TrackedFile {
+        name: name.into(),
+        path: format!("/run/{name}"),
+        weight: Weight::ZERO,
+        init: None,
     }
 }
 
@@ -743,7 +753,7 @@ fn what_is_exported_is_imported() {
         Instant(0),
     );
     let exported = again.export(Instant(0));
-    assert_eq!(exported.scripts, state.scripts);
+    assert_eq!(exported.trackers, state.trackers);
     assert_eq!(exported.instances[0].counters, state.instances[0].counters);
     assert!(
         matches!(state.instances[0].phase, Phase::Backup { master_down_in } if master_down_in < Micros::from_secs(2))

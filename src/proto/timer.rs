@@ -22,6 +22,8 @@ pub enum Timer {
     ScriptStart,
     /// A check script has run for too long.
     ScriptTimeout,
+    /// The number of processes has been another for long enough.
+    ProcessDelay,
     /// The start has been delayed for long enough.
     StartupDelay,
     /// A notify program has run for too long to be waited for.
@@ -43,6 +45,7 @@ impl Timer {
             Self::LinkPoll => "link-poll",
             Self::ScriptStart => "script-start",
             Self::ScriptTimeout => "script-timeout",
+            Self::ProcessDelay => "process-delay",
             Self::StartupDelay => "startup-delay",
             Self::NotifyOrder => "notify-order",
             Self::StopLimit => "stop-limit",

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod draw;
 mod network;
 mod node;
+mod observe;
 mod random;
 mod run;
 mod scenario;

@@ -2,6 +2,7 @@
 
 use super::Planted;
 use super::network::LINK;
+use super::observe::all_well;
 use crate::model::{Instance, InstanceId, Instant, MacAddr, Micros, Model, Priority, Ticket, Weight};
 use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, State, StateName, Transmit};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -119,6 +120,9 @@ impl Node {
             prefix_len: 24,
         };
         core.handle(Event::AddressAdded(address), now);
+        for observed in all_well(&self.model) {
+            core.handle(observed, now);
+        }
         core.handle(Event::Start, now);
         self.core = Some(core);
         self.life += 1;

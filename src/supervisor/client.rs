@@ -28,6 +28,8 @@ pub struct DaemonStart {
     pub config: LoadedConfig,
     /// Its notify FIFOs.
     pub fifos: Vec<(FifoKind, File)>,
+    /// Where observations of files and processes come from, if there are any.
+    pub observer: Option<Seqpacket>,
     /// How the run was asked for.
     pub options: RunOptions,
     /// To be moved on by the engine whenever it wakes.

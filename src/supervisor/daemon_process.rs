@@ -5,7 +5,7 @@ use super::loader::Brief;
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::options::RunOptions;
 use crate::model::{FifoKind, Instant};
-use crate::sys::{self, Capability, Heartbeat};
+use crate::sys::{self, Capability, Heartbeat, Seqpacket};
 use crate::system::clock;
 use crate::system::logsink::Log;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -42,18 +42,23 @@ impl DaemonProcess {
     ///
     /// # Errors
     /// When there is no process, memory or descriptor for it.
-    pub(super) fn start(recipe: &Recipe<'_>, fifos: Vec<(FifoKind, File)>, release: impl FnOnce()) -> io::Result<Self> {
+    pub(super) fn start(
+        recipe: &Recipe<'_>,
+        fifos: Vec<(FifoKind, File)>,
+        observer: Option<Seqpacket>,
+        release: impl FnOnce(),
+    ) -> io::Result<Self> {
         let (ours, theirs) = channel()?;
         let heartbeat = Heartbeat::new()?;
         let supervisor = nix::unistd::getpid();
-        let mut parts = Some((ours, theirs, heartbeat, fifos));
+        let mut parts = Some((ours, theirs, heartbeat, (fifos, observer)));
         let pid = sys::fork(|| {
             release();
-            let Some((ours, theirs, heartbeat, fifos)) = parts.take() else {
+            let Some((ours, theirs, heartbeat, inputs)) = parts.take() else {
                 return 1;
             };
             drop(ours);
-            let status = match prepare(recipe, supervisor, theirs, heartbeat, fifos) {
+            let status = match prepare(recipe, supervisor, theirs, heartbeat, inputs) {
                 Ok(start) => (recipe.main)(start),
                 Err(error) => {
                     tracing::error!("the VRRP process cannot start: {error}");
@@ -62,7 +67,7 @@ impl DaemonProcess {
             };
             u8::try_from(status).unwrap_or(u8::MAX)
         })?;
-        let (channel, _theirs, heartbeat, _fifos) =
+        let (channel, _theirs, heartbeat, _inputs) =
             parts.ok_or_else(|| io::Error::other("the daemon's parts are gone"))?;
         Ok(Self {
             pid: pid.as_raw(),
@@ -93,7 +98,7 @@ fn prepare(
     supervisor: Pid,
     channel: Channel<ToSupervisor, ToDaemon>,
     heartbeat: Heartbeat,
-    fifos: Vec<(FifoKind, File)>,
+    (fifos, observer): (Vec<(FifoKind, File)>, Option<Seqpacket>),
 ) -> io::Result<DaemonStart> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
     if getppid() != supervisor {
@@ -111,6 +116,7 @@ fn prepare(
     confine(options, brief)?;
     Ok(DaemonStart {
         fifos,
+        observer,
         channel,
         config,
         options: options.clone(),

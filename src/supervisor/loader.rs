@@ -48,6 +48,8 @@ pub(super) struct Brief {
     pub(super) fifos: Vec<FifoSpec>,
     pub(super) startup: Option<OnceSpec>,
     pub(super) shutdown: Option<OnceSpec>,
+    /// There are files or processes to observe.
+    pub(super) observes: bool,
     pub(super) namespace: Option<String>,
     pub(super) instance_name: Option<String>,
     pub(super) use_pid_dir: bool,
@@ -74,6 +76,7 @@ impl Brief {
             fifos: FifoSpec::all(model),
             startup: OnceSpec::new(When::Startup.as_str(), &global.startup),
             shutdown: OnceSpec::new(When::Shutdown.as_str(), &global.shutdown),
+            observes: !model.files.is_empty() || !model.processes.is_empty(),
             namespace: global.net_namespace.clone(),
             instance_name: global.instance_name.clone(),
             use_pid_dir: global.paths.use_pid_dir,

@@ -93,6 +93,13 @@ pub enum ToDaemon {
     CloseFifos,
     /// A notify FIFO of the configuration that follows; its descriptor comes with the message.
     Fifo(FifoKind),
+    /// What is observed under the old configuration counts no more.
+    CloseObserver,
+    /// Files and processes are observed for the configuration of this generation; the socket comes with the message.
+    Observer {
+        /// Which.
+        generation: u32,
+    },
     /// A new configuration; the memory file comes with the message.
     Reload {
         /// Its generation.

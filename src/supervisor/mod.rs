@@ -7,6 +7,7 @@ mod fifo;
 mod guard;
 mod loader;
 mod message;
+mod observer;
 mod once;
 mod options;
 mod pidfile;
@@ -22,5 +23,6 @@ pub use client::{
 };
 pub use loader::{ReadConfig, Reading};
 pub use message::{GuardedAddress, LoadedConfig, Program, ProgramOutcome, ProgramRef, ToDaemon, ToSupervisor};
+pub use observer::{ObserverMain, ObserverStart};
 pub use options::{CalledAs, FOLLOWED, RunOptions};
 pub use run::{ParentData, Parts, enter_namespace, run};

@@ -7,7 +7,6 @@ use super::supervise::Supervisor;
 use crate::model::Instant;
 use crate::sys;
 use nix::sys::stat::{Mode, umask};
-use std::fs::File;
 
 /// Bytes of problem texts that the daemon is told; the log has all of them.
 const MAX_PROBLEM_BYTES: usize = 32 << 10;
@@ -144,15 +143,16 @@ impl Supervisor {
         let generation = new.brief.generation;
         self.programs.learn(generation, &new.brief.programs);
         let old = std::mem::replace(&mut self.brief, new.brief);
+        let before = std::mem::replace(&mut self.config, new.file);
         if self.daemon.is_some() {
             self.open_fifos();
-            if let Err(error) = self.hand_over(generation, &new.file) {
+            if let Err(error) = self.hand_over(generation) {
+                self.config = before;
                 self.brief = old;
                 return self.refuse(vec![format!("cannot hand the configuration over: {error}")]);
             }
             self.reload.stage = Stage::Applying(generation);
         }
-        self.config = new.file;
         let mask = self.umask();
         umask(Mode::from_bits_truncate(mask));
         self.programs.set_umask(mask);
@@ -165,14 +165,19 @@ impl Supervisor {
     }
 
     /// The FIFOs first: the news of the reload itself belong into the new ones.
-    fn hand_over(&mut self, generation: u32, file: &File) -> Result<(), SendError> {
+    fn hand_over(&mut self, generation: u32) -> Result<(), SendError> {
+        let observer = self.start_observers(false);
         let Some(daemon) = &mut self.daemon else { return Ok(()) };
         let sender = &mut daemon.channel.sender;
         sender.send(&ToDaemon::CloseFifos)?;
         for fifo in &self.fifos {
             sender.send_with(&ToDaemon::Fifo(fifo.kind), &fifo.file)?;
         }
-        sender.send_with(&ToDaemon::Reload { generation }, file)
+        sender.send(&ToDaemon::CloseObserver)?;
+        if let Some(observer) = observer {
+            sender.send_with(&ToDaemon::Observer { generation }, &observer)?;
+        }
+        sender.send_with(&ToDaemon::Reload { generation }, &self.config)
     }
 
     /// The daemon works with the configuration of this generation.

@@ -3,6 +3,7 @@
 use super::client::{DaemonMain, exit};
 use super::daemon_process::ident;
 use super::loader::{Brief, Loader, ReadConfig, Usable, Verdict};
+use super::observer::ObserverMain;
 use super::options::RunOptions;
 use super::pidfile::{LockError, Paths, PidFile};
 use super::program::Programs;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub read: ReadConfig,
     /// The daemon. Called in a process of its own.
     pub daemon: DaemonMain,
+    /// The observers of files and processes. Called in a process of its own.
+    pub observe: ObserverMain,
     /// The path and text of the supervisor's own state file. Called in a process of its own.
     pub parent_data: ParentData,
 }
@@ -114,6 +117,8 @@ struct Start {
     log: Log,
     signals: SignalFd,
     manager: ServiceManager,
+    /// The network namespace that we were started in.
+    home: Option<File>,
 }
 
 impl Start {
@@ -136,6 +141,8 @@ impl Start {
             log,
             signals,
             manager: ServiceManager::from_environment(),
+            // Only the observers of processes need it, and they do without as well.
+            home: File::open("/proc/self/ns/net").ok(),
         })
     }
 
@@ -289,6 +296,7 @@ impl Start {
             log: self.log,
             signals: self.signals,
             manager: self.manager,
+            home: self.home,
             paths,
             main_file: main,
             vrrp_file: vrrp,

@@ -9,6 +9,7 @@ use super::fifo::Fifo;
 use super::guard::Guard;
 use super::loader::{Brief, Usable};
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
+use super::observer::Observers;
 use super::once::{Once, When};
 use super::options::RunOptions;
 use super::pidfile::{LockError, Paths, PidFile};
@@ -17,7 +18,7 @@ use super::reload::Reload;
 use super::run::{Parts, log_stop};
 use super::systemd::ServiceManager;
 use crate::model::{Instant, Micros};
-use crate::sys::{self, Epoll, Events, Interest, SignalFd};
+use crate::sys::{self, Epoll, Events, Interest, Seqpacket, SignalFd};
 use crate::system::clock;
 use crate::system::dumpfile::replace;
 use crate::system::logsink::Log;
@@ -42,6 +43,7 @@ pub(super) struct Inherited {
     pub(super) log: Log,
     pub(super) signals: SignalFd,
     pub(super) manager: ServiceManager,
+    pub(super) home: Option<File>,
     pub(super) programs: Programs,
     pub(super) paths: Paths,
     pub(super) main_file: PidFile,
@@ -54,6 +56,8 @@ pub(super) struct Inherited {
 struct Own {
     epoll: Epoll,
     signals: SignalFd,
+    /// The network namespace that we were started in.
+    home: Option<File>,
     main_file: PidFile,
     vrrp_file: Option<PidFile>,
 }
@@ -70,6 +74,7 @@ pub(super) struct Supervisor {
     pub(super) config: File,
     pub(super) fifos: Vec<Fifo>,
     pub(super) daemon: Option<DaemonProcess>,
+    observers: Observers,
     pub(super) reload: Reload,
     log: Log,
     paths: Paths,
@@ -119,12 +124,14 @@ impl Supervisor {
             config: file,
             fifos: Vec::new(),
             daemon: None,
+            observers: Observers::default(),
             reload: Reload::default(),
             log: inherited.log,
             paths: inherited.paths,
             own: Some(Own {
                 epoll,
                 signals: inherited.signals,
+                home: inherited.home,
                 main_file: inherited.main_file,
                 vrrp_file: Some(inherited.vrrp_file),
             }),
@@ -197,7 +204,8 @@ impl Supervisor {
         let watched = self.daemon.as_ref().is_some_and(|daemon| daemon.watched);
         let look = watched.then(|| self.watch.looked_at + Micros(self.brief.heartbeat_limit.0 / 4));
         let once = self.once.as_ref().map(|once| once.deadline);
-        [self.respawn_at, stop, look, once, self.reload.deadline()]
+        let observers = self.observers.deadline();
+        [self.respawn_at, stop, look, once, self.reload.deadline(), observers]
             .into_iter()
             .flatten()
             .min()
@@ -215,6 +223,9 @@ impl Supervisor {
                 tracing::info!("vrrp process failed to die - forcing termination");
                 self.kill_daemon();
             }
+        }
+        if self.observers.deadline().is_some_and(|at| now >= at) {
+            self.observe_again();
         }
         self.reload.run_deadline(now);
         self.run_once_deadline(now);
@@ -301,6 +312,9 @@ impl Supervisor {
             sys::reap(dead.pid)?;
             if self.printing == Some(dead.pid) {
                 self.printing = None;
+            }
+            if self.observers.died(dead.pid) {
+                continue;
             }
             if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == dead.pid) {
                 self.on_daemon_end(dead.end);
@@ -443,9 +457,50 @@ impl Supervisor {
         }
     }
 
+    /// Starts the observers of the configuration in force, instead of those before; the daemon's end.
+    pub(super) fn start_observers(&mut self, write_init_files: bool) -> Option<Seqpacket> {
+        let recipe = Recipe {
+            options: &self.options,
+            brief: &self.brief,
+            config: &self.config,
+            log: &self.log,
+            main: self.parts.daemon,
+        };
+        let home = self.own.as_mut().and_then(|own| own.home.take());
+        let (own, fifos, daemon) = (&mut self.own, &mut self.fifos, &mut self.daemon);
+        let observe = self.parts.observe;
+        let started = self
+            .observers
+            .start(&recipe, observe, home.as_ref(), write_init_files, || {
+                drop(own.take());
+                fifos.drain(..).for_each(Fifo::leave);
+                // The daemon must see that the supervisor is gone when it is.
+                drop(daemon.take());
+            });
+        if let Some(own) = &mut self.own {
+            own.home = home;
+        }
+        started
+    }
+
+    /// The observers died: the daemon goes on with what it knows until new ones have told it everything.
+    fn observe_again(&mut self) {
+        let socket = self.start_observers(false);
+        let generation = self.brief.generation;
+        if let (Some(socket), Some(daemon)) = (socket, &mut self.daemon)
+            && let Err(error) = daemon
+                .channel
+                .sender
+                .send_with(&ToDaemon::Observer { generation }, &socket)
+        {
+            tracing::error!("the VRRP process gets no observers: {error}");
+        }
+    }
+
     /// Starts the daemon; a failure counts as its death.
     pub(super) fn start_daemon(&mut self) {
         self.open_fifos();
+        let observer = self.start_observers(true);
         // The daemon inherits what we hold, and both outlive the command line's parser by far.
         crate::sys::give_back_memory();
         let own = &mut self.own;
@@ -462,7 +517,7 @@ impl Supervisor {
             Vec::new()
         });
         let fifos = &mut self.fifos;
-        let started = DaemonProcess::start(&recipe, ends, || {
+        let started = DaemonProcess::start(&recipe, ends, observer, || {
             drop(own.take());
             // A descriptor left open here would keep readers waiting after the FIFO is given up.
             fifos.drain(..).for_each(Fifo::leave);
@@ -501,6 +556,7 @@ impl Supervisor {
         while self.read_message() {}
         self.guard_addresses();
         let Some(daemon) = self.daemon.take() else { return };
+        self.observers.stop();
         if self.stopping.is_none() {
             self.programs.abandon();
         }

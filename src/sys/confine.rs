@@ -12,6 +12,8 @@ pub enum Capability {
     Chown,
     /// Write where the mode forbids it.
     DacOverride,
+    /// Read where the mode forbids it.
+    DacReadSearch,
     /// Lock memory.
     IpcLock,
     /// Signal processes of others.
@@ -28,6 +30,8 @@ pub enum Capability {
     SysAdmin,
     /// Real-time scheduling, negative nice values.
     SysNice,
+    /// See the processes of others where `/proc` is mounted with `hidepid`.
+    SysPtrace,
     /// Raise resource limits.
     SysResource,
 }
@@ -37,6 +41,7 @@ impl Capability {
         match self {
             Self::Chown => CapabilitySet::CHOWN,
             Self::DacOverride => CapabilitySet::DAC_OVERRIDE,
+            Self::DacReadSearch => CapabilitySet::DAC_READ_SEARCH,
             Self::IpcLock => CapabilitySet::IPC_LOCK,
             Self::Kill => CapabilitySet::KILL,
             Self::NetAdmin => CapabilitySet::NET_ADMIN,
@@ -45,6 +50,7 @@ impl Capability {
             Self::SetUid => CapabilitySet::SETUID,
             Self::SysAdmin => CapabilitySet::SYS_ADMIN,
             Self::SysNice => CapabilitySet::SYS_NICE,
+            Self::SysPtrace => CapabilitySet::SYS_PTRACE,
             Self::SysResource => CapabilitySet::SYS_RESOURCE,
         }
     }
@@ -56,6 +62,7 @@ impl fmt::Display for Capability {
         f.write_str(match self {
             Self::Chown => "CAP_CHOWN",
             Self::DacOverride => "CAP_DAC_OVERRIDE",
+            Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
             Self::IpcLock => "CAP_IPC_LOCK",
             Self::Kill => "CAP_KILL",
             Self::NetAdmin => "CAP_NET_ADMIN",
@@ -64,6 +71,7 @@ impl fmt::Display for Capability {
             Self::SetUid => "CAP_SETUID",
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::SysNice => "CAP_SYS_NICE",
+            Self::SysPtrace => "CAP_SYS_PTRACE",
             Self::SysResource => "CAP_SYS_RESOURCE",
         })
     }

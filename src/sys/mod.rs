@@ -19,6 +19,8 @@ mod reap;
 mod seqpacket;
 mod signal;
 mod spawn;
+#[cfg(test)]
+mod strtol;
 mod terminal;
 mod timer;
 
@@ -38,5 +40,7 @@ pub use reap::{Dead, End, Which, next_dead, reap};
 pub use seqpacket::{Datagram, Seqpacket};
 pub use signal::{SignalFd, SignalInfo, block_signals, realtime_max, realtime_min, send_signal};
 pub use spawn::{Program, User, spawn};
+#[cfg(test)]
+pub(crate) use strtol::strtol;
 pub use terminal::terminal_size;
 pub use timer::Timer;

@@ -100,6 +100,13 @@ impl Seqpacket {
     }
 }
 
+impl From<OwnedFd> for Seqpacket {
+    /// One end of a pair that came from elsewhere.
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
 impl AsFd for Seqpacket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -71,7 +71,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             },
             |d, names| d.tracks.print_files(names),
         )
-        .later()
         .doc("none", "Files tracked for all members."),
         Keyword::<Draft>::lines(
             "track_process",
@@ -82,7 +81,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             },
             |d, names| d.tracks.print_processes(names),
         )
-        .later()
         .doc("none", "Processes tracked for all members."),
         Keyword::<Draft>::lines(
             "track_bfd",

@@ -473,7 +473,6 @@ const HELD: &[Keyword<Draft>] = &[
         },
         |d, names| d.tracks.print_files(names),
     )
-    .later()
     .doc("none", "Files whose number changes the priority."),
     Keyword::<Draft>::lines(
         "track_process",
@@ -484,7 +483,6 @@ const HELD: &[Keyword<Draft>] = &[
         },
         |d, names| d.tracks.print_processes(names),
     )
-    .later()
     .doc("none", "Processes that have to run."),
     Keyword::<Draft>::lines(
         "track_bfd",

@@ -137,7 +137,6 @@ const BLOCKS: &[Keyword<Draft>] = &[
             name: "vrrp_track_file",
             told: Told::Log("\"vrrp_track_file\" is deprecated, please use \"track_file\""),
         }])
-        .later()
         .doc("", "A file whose number changes priorities."),
     Keyword::<Draft>::block(
         "vrrp_track_process",
@@ -146,7 +145,6 @@ const BLOCKS: &[Keyword<Draft>] = &[
         blocks::process,
     )
     .toml("process")
-    .later()
     .doc("", "Processes that are counted."),
     Keyword::<Draft>::block("bfd_instance", "NAME { ... }", "bfd_instance", blocks::bfd)
         .toml("bfd")

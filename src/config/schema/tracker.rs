@@ -31,13 +31,11 @@ pub(in crate::config) const FILE: Table<File> = Table {
         Keyword::<File>::custom("file", "PATH", "", file_path, |d, _| {
             d.path.iter().map(|path| super::global::quoted(path)).collect()
         })
-        .later()
         .restart()
         .doc("none, required", "The file, which holds a number."),
         Keyword::<File>::custom("weight", "N [reverse]", "-254..254", file_weight, |d, _| {
             d.weight.map_or_else(Vec::new, |weight| print_weight(weight, 1))
         })
-        .later()
         .doc(
             "1",
             "The number is multiplied by it; 0: a number other than 0 is a fault.",
@@ -46,7 +44,6 @@ pub(in crate::config) const FILE: Table<File> = Table {
             let print = |init: FileInit| format!("{}{}", init.value, if init.overwrite { " overwrite" } else { "" });
             d.init.map(print).into_iter().collect()
         })
-        .later()
         .nothing()
         .doc("not written", "Makes the file at the start, with this number."),
     ]],
@@ -184,7 +181,6 @@ pub(in crate::config) const PROCESS: Table<Process> = Table {
             let text = words.collect::<Vec<_>>().join(" ");
             d.process.iter().map(|_| text.clone()).collect()
         })
-        .later()
         .restart()
         .doc("none, required", "Name of the program, or its path and parameters."),
         Keyword::<Process>::custom("param_match", "[initial|partial]", "", param_match, |d, _| {
@@ -195,13 +191,11 @@ pub(in crate::config) const PROCESS: Table<Process> = Table {
                 Some(ParamMatch::Partial) => vec!["partial".into()],
             }
         })
-        .later()
         .restart()
         .doc("exact, if parameters are written", "How parameters are compared."),
         Keyword::<Process>::custom("weight", "N [reverse]", "-254..254", process_weight, |d, _| {
             print_weight(d.weight, 0)
         })
-        .later()
         .doc("0", "Default weight; 0: too few processes are a fault."),
         Keyword::<Process>::int(
             "quorum",
@@ -210,12 +204,10 @@ pub(in crate::config) const PROCESS: Table<Process> = Table {
             (|d, n| d.quorum = u32::try_from(n).ok(), |d| d.quorum.map(i64::from)),
         )
         .bad("quorum ({v}) for vrrp_track_process {n} must be between [1..65535] inclusive. Ignoring...")
-        .later()
         .doc("1", "So many have to run."),
         Keyword::<Process>::custom("quorum_max", "N", "0..65535", quorum_max, |d, _| {
             d.quorum_max.iter().map(ToString::to_string).collect()
         })
-        .later()
         .doc("unlimited", "No more may run."),
         Keyword::<Process>::time(
             "delay",
@@ -229,18 +221,14 @@ pub(in crate::config) const PROCESS: Table<Process> = Table {
             ),
         )
         .bad(BAD_DELAY)
-        .later()
         .doc("0", "Both delays."),
         Keyword::<Process>::time("terminate_delay", DELAY, time!(terminate_delay = Micros::ZERO))
             .bad(BAD_DELAY)
-            .later()
             .doc("0", "Delay after too few run."),
         Keyword::<Process>::time("fork_delay", DELAY, time!(fork_delay = Micros::ZERO))
             .bad(BAD_DELAY)
-            .later()
             .doc("0", "Delay after enough run."),
         Keyword::<Process>::flag("full_command", flag!(full_command))
-            .later()
             .restart()
             .doc("off", "Compares the command line instead of the short name."),
     ]],

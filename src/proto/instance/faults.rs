@@ -5,8 +5,8 @@ use crate::model::ConfigFault;
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::{Reason, TrackerKind};
-use crate::proto::snapshot::TrackerStatus;
-use crate::proto::tracking::ScriptTracker;
+use crate::proto::tracking::Finding;
+use std::sync::Arc;
 
 impl Instance {
     pub(super) fn log_start_faults(&self, ctx: &mut Context<'_>) {
@@ -18,7 +18,7 @@ impl Instance {
                 Reason::NoSourceAddress { .. } => InstanceLine::FaultAtStartNoAddress {
                     family: self.config.family,
                 },
-                Reason::TrackerFailed { name, .. } => InstanceLine::FaultAtStartScript { script: name.clone() },
+                Reason::TrackerFailed { kind, name, .. } => start_fault(*kind, name.clone(), ctx),
                 other @ (Reason::Startup
                 | Reason::AddressOwner
                 | Reason::MasterDown { .. }
@@ -38,6 +38,19 @@ impl Instance {
                 },
             };
             self.log(line, ctx.out);
+        }
+    }
+
+    /// Files that have become a fault, or are none any more.
+    pub(super) fn log_file_faults(&self, before: &[Reason], ctx: &mut Context<'_>) {
+        for (of, than, begins) in [
+            (self.faults.as_slice(), before, true),
+            (before, self.faults.as_slice(), false),
+        ] {
+            for file in file_faults(of).filter(|file| !file_faults(than).any(|other| other == *file)) {
+                let file = file.clone();
+                self.log(InstanceLine::FileFault { file, begins }, ctx.out);
+            }
         }
     }
 
@@ -62,26 +75,20 @@ impl Instance {
     }
 
     pub(super) fn own_waits_for(&self, ctx: &Context<'_>) -> Option<Reason> {
-        let pending = |script: &ScriptTracker| script.status == TrackerStatus::Pending;
-        self.fault_scripts(ctx)
-            .find(|s| pending(s))
-            .map(|s| Reason::TrackerPending {
-                name: s.script.name.clone(),
-            })
+        ctx.trackers
+            .findings(&self.config, ctx.mutation)
+            .find_map(|finding| finding.pending())
     }
 
-    /// Scripts of weight 0.
-    pub(super) fn fault_scripts<'c>(&self, ctx: &Context<'c>) -> impl Iterator<Item = &'c ScriptTracker> {
-        let scripts = ctx.scripts;
-        let ids: Vec<_> = self
-            .config
-            .track_scripts
-            .iter()
-            .filter(|t| t.weight.is_fault())
-            .map(|t| t.script)
-            .collect();
-        ids.into_iter()
-            .filter_map(move |id| scripts.get(usize::try_from(id.0).ok()?))
+    /// Whether it waits to take its first state.
+    pub(in crate::proto) const fn is_unread(&self) -> bool {
+        self.unread.is_some()
+    }
+
+    /// What is there from the start of the daemon and not read yet: before, the instance cannot take its first state.
+    pub(super) fn find_unread(&self, ctx: &Context<'_>) -> Option<Reason> {
+        let mut findings = ctx.trackers.findings(&self.config, ctx.mutation);
+        findings.find(Finding::holds_the_start)?.pending()
     }
 
     /// Every cause that keeps the instance from taking part. No bookkeeping: the causes are looked up when something changed.
@@ -127,15 +134,42 @@ impl Instance {
             let detail = format!("cannot open its socket: {call}, error {errno}");
             faults.push(Reason::ConfigurationFault { detail });
         }
-        let failed = self.fault_scripts(ctx).filter(|s| s.status == TrackerStatus::Down);
         if !ctx.mutation.is(Mutant::FaultIgnored) {
-            faults.extend(failed.map(|s| Reason::TrackerFailed {
-                kind: TrackerKind::Script,
-                name: s.script.name.clone(),
-                detail: s.last_failure.clone(),
-            }));
+            let findings = ctx.trackers.findings(&self.config, ctx.mutation);
+            faults.extend(findings.filter_map(|finding| finding.fault()));
         }
         faults
+    }
+}
+
+/// The files among the causes of a fault.
+pub(super) fn file_faults(faults: &[Reason]) -> impl Iterator<Item = &Arc<str>> {
+    faults.iter().filter_map(|fault| {
+        if let Reason::TrackerFailed {
+            kind: TrackerKind::File,
+            name,
+            ..
+        } = fault
+        {
+            Some(name)
+        } else {
+            None
+        }
+    })
+}
+
+/// How a start into fault because of a tracker is told.
+fn start_fault(kind: TrackerKind, name: Arc<str>, ctx: &Context<'_>) -> InstanceLine {
+    match kind {
+        TrackerKind::Script => InstanceLine::FaultAtStartScript { script: name },
+        TrackerKind::File => InstanceLine::FaultAtStartFile {
+            value: ctx.trackers.value_of_file(&name),
+            file: name,
+        },
+        TrackerKind::Process => InstanceLine::FaultAtStartProcess { process: name },
+        TrackerKind::Interface => InstanceLine::FaultConfiguration {
+            detail: format!("interface {name}"),
+        },
     }
 }
 

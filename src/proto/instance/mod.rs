@@ -32,12 +32,13 @@ use super::mutant::{Mutant, Mutation};
 use super::pacer::Pacer;
 use super::reason::{Reason, Transition};
 use super::timer::Timer;
-use super::tracking::ScriptTracker;
+use super::tracking::Trackers;
 use super::world::World;
 use crate::model::{
     AdvertInterval, Circumstances, Family, IfName, InstanceId, Instant, Micros, Notice, NoticeEvent, NoticeOf,
     Priority, Ticket, Version, VirtualAddress,
 };
+use faults::file_faults;
 use peers::Peers;
 use state::{Backup, Master};
 use std::collections::{BTreeMap, VecDeque};
@@ -49,7 +50,7 @@ use transmit::Cache;
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     pub(super) world: &'a World,
-    pub(super) scripts: &'a [ScriptTracker],
+    pub(super) trackers: &'a Trackers,
     pub(super) out: &'a mut VecDeque<Action>,
     pub(super) pacer: &'a mut Pacer,
     pub(super) pacing: Pacing,
@@ -96,6 +97,8 @@ pub(super) struct Instance {
     /// The first fault and the first missing result that are its own, not its group's.
     pub(super) own_fault: Option<Reason>,
     pub(super) own_pending: Option<Reason>,
+    /// What it waits for before it takes its first state.
+    unread: Option<Reason>,
     /// Its master is silent; it takes over when its whole group may.
     pub(super) wants_master: bool,
     /// A worse advert was answered with announcements.
@@ -137,6 +140,7 @@ impl Instance {
             faults: Vec::new(),
             own_fault: None,
             own_pending: None,
+            unread: None,
             wants_master: false,
             heard_worse: false,
             last_transition: None,
@@ -181,6 +185,12 @@ impl Instance {
     /// Takes the first state (behaviour §1.3).
     pub(super) fn start(&mut self, ctx: &mut Context<'_>) {
         self.source = ctx.world.source_of(&self.config);
+        self.unread = self.find_unread(ctx);
+        if let Some(reason) = self.unread.clone() {
+            self.own_pending = Some(reason.clone());
+            self.reason = reason;
+            return;
+        }
         self.effective = self.priority_of(ctx);
         self.faults = self.find_faults(ctx);
         let owner_starts = self.starts_as_master() && !ctx.others.not_all_owners;
@@ -197,11 +207,21 @@ impl Instance {
         self.clear_addresses(ctx);
         if !self.faults.is_empty() {
             self.log_start_faults(ctx);
+            self.log_start_priority(ctx);
             self.enter_fault(ctx);
         } else if let Some(reason) = self.waits_for(ctx) {
             self.reason = reason;
         } else {
+            self.log_start_priority(ctx);
             self.enter_backup_at_start(ctx);
+        }
+    }
+
+    /// What is there from the start of the daemon may make it differ from the configured one.
+    fn log_start_priority(&self, ctx: &mut Context<'_>) {
+        let (from, to) = (self.config.priority, self.effective);
+        if from != to {
+            self.log(InstanceLine::EffectivePriority { from, to }, ctx.out);
         }
     }
 
@@ -211,7 +231,7 @@ impl Instance {
             return if self.lowered { Priority::MAX } else { Priority::OWNER };
         }
         let sum: i32 = self
-            .contributions(ctx.world, ctx.scripts, ctx.mutation)
+            .contributions(ctx.world, ctx.trackers, ctx.mutation)
             .iter()
             .map(|c| c.adds)
             .sum();
@@ -220,6 +240,9 @@ impl Instance {
 
     /// Something that instances depend on has changed: trackers, links, addresses or sockets.
     pub(super) fn reconsider(&mut self, ctx: &mut Context<'_>) {
+        if self.unread.is_some() {
+            return self.start(ctx);
+        }
         let source = ctx.world.source_of(&self.config);
         if source != self.source {
             self.source = source;
@@ -228,9 +251,10 @@ impl Instance {
                 self.log(InstanceLine::SourceChanged { to: source }, ctx.out);
             }
         }
-        self.apply_priority(ctx);
         let faults = self.find_faults(ctx);
         let before = std::mem::replace(&mut self.faults, faults);
+        self.log_file_faults(&before, ctx);
+        self.apply_priority(&before, ctx);
         let one_gone = ctx.mutation.is(Mutant::OneCauseEndsFault) && self.faults.len() < before.len();
         let faulty = !self.faults.is_empty() && !one_gone;
         let waits_for = self.waits_for(ctx);
@@ -263,7 +287,12 @@ impl Instance {
     }
 
     /// A backup's timer moves by the change of its Master_Down_Interval; a master's next advert carries the new value.
-    fn apply_priority(&mut self, ctx: &mut Context<'_>) {
+    /// `before`: the faults before this one, while which the old value stays if a file caused them (behaviour §4).
+    fn apply_priority(&mut self, before: &[Reason], ctx: &mut Context<'_>) {
+        if file_faults(&self.faults).next().is_some() {
+            return;
+        }
+        let recovers = file_faults(before).next().is_some();
         let (from, to) = (self.effective, self.priority_of(ctx));
         if from == to {
             return;
@@ -274,7 +303,12 @@ impl Instance {
         if let State::Backup(backup) = &mut self.state {
             backup.master_down = backup.master_down.before(before) + after;
         }
-        self.log(InstanceLine::EffectivePriority { from, to }, ctx.out);
+        let line = if recovers {
+            InstanceLine::SettingPriority { to }
+        } else {
+            InstanceLine::EffectivePriority { from, to }
+        };
+        self.log(line, ctx.out);
         if self.config.notify_priority_changes {
             let event = if self.is_master() {
                 NoticeEvent::MasterPriority
@@ -639,14 +673,6 @@ impl Instance {
                 .track_interfaces
                 .iter()
                 .any(|track| track.interface == *name)
-    }
-
-    /// Whether it tracks the script at this position.
-    pub(super) fn tracks_script(&self, index: usize) -> bool {
-        self.config
-            .track_scripts
-            .iter()
-            .any(|track| usize::try_from(track.script.0) == Ok(index))
     }
 
     /// The same instance under a configuration that differs in nothing but names and positions (behaviour §11.2).

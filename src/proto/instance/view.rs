@@ -2,42 +2,28 @@
 
 use super::{Instance, State};
 use crate::model::{Instant, Priority};
-use crate::proto::mutant::{Mutant, Mutation};
+use crate::proto::mutant::Mutation;
 use crate::proto::reason::TrackerKind;
 use crate::proto::snapshot::{
     Contribution, InstanceSnapshot, MasterSnapshot, PrioritySnapshot, Problem, Severity, TimerSnapshot, TrackerStatus,
     VipSnapshot,
 };
-use crate::proto::tracking::ScriptTracker;
+use crate::proto::tracking::{Finding, Trackers};
 use crate::proto::world::World;
 
 impl Instance {
-    /// What each weighted tracker adds to the priority. Weighted scripts add nothing before their first result.
+    /// What each tracker adds to the priority.
     pub(in crate::proto) fn contributions(
         &self,
         world: &World,
-        scripts: &[ScriptTracker],
+        trackers: &Trackers,
         mutation: Mutation,
     ) -> Vec<Contribution> {
         if self.config.is_owner() {
             return Vec::new();
         }
-        let of_scripts = self.config.track_scripts.iter().filter_map(|track| {
-            let script = scripts.get(usize::try_from(track.script.0).ok()?)?;
-            let adds = match script.status {
-                TrackerStatus::Up => track.weight.contribution(true),
-                TrackerStatus::Down if mutation.is(Mutant::WeightKept) => track.weight.contribution(true),
-                TrackerStatus::Down => track.weight.contribution(false),
-                TrackerStatus::Pending => 0,
-            };
-            Some(Contribution {
-                kind: TrackerKind::Script,
-                name: script.script.name.clone(),
-                status: script.status,
-                weight: track.weight.value(),
-                adds,
-            })
-        });
+        let found = trackers.findings(&self.config, mutation);
+        let found: Vec<_> = found.map(|finding| Finding::contribution(&finding)).collect();
         let of_interfaces = self.config.track_interfaces.iter().map(|track| {
             let up = world.runs(&track.interface);
             Contribution {
@@ -48,14 +34,14 @@ impl Instance {
                 adds: track.weight.contribution(up),
             }
         });
-        of_scripts.chain(of_interfaces).collect()
+        found.into_iter().chain(of_interfaces).collect()
     }
 
     pub(in crate::proto) fn snapshot(
         &self,
         now: Instant,
         world: &World,
-        scripts: &[ScriptTracker],
+        trackers: &Trackers,
         mutation: Mutation,
     ) -> InstanceSnapshot {
         let config = &self.config;
@@ -72,7 +58,7 @@ impl Instance {
             priority: PrioritySnapshot {
                 base: config.priority,
                 effective: self.effective,
-                contributions: self.contributions(world, scripts, mutation),
+                contributions: self.contributions(world, trackers, mutation),
             },
             master: self.known_master(),
             source: self.source,

@@ -149,6 +149,21 @@ const TABLE: &[(&str, [&str; 6])] = &[
         ],
     ),
     ("old run ends", ["=", "=", "=", "=", "=", "="]),
+    // Files; processes are told in the same way.
+    (
+        "file holds 5",
+        [
+            "=",
+            "FAULT: news FAULT",
+            "FAULT: news FAULT",
+            "FAULT: tx 0 clear news FAULT",
+            "=",
+            "=",
+        ],
+    ),
+    ("file holds 0", ["=", "=", "=", "=", "=", "="]),
+    ("file of nobody", ["=", "=", "=", "=", "=", "="]),
+    ("process of nobody", ["=", "=", "=", "=", "=", "="]),
     // Time and the operator.
     ("time of day", ["=", "=", "=", "=", "=", "="]),
     ("stalled 1 s", ["=", "=", "=", "=", "=", "="]),
@@ -223,6 +238,7 @@ const fn kind(event: &Event<'_>) -> &'static str {
         Event::Announced { .. } => "announced",
         Event::NeighbourClaim { .. } => "foreign claim",
         Event::ScriptEnded { .. } => "script",
+        Event::Observed(_) => "file",
         Event::Stalled { .. } => "stalled",
         Event::ClearCounters => "clear counters",
         Event::WallClock(_) => "time of day",
@@ -232,10 +248,29 @@ const fn kind(event: &Event<'_>) -> &'static str {
     }
 }
 
+/// A script and a file of weight 0.
+fn everything(mut config: Instance) -> Model {
+    config.track_files = vec![TrackFile {
+        file: TrackedFileId(0),
+        weight: Weight::ZERO,
+    }];
+    Model {
+        files: vec![super::file("f")],
+        ..tracked(config, 0)
+    }
+}
+
+fn holds(file: u32, number: i32) -> Event<'static> {
+    Event::Observed(Observation::File {
+        file: TrackedFileId(file),
+        reading: FileReading::Number(number),
+    })
+}
+
 /// A core in a state, half a second after something happened to it; its script has weight 0 and a run under way or due.
 fn prepared(state: &str) -> Rig {
-    let model = tracked(instance(), 0);
-    let mut rig = Rig::unstarted(model);
+    let mut rig = Rig::unstarted(everything(instance()));
+    rig.event(holds(0, 0));
     if state == "new" {
         return rig;
     }
@@ -296,7 +331,7 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
     let reload = |priority| {
         let mut config = super::instance();
         config.priority = Priority(priority);
-        Event::Reload(Arc::new(tracked(config, 0)))
+        Event::Reload(Arc::new(everything(config)))
     };
     match row {
         "start" => Event::Start,
@@ -387,6 +422,14 @@ fn event_of(rig: &mut Rig, row: &str) -> Event<'static> {
             run: RunId(99),
             outcome: RunOutcome::Exited(1),
         },
+        "file holds 5" => holds(0, 5),
+        "file holds 0" => holds(0, 0),
+        "file of nobody" => holds(9, 5),
+        "process of nobody" => Event::Observed(Observation::Process {
+            process: ProcessId(9),
+            pid: 1,
+            change: ProcessChange::Ended,
+        }),
         "time of day" => Event::WallClock(Micros::from_secs(1_700_000_000)),
         "stalled 1 s" => Event::Stalled { gap: Micros::SECOND },
         "stalled 60 s" => Event::Stalled {

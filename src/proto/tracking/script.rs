@@ -1,11 +1,13 @@
 //! `vrrp_script`: schedule, time-out, rise, fall and init_fail (behaviour §5.1).
 
+use super::News;
 use crate::model::{Instant, Micros, RunId, Script, ScriptId};
 use crate::proto::action::{Action, KillSignal};
 use crate::proto::event::RunOutcome;
 use crate::proto::log_event::{LogEvent, ScriptLine};
 use crate::proto::mutant::{Mutant, Mutation};
-use crate::proto::snapshot::{Activity, TrackerStatus};
+use crate::proto::reason::TrackerKind;
+use crate::proto::snapshot::{Activity, TrackerSnapshot, TrackerStatus};
 use crate::proto::timer::Timer;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -46,17 +48,6 @@ enum Stage {
     Killed,
 }
 
-/// Whether the condition changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::proto) enum ScriptNews {
-    /// It came up, or reported for the first time that it is.
-    Up,
-    /// It went down.
-    Down,
-    /// Nothing that instances need to know.
-    None,
-}
-
 impl ScriptTracker {
     pub(in crate::proto) fn new(script: Script) -> Self {
         let status = if script.init_fail {
@@ -82,13 +73,8 @@ impl ScriptTracker {
         }
     }
 
-    /// Results in a row, for people.
-    pub(in crate::proto) const fn result(&self) -> u32 {
-        self.result
-    }
-
     /// What its program is doing.
-    pub(in crate::proto) fn activity(&self) -> Activity {
+    fn activity(&self) -> Activity {
         match self.running.as_ref().map(|running| running.stage) {
             None => Activity::Idle,
             Some(Stage::Working) => Activity::Running,
@@ -108,8 +94,36 @@ impl ScriptTracker {
         mine.name == other.name && mine.argv == other.argv && mine.path == other.path && mine.user == other.user
     }
 
+    /// Takes over from the same program under a former configuration (behaviour §11.4).
+    pub(super) fn inherit(&mut self, old: Self, now: Instant, out: &mut VecDeque<Action>) {
+        let script = std::mem::replace(self, old).script;
+        if self.script == script {
+            self.tell_carried_over(out);
+        } else {
+            self.adopt(script, out);
+            self.start(now);
+        }
+    }
+
+    /// For `status`.
+    pub(super) fn snapshot(&self) -> TrackerSnapshot {
+        TrackerSnapshot {
+            kind: TrackerKind::Script,
+            name: self.script.name.clone(),
+            status: self.status,
+            last_exit: self.last_exit,
+            last_run: self.last_run,
+            since: self.since,
+            result: self.result,
+            activity: self.activity(),
+            value: None,
+            watch: None,
+            detail: self.last_failure.clone().filter(|_| self.status == TrackerStatus::Down),
+        }
+    }
+
     /// Says that its condition survives a reload, if there is one.
-    pub(in crate::proto) fn tell_carried_over(&self, out: &mut VecDeque<Action>) {
+    fn tell_carried_over(&self, out: &mut VecDeque<Action>) {
         let up = match self.status {
             TrackerStatus::Up => true,
             TrackerStatus::Down => false,
@@ -119,7 +133,7 @@ impl ScriptTracker {
     }
 
     /// Takes new settings of the same program over.
-    pub(in crate::proto) fn adopt(&mut self, script: Script, out: &mut VecDeque<Action>) {
+    fn adopt(&mut self, script: Script, out: &mut VecDeque<Action>) {
         if self.status != TrackerStatus::Pending {
             let up = self.status == TrackerStatus::Up;
             self.result = if up { script.rise + script.fall - 1 } else { 0 };
@@ -212,9 +226,9 @@ impl ScriptTracker {
         now: Instant,
         mutation: Mutation,
         out: &mut VecDeque<Action>,
-    ) -> ScriptNews {
+    ) -> News {
         let Some(running) = self.running.take() else {
-            return ScriptNews::None;
+            return News::None;
         };
         self.last_run = Some(now.since(running.started));
         let timed_out = running.stage != Stage::Working;
@@ -250,35 +264,35 @@ impl ScriptTracker {
         }
     }
 
-    fn succeed(&mut self, now: Instant, mutation: Mutation, out: &mut VecDeque<Action>) -> ScriptNews {
+    fn succeed(&mut self, now: Instant, mutation: Mutation, out: &mut VecDeque<Action>) -> News {
         let (rise, top) = (self.script.rise, self.script.rise + self.script.fall - 1);
         let was_up = self.status == TrackerStatus::Up;
         if self.result + 1 < rise && !mutation.is(Mutant::RiseIgnored) {
             self.result += 1;
-            return ScriptNews::None;
+            return News::None;
         }
         self.result = top;
         if was_up {
-            return ScriptNews::None;
+            return News::None;
         }
         self.set(TrackerStatus::Up, now);
         out.push_back(log(&self.script, ScriptLine::Succeeded));
-        ScriptNews::Up
+        News::Up
     }
 
-    fn fail(&mut self, line: ScriptLine, now: Instant, mutation: Mutation, out: &mut VecDeque<Action>) -> ScriptNews {
+    fn fail(&mut self, line: ScriptLine, now: Instant, mutation: Mutation, out: &mut VecDeque<Action>) -> News {
         let first = self.status == TrackerStatus::Pending;
         if self.result > self.script.rise && !first && !mutation.is(Mutant::FallIgnored) {
             self.result -= 1;
-            return ScriptNews::None;
+            return News::None;
         }
         self.result = 0;
         if self.status == TrackerStatus::Down {
-            return ScriptNews::None;
+            return News::None;
         }
         self.set(TrackerStatus::Down, now);
         out.push_back(log(&self.script, line));
-        ScriptNews::Down
+        News::Down
     }
 
     fn set(&mut self, status: TrackerStatus, now: Instant) {
@@ -339,9 +353,9 @@ mod tests {
             let status = i32::from(result != '+');
             news.push(
                 match tracker.on_ended(RunOutcome::Exited(status), now, Mutation::default(), &mut out) {
-                    ScriptNews::Up => 'U',
-                    ScriptNews::Down => 'D',
-                    ScriptNews::None => '.',
+                    News::Up => 'U',
+                    News::Down => 'D',
+                    News::Value | News::None => '.',
                 },
             );
             now += Micros::from_secs(2);
@@ -417,7 +431,7 @@ mod tests {
             Mutation::default(),
             &mut out,
         );
-        assert_eq!(ended, ScriptNews::Down);
+        assert_eq!(ended, News::Down);
         assert!(matches!(
             out.pop_front(),
             Some(Action::Log(LogEvent::Script {
@@ -435,7 +449,7 @@ mod tests {
         chk.on_timeout(ScriptId(0), Instant(0), &mut runs, &mut out);
         assert_eq!(
             chk.on_ended(RunOutcome::NotStarted(2), Instant(1), Mutation::default(), &mut out),
-            ScriptNews::Down
+            News::Down
         );
     }
 }

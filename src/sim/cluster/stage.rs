@@ -10,6 +10,7 @@ use crate::proto::{
     Transmit,
 };
 use crate::sim::network::datagram;
+use crate::sim::observe::all_well;
 use crate::wire::ip::PROTO_AH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -94,6 +95,9 @@ impl<'a> Stage<'a> {
                 };
                 core.handle(Event::AddressAdded(added), now);
             }
+        }
+        for observed in all_well(&actor.config.model) {
+            core.handle(observed, now);
         }
         core.handle(Event::Start, now);
         actor.core = Some(core);

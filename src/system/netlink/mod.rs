@@ -1,9 +1,11 @@
-//! Route netlink: links and addresses of the host, watched and changed.
+//! Netlink: links and addresses of the host, watched and changed; processes, watched.
 
 mod address;
 mod command;
 mod monitor;
+mod process;
 
 pub use address::{add_request, delete_request};
 pub use command::CommandSocket;
 pub use monitor::{Monitor, News};
+pub use process::{ProcessMonitor, ProcessNews};
