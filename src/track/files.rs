@@ -130,9 +130,9 @@ fn wanted() -> AddWatchFlags {
 
 fn is_silent(directory: &Path) -> bool {
     let silent = statfs(directory).is_ok_and(|facts| {
-        // The kernel's numbers have 32 bits, the field's width and sign differ between architectures.
-        let kind = u32::try_from(i64::from(facts.f_type) & 0xffff_ffff).unwrap_or(0);
-        SILENT.contains(&kind)
+        // The field's width differs between architectures; where it has 32 bits, some numbers are negative.
+        let number = facts.f_type.to_le_bytes();
+        SILENT.iter().any(|kind| number.starts_with(&kind.to_le_bytes()))
     });
     silent || statvfs(directory).is_ok_and(|facts| facts.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
