@@ -116,7 +116,7 @@ fn broken_examples_show_what_check_says() {
     );
     // What a stranger needs: the mistake is named, and what was meant.
     for words in [
-        "this block is not closed",
+        "the `}` of this block seems to be missing",
         "did you mean `interval`?",
         "did you mean `rise`?",
         "did you mean `chk_web`?",

@@ -3,7 +3,7 @@
 //! Exit statuses: 0 clean, 1 warnings (with `--strict`), 2 errors, also on the command line, 3 a file cannot be read.
 
 use super::output::{parse, stderr, stdout};
-use super::problem::{is_unreadable, message, spot};
+use super::problem::{is_unreadable, messages, spot};
 use super::render::{Message, Printer, Spot, Weight};
 use crate::config::{self, Code, Diagnostic, LoadOptions, Loaded, NoHost, Source, load};
 use crate::model::Model;
@@ -229,8 +229,8 @@ fn print_problems(file: &CheckedFile, out: &mut dyn FnMut(&str)) {
     let read = read_text;
     let mut printer = Printer::new(&read);
     let problems = file.loaded.diagnostics.iter();
-    for problem in problems.filter(|problem| problem.severity != config::Severity::Note) {
-        out(&printer.print(&message(problem)));
+    for problem in messages(problems.filter(|problem| problem.severity != config::Severity::Note)) {
+        out(&printer.print(&problem));
     }
 }
 
@@ -243,10 +243,9 @@ fn print(files: &[CheckedFile], cluster: Option<&ClusterReport>) {
     let mut printer = Printer::new(&read);
     let alone = files.len() == 1;
     for file in files {
-        for problem in &file.loaded.diagnostics {
-            if alone || problem.severity == config::Severity::Error {
-                stdout(&printer.print(&message(problem)));
-            }
+        let shown = |problem: &&Diagnostic| alone || problem.severity == config::Severity::Error;
+        for problem in messages(file.loaded.diagnostics.iter().filter(shown)) {
+            stdout(&printer.print(&problem));
         }
         let count = file.warnings();
         if !alone && count > 0 {

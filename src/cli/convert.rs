@@ -4,7 +4,7 @@
 //! used at all, 3 it cannot be read.
 
 use super::output::{parse, stderr, stdout};
-use super::problem::{is_unreadable, message};
+use super::problem::{is_unreadable, messages};
 use super::render::Printer;
 use crate::config::{Language, LoadOptions, Severity, Source, convert as convert_config};
 use crate::system::host::{RealHost, RealSource};
@@ -55,10 +55,9 @@ pub(super) fn convert(words: &[String]) -> u8 {
         .diagnostics
         .iter()
         .filter(|problem| problem.severity != Severity::Note);
-    let mut wrong = false;
-    for problem in problems {
-        wrong |= problem.severity == Severity::Error;
-        stderr(&printer.print(&message(problem)));
+    let wrong = problems.clone().any(|problem| problem.severity == Severity::Error);
+    for problem in messages(problems) {
+        stderr(&printer.print(&problem));
     }
     if is_unreadable(&loaded) {
         return 3;

@@ -108,6 +108,8 @@ pub struct Diagnostic {
     pub related: Vec<Related>,
     /// What to do, or what was probably meant.
     pub hint: Option<String>,
+    /// The problem that this one probably follows from: braces that make the text around them be read otherwise.
+    pub follows: Option<Span>,
 }
 
 impl Diagnostic {
@@ -131,6 +133,7 @@ impl Diagnostic {
             detail: None,
             related: Vec::new(),
             hint: None,
+            follows: None,
         }
     }
 

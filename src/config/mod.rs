@@ -59,6 +59,9 @@ pub struct Loaded {
     pub incomplete: bool,
     /// It was an include.
     pub include_failed: bool,
+    /// The worst class when keepalived stops at a missing interface. vrrpd waits for it and goes on checking, but what is
+    /// found after that does not count for the exit status of `-t`.
+    pub stops_with: Option<Class>,
     /// Files read, the main one first.
     pub files: Vec<String>,
     /// Hex digits that differ when any byte of any file differs.
@@ -75,7 +78,9 @@ impl Loaded {
         if self.include_failed {
             return 6;
         }
-        let worst = self.diagnostics.iter().filter_map(|d| d.class).max();
+        let worst = self
+            .stops_with
+            .or_else(|| self.diagnostics.iter().filter_map(|d| d.class).max());
         worst.map_or(0, |class| match class {
             Class::FileNotFound | Class::BadInterface | Class::Fatal => 4,
             Class::Security => 6,

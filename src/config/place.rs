@@ -147,7 +147,7 @@ impl Reports {
     ) -> &mut Diagnostic {
         let mut diagnostic = Diagnostic::new(code, class.into(), message);
         // Where it is costs more than what it is.
-        if self.list.len() < MAX_DIAGNOSTICS {
+        if self.has_room() {
             diagnostic.span = Some(self.span(place));
             diagnostic.origin = self.origin(place);
         }
@@ -225,6 +225,11 @@ impl Reports {
         let last = self.list.len() - 1;
         #[expect(clippy::indexing_slicing, reason = "it was pushed just now")]
         &mut self.list[last]
+    }
+
+    /// Whether another problem is listed, not only counted.
+    pub(super) fn has_room(&self) -> bool {
+        self.list.len() < MAX_DIAGNOSTICS
     }
 
     /// Whether there are so many problems that more of them help nobody.

@@ -248,6 +248,7 @@ impl<'h> Reading<'h> {
             model,
             places,
             diagnostics: reports.finish(),
+            stops_with: ctx.stops_with,
             incomplete: stopped.is_some(),
             include_failed: stopped == Some(Stopped::Include),
             files,

@@ -124,6 +124,8 @@ impl Host for Environment {
         };
         match self.variant {
             _ if DIRECTORIES.contains(&path) => Ok(facts(FileKind::Directory)),
+            // The recording made the directories of track files, but not one that is only named by way of another.
+            Variant::Root if path.contains("/../") => Err("No such file or directory".into()),
             Variant::Root if SEARCHED.iter().any(|place| path.starts_with(place)) && !self.text.contains(path) => {
                 Err("No such file or directory".into())
             }

@@ -433,7 +433,9 @@ fn route(r: &Route) -> String {
     let mut add = |word: &str, value: Option<String>| words.extend(value.map(|value| format!("{word} {value}")));
     add("dev", r.interface.as_ref().map(ToString::to_string));
     add("table", r.table.map(|table| table.to_string()));
-    add("proto", (r.protocol != 0).then(|| r.protocol.to_string()));
+    // Without `no_track` it is always told; with it only where it is written. Both add the route as keepalived's (18).
+    let told = r.protocol != 0 && !(r.no_track && r.protocol == 18);
+    add("proto", told.then(|| r.protocol.to_string()));
     add(
         "scope",
         r.scope.filter(|scope| *scope != 0).map(|scope| scope.to_string()),

@@ -7,13 +7,13 @@ use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::Context;
 use crate::config::schema::{group, instance};
-use crate::model::{GroupId, InstanceId, Model, SyncGroup, WantedState, Weight};
+use crate::model::{GroupId, InstanceId, Model, NotifyPrograms, SyncGroup, WantedState, Weight};
 use std::collections::BTreeMap;
 
-/// Which instances are in which group.
+/// Which instances are in which group, and the programs of each group.
 pub(super) struct Members {
     of_instance: BTreeMap<usize, GroupId>,
-    of_group: Vec<Vec<InstanceId>>,
+    of_group: Vec<(Vec<InstanceId>, NotifyPrograms)>,
 }
 
 impl Members {
@@ -27,13 +27,19 @@ fn position(id: u32) -> usize {
     usize::try_from(id).unwrap_or(usize::MAX)
 }
 
-/// Finds the members. Groups without any are dropped.
-pub(super) fn members(groups: &mut Vec<group::Draft>, drafts: &[instance::Draft], ctx: &mut Context<'_>) -> Members {
+/// Finds the members and the programs. Groups without members are dropped; their programs count for the security check.
+pub(super) fn members(
+    groups: &mut Vec<group::Draft>,
+    drafts: &[instance::Draft],
+    programs: &mut Programs,
+    ctx: &mut Context<'_>,
+) -> Members {
     let mut found = Members {
         of_instance: BTreeMap::new(),
         of_group: Vec::new(),
     };
-    groups.retain(|group| {
+    groups.retain_mut(|group| {
+        let notify = programs.notify_all(std::mem::take(&mut group.notify), ctx);
         let id = GroupId(u32::try_from(found.of_group.len()).unwrap_or(u32::MAX));
         let mut members = Vec::new();
         let name = &group.name;
@@ -74,7 +80,7 @@ pub(super) fn members(groups: &mut Vec<group::Draft>, drafts: &[instance::Draft]
             );
             general(ctx, place, Code::SyncGroup, message);
         }
-        found.of_group.push(members);
+        found.of_group.push((members, notify));
         true
     });
     found
@@ -89,26 +95,20 @@ fn mixes_owners(members: &[InstanceId], drafts: &[instance::Draft]) -> bool {
 }
 
 /// The groups of the model, once its instances are complete.
-pub(super) fn finish(
-    groups: Vec<group::Draft>,
-    members: &Members,
-    model: &mut Model,
-    programs: &mut Programs,
-    ctx: &mut Context<'_>,
-) {
+pub(super) fn finish(groups: Vec<group::Draft>, members: Members, model: &mut Model, ctx: &mut Context<'_>) {
     let mail = &model.global.mail;
     let alert = mail.alert_vrrp.or(mail.alert).unwrap_or(false);
-    for (draft, members) in groups.into_iter().zip(&members.of_group) {
+    for (draft, (members, notify)) in groups.into_iter().zip(members.of_group) {
         let mut group = SyncGroup {
             name: draft.name,
-            members: members.clone(),
+            members,
             tracking_weight: draft.tracking_weight,
             track_interfaces: draft.tracks.interfaces,
             track_scripts: draft.tracks.scripts,
             track_files: draft.tracks.files,
             track_processes: draft.tracks.processes,
             track_bfds: draft.tracks.bfds,
-            notify: programs.notify_all(draft.notify, ctx),
+            notify,
             smtp_alert: draft.smtp_alert.unwrap_or(alert),
             notify_priority_changes: draft.notify_priority_changes,
         };

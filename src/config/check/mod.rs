@@ -57,7 +57,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
     for instance in &instances {
         instance::minimal(instance, ctx);
     }
-    let members = group::members(&mut groups, &instances, ctx);
+    let members = group::members(&mut groups, &instances, &mut programs, ctx);
     for (index, draft) in given_up(instances).enumerate() {
         let group = members.of(index);
         let tracking = group.and_then(|id| groups.get(usize::try_from(id.0).ok()?));
@@ -81,7 +81,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
     model.processes = processes.into_iter().map(process).collect();
     model.bfds = bfds.into_iter().map(bfd).collect();
     group::static_groups(track_groups, &mut model, ctx);
-    group::finish(groups, &members, &mut model, &mut programs, ctx);
+    group::finish(groups, members, &mut model, ctx);
     model.static_addresses = addresses;
     on_own_links(&mut model);
     model.static_routes = static_routes;

@@ -1,7 +1,11 @@
-//! Lines of words → tree (config-language §3). One error for one mistake: an unknown block is skipped as a whole.
+//! Lines of words → tree (config-language §3).
+//!
+//! Braces mean what they mean to keepalived, in broken text too: routers that read one file in two ways do not hear each
+//! other. So the lines of an unknown block are read as lines of the block around it, and its `}` ends that block. What
+//! follows from such a mistake is marked, so that a reader sees one error for it.
 
 use crate::config::code::Code;
-use crate::config::diagnostic::Class;
+use crate::config::diagnostic::{Class, Span};
 use crate::config::place::{Place, Reports};
 use crate::config::schema::{self, BlockInfo, LvsInfo, Shape};
 use crate::config::tree::Node;
@@ -23,21 +27,45 @@ enum Inside {
 struct Frame {
     inside: Inside,
     node: Node,
+    /// Whether the first line inside is indented more than the block; only then the lines after it say something.
+    indented: Option<bool>,
+}
+
+impl Frame {
+    const fn new(inside: Inside, node: Node) -> Self {
+        Self {
+            inside,
+            node,
+            indented: None,
+        }
+    }
 }
 
 /// A header whose `{` has not come yet.
 struct Header {
-    /// `None`: nobody knows the keyword, or its block is skipped for another reason.
+    /// `None`: nobody knows the keyword.
     inside: Option<Inside>,
     node: Node,
+}
+
+/// A block that seems to lack its `}`, and the line that shows it.
+#[derive(Clone, Copy)]
+struct Unclosed {
+    block: Place,
+    seen_at: Place,
 }
 
 /// Puts lines and braces together. Every complete block at the top level goes to the sink.
 pub(super) struct Builder<'b> {
     stack: Vec<Frame>,
     header: Option<Header>,
-    /// Braces that are open in a block that is skipped.
+    /// Braces that are open in a block that is skipped: an unknown one of LVS, or one too deep.
     skipping: usize,
+    /// Braces that are open, as keepalived counts: every one, whatever it belongs to.
+    depth: usize,
+    /// The mistake that lines are misread for.
+    misread: Option<Place>,
+    unclosed: Option<Unclosed>,
     sink: &'b mut dyn FnMut(Node, &mut Reports),
 }
 
@@ -47,6 +75,9 @@ impl<'b> Builder<'b> {
             stack: Vec::new(),
             header: None,
             skipping: 0,
+            depth: 0,
+            misread: None,
+            unclosed: None,
             sink,
         }
     }
@@ -57,6 +88,7 @@ impl<'b> Builder<'b> {
             return;
         }
         self.header_without_brace(Some(node.place), reports);
+        self.watch_indentation(node.place);
         match self
             .stack
             .last()
@@ -67,6 +99,9 @@ impl<'b> Builder<'b> {
             Inside::Keywords(info) => match info.find(node.key()) {
                 Some(found) => {
                     node.row = Some(found);
+                    if self.stack.is_empty() {
+                        self.misread = None;
+                    }
                     let inside = match info.row(found).shape {
                         Shape::Line => return self.push(node, reports),
                         Shape::Block(path) => schema::block(path).map(Inside::Keywords),
@@ -75,7 +110,7 @@ impl<'b> Builder<'b> {
                     };
                     self.header = Some(Header { inside, node });
                 }
-                None => self.unknown(info.path, info.nearest(node.key()), node, reports),
+                None => self.unknown(info.path, |key| info.nearest(key), node, reports),
             },
         }
     }
@@ -83,7 +118,7 @@ impl<'b> Builder<'b> {
     /// Inside of LVS blocks every line may have a block.
     fn lvs_line(&mut self, info: Option<&'static LvsInfo>, node: Node, reports: &mut Reports) {
         if let Some(info) = info.filter(|info| !info.knows(node.key())) {
-            return self.unknown(info.path, info.nearest(node.key()), node, reports);
+            return self.unknown(info.path, |key| info.nearest(key), node, reports);
         }
         let inner = info.and_then(|info| schema::lvs_inside(info, node.key()));
         self.header = Some(Header {
@@ -92,22 +127,33 @@ impl<'b> Builder<'b> {
         });
     }
 
-    fn unknown(&mut self, path: &str, nearest: Option<&'static str>, node: Node, reports: &mut Reports) {
+    fn unknown(
+        &mut self,
+        path: &str,
+        nearest: impl FnOnce(&str) -> Option<&'static str>,
+        node: Node,
+        reports: &mut Reports,
+    ) {
         let key = node.key();
-        let elsewhere = schema::elsewhere(path, key);
-        let opened = self.stack.last().map(|frame| frame.node.place);
         let message = format!("Unknown keyword '{key}'");
+        // What was meant costs more to find out than that it is wrong.
+        let is_shown = reports.has_room();
+        let opened = self.stack.last().map(|frame| frame.node.place);
         let related = opened.map(|place| reports.related("in the block that begins here", place));
+        let cause = self.cause(reports);
         let diagnostic = reports.at(node.place_of(0), Code::UnknownKeyword, Class::UnknownKeyword, message);
-        diagnostic.related.extend(related);
-        diagnostic.hint = match (elsewhere, nearest) {
-            (Some(block), _) if block != "(top)" => Some(format!("`{key}` belongs into a `{block}` block")),
-            (_, Some(word)) => Some(format!("did you mean `{word}`?")),
-            (Some(_), None) => Some(format!(
-                "`{key}` belongs outside of all blocks; is a `}}` missing before it?"
-            )),
-            (None, None) => None,
-        };
+        if is_shown {
+            diagnostic.related.extend(related);
+            diagnostic.follows = cause;
+            diagnostic.hint = match (schema::elsewhere(path, key), nearest(key)) {
+                (Some(block), _) if block != "(top)" => Some(format!("`{key}` belongs into a `{block}` block")),
+                (_, Some(word)) => Some(format!("did you mean `{word}`?")),
+                (Some(_), None) => Some(format!(
+                    "`{key}` belongs outside of all blocks; is a `}}` missing before it?"
+                )),
+                (None, None) => None,
+            };
+        }
         self.header = Some(Header { inside: None, node });
     }
 
@@ -119,6 +165,7 @@ impl<'b> Builder<'b> {
     }
 
     pub(super) fn open(&mut self, place: Place, reports: &mut Reports) {
+        self.depth += 1;
         if self.skipping > 0 {
             self.skipping += 1;
             return;
@@ -138,34 +185,85 @@ impl<'b> Builder<'b> {
                     reports.at(node.place_of(1), Code::ExtraWords, Class::General, message);
                 }
                 node.has_block = true;
-                self.stack.push(Frame { inside, node });
+                self.stack.push(Frame::new(inside, node));
             }
-            Some(Header { inside: None, .. }) => self.skipping = 1,
-            None => {
-                // Its block is skipped as a whole instead of being read as part of this one.
-                let message = "Unexpected '{' - ignoring".into();
-                reports.at(place, Code::UnexpectedBrace, Class::UnexpectedOpen, message);
-                self.skipping = 1;
-            }
+            header => match self.stack.last().map(|frame| frame.inside) {
+                Some(Inside::Values) => self.push(Node::from_words(&["{"], place), reports),
+                // LVS blocks are another process's: keepalived's VRRP side only counts their braces.
+                Some(Inside::Lvs(_)) => self.skipping = 1,
+                Some(Inside::Keywords(_)) | None => self.unexpected(header, place, reports),
+            },
         }
     }
 
+    /// A `{` that opens nothing: what comes is read as part of the block that is open.
+    fn unexpected(&mut self, header: Option<Header>, place: Place, reports: &mut Reports) {
+        let unknown = header.map(|header| header.node.place_of(0));
+        let cause = self.cause(reports).or(unknown.map(|place| reports.span(place)));
+        let message = "Unexpected '{' - ignoring".into();
+        let diagnostic = reports.at(place, Code::UnexpectedBrace, Class::UnexpectedOpen, message);
+        diagnostic.follows = cause;
+        self.misread = self.misread.or(unknown).or(Some(place));
+    }
+
+    /// The mistake that what is read now probably comes from.
+    fn cause(&self, reports: &Reports) -> Option<Span> {
+        self.misread.map(|place| reports.span(place))
+    }
+
     pub(super) fn close(&mut self, place: Place, reports: &mut Reports) {
+        let extra = self.depth == 0;
+        self.depth = self.depth.saturating_sub(1);
         if self.skipping > 0 {
             self.skipping -= 1;
             return;
         }
         self.header_without_brace(Some(place), reports);
+        if extra {
+            let cause = self.cause(reports);
+            let message = "Extra '}' found".into();
+            let diagnostic = reports.at(place, Code::UnexpectedBrace, Class::UnexpectedClose, message);
+            diagnostic.follows = cause;
+            self.misread = self.misread.or(Some(place));
+        }
         // A missing `{` may have opened a block just now.
         match self.stack.pop() {
             Some(mut frame) => {
+                self.watch_brace(&frame, place);
                 frame.node.end = Some(place);
                 self.push(frame.node, reports);
             }
             None => {
-                let message = "Extra '}' found".into();
-                reports.at(place, Code::UnexpectedBrace, Class::UnexpectedClose, message);
+                let cause = self.cause(reports);
+                let message = "Unknown keyword '}'".into();
+                let diagnostic = reports.at(place, Code::UnknownKeyword, Class::UnknownKeyword, message);
+                diagnostic.follows = cause;
             }
+        }
+        if self.depth == 0 {
+            self.misread = None;
+        }
+    }
+
+    /// A line that stands as far left as the beginning of the block that it is in: the block's `}` is probably missing.
+    fn watch_indentation(&mut self, line: Place) {
+        let Some(frame) = self.stack.last_mut() else { return };
+        let block = frame.node.place;
+        let inside = comparable(block, line) && line.column > block.column;
+        let indented = *frame.indented.get_or_insert(inside);
+        if indented && !inside && comparable(block, line) && self.unclosed.is_none() {
+            self.unclosed = Some(Unclosed { block, seen_at: line });
+        }
+    }
+
+    /// A `}` that stands under the beginning of the block around the one that it ends.
+    fn watch_brace(&mut self, frame: &Frame, brace: Place) {
+        let block = frame.node.place;
+        let around = self.stack.last().map(|frame| frame.node.place);
+        let under = around.is_some_and(|around| comparable(around, brace) && around.column == brace.column);
+        let before = comparable(block, brace) && brace.column < block.column;
+        if self.unclosed.is_none() && under && before && frame.indented == Some(true) {
+            self.unclosed = Some(Unclosed { block, seen_at: brace });
         }
     }
 
@@ -181,13 +279,13 @@ impl<'b> Builder<'b> {
                 let message = format!("'{{' missing from beginning of block {}", node.key());
                 reports.at(node.place, Code::MissingBrace, None, message);
                 node.has_block = true;
-                self.stack.push(Frame { inside, node });
+                self.stack.push(Frame::new(inside, node));
             }
             Some(inside) => {
                 let message = "Missing '{' at beginning of configuration block".to_owned();
                 reports.end(node.place, here, Code::MissingBrace, Class::MissingOpen, message);
                 node.has_block = true;
-                self.stack.push(Frame { inside, node });
+                self.stack.push(Frame::new(inside, node));
             }
         }
     }
@@ -195,19 +293,32 @@ impl<'b> Builder<'b> {
     /// The end of the text: open blocks are closed, and what they hold counts.
     pub(super) fn finish(mut self, reports: &mut Reports) {
         self.header_without_brace(None, reports);
-        let open = self.stack.len() + self.skipping;
-        if open > 0 {
+        if self.depth > 0 {
             let places: Vec<_> = self.stack.iter().map(|frame| frame.node.place).collect();
-            let related = places
-                .iter()
-                .map(|place| reports.related("this block is not closed", *place))
-                .collect();
-            let message = format!("There are {open} missing '}}'s or extra '{{'s");
-            let diagnostic = reports.whole(Code::MissingBrace, Class::MissingClose, message);
+            let related = match self.unclosed {
+                Some(found) => vec![reports.related("this already stands beside it", found.seen_at)],
+                None => places
+                    .iter()
+                    .map(|place| reports.related("this block is not closed", *place))
+                    .collect(),
+            };
+            let message = format!("There are {} missing '}}'s or extra '{{'s", self.depth);
+            let diagnostic = match self.unclosed {
+                Some(found) => reports.check(found.block, Code::MissingBrace, Class::MissingClose, message),
+                None => reports.whole(Code::MissingBrace, Class::MissingClose, message),
+            };
             diagnostic.related = related;
+            if self.unclosed.is_some() {
+                diagnostic.hint = Some("the `}` of this block seems to be missing".into());
+            }
         }
         while let Some(frame) = self.stack.pop() {
             self.push(frame.node, reports);
         }
     }
+}
+
+/// Whether the columns of two pieces of text say something about each other.
+fn comparable(one: Place, other: Place) -> bool {
+    one.exact && other.exact && one.via == 0 && other.via == 0 && one.file == other.file && one.line < other.line
 }

@@ -91,6 +91,8 @@ pub(super) struct Context<'a> {
     pub(super) default_user_told: bool,
     /// Nothing can run.
     pub(super) fatal: bool,
+    /// The worst class when keepalived stops at a missing interface.
+    pub(super) stops_with: Option<Class>,
 }
 
 impl<'a> Context<'a> {
@@ -116,6 +118,7 @@ impl<'a> Context<'a> {
             default_user: Some(None),
             default_user_told: false,
             fatal: false,
+            stops_with: None,
         }
     }
 
@@ -195,6 +198,7 @@ impl<'a> Context<'a> {
             let diagnostic = self.reports.whole(Code::MissingInterface, Class::BadInterface, message);
             let names: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
             diagnostic.hint = Some(names.join(", "));
+            self.stops_with = self.reports.iter_mut().filter_map(|diagnostic| diagnostic.class).max();
         }
     }
 
