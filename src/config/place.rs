@@ -12,6 +12,9 @@ const MAX_DIAGNOSTICS: usize = 10_000;
 /// With more problems than this reading is given up.
 const HOPELESS: usize = 100_000;
 
+/// Most steps from a text outwards that are told.
+const MAX_STEPS: usize = 16;
+
 /// A piece of text. Small: every line of the tree has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
@@ -111,17 +114,21 @@ impl Reports {
     /// From the text outwards.
     fn origin(&self, place: Place) -> Vec<Related> {
         let mut steps = Vec::new();
+        let mut outermost = None;
         let mut at = place;
         while let Some(origin) = usize::try_from(at.via)
             .ok()
             .and_then(|via| self.origins.get(via.wrapping_sub(1)))
         {
             at = origin.used_at;
-            steps.push(Related {
-                message: origin.what.as_ref().into(),
-                span: self.span(at),
-            });
+            // A definition that uses itself makes chains as long as the text: the first steps and the outermost are told.
+            if steps.len() < MAX_STEPS {
+                steps.push(self.related(&origin.what, at));
+            } else {
+                outermost = Some(origin);
+            }
         }
+        steps.extend(outermost.map(|origin| self.related(&origin.what, at)));
         // Most includes are a few deep; a chain cannot be longer than the list of files.
         for _ in 0..self.files.len() {
             let file = self.files.get(usize::from(at.file));
