@@ -3,9 +3,10 @@
 use super::lan::{AddressOrder, lan};
 use super::router::{Member, Router};
 use super::stage::Stage;
+use super::trackers::Tracked;
 use super::{ClusterNode, RouterReport, Severity, instance_of, judge, name_of};
 use super::{Code, Finding};
-use crate::model::{IfName, Instance, InstanceId, ScriptId};
+use crate::model::{IfName, Instance, InstanceId, Model, ProcessId, ScriptId, TrackedFileId};
 use crate::proto::{InstanceSnapshot, StateName};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,20 @@ pub enum Failure {
         /// The node.
         node: String,
         /// Name of the `vrrp_script`.
+        name: Arc<str>,
+    },
+    /// A tracked file of a node speaks against it.
+    File {
+        /// The node.
+        node: String,
+        /// Name of the `track_file`.
+        name: Arc<str>,
+    },
+    /// The processes that a node tracks are not as they should be.
+    Process {
+        /// The node.
+        node: String,
+        /// Name of the `vrrp_track_process`.
         name: Arc<str>,
     },
     /// An interface of a node goes down.
@@ -44,7 +59,11 @@ impl Failure {
     #[must_use]
     pub fn node(&self) -> &str {
         match self {
-            Self::Script { node, .. } | Self::Interface { node, .. } | Self::Death { node } => node,
+            Self::Script { node, .. }
+            | Self::File { node, .. }
+            | Self::Process { node, .. }
+            | Self::Interface { node, .. }
+            | Self::Death { node } => node,
         }
     }
 
@@ -59,6 +78,8 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Script { node, name } => write!(f, "{name} fails on {node}"),
+            Self::File { node, name } => write!(f, "file {name} fails on {node}"),
+            Self::Process { node, name } => write!(f, "process {name} fails on {node}"),
             Self::Interface { node, name } => write!(f, "{name} goes down on {node}"),
             Self::Death { node } => write!(f, "{node} dies"),
         }
@@ -284,9 +305,24 @@ impl Play {
             };
             match failure {
                 Failure::Script { name, .. } => {
-                    if let Some(script) = self.script(node, name) {
-                        stage.fail_script(node, script);
-                    }
+                    let script = self.numbered(node, |model| model.scripts.iter().position(|s| s.name == *name));
+                    script
+                        .map(ScriptId)
+                        .into_iter()
+                        .for_each(|script| stage.fail_script(node, script));
+                }
+                Failure::File { name, .. } => {
+                    let file = self.numbered(node, |model| model.files.iter().position(|f| f.name == *name));
+                    file.map(TrackedFileId)
+                        .into_iter()
+                        .for_each(|file| stage.fail_file(node, file));
+                }
+                Failure::Process { name, .. } => {
+                    let process = self.numbered(node, |model| model.processes.iter().position(|p| p.name == *name));
+                    let process = process.map(ProcessId);
+                    process
+                        .into_iter()
+                        .for_each(|process| stage.fail_process(node, process));
                 }
                 Failure::Interface { name, .. } => stage.fail_link(node, name),
                 Failure::Death { .. } => {
@@ -306,10 +342,10 @@ impl Play {
         self.routers.iter().map(outcome).collect()
     }
 
-    fn script(&self, node: usize, name: &str) -> Option<ScriptId> {
-        let scripts = &self.nodes.get(node)?.model.scripts;
-        let position = scripts.iter().position(|script| *script.name == *name)?;
-        u32::try_from(position).ok().map(ScriptId)
+    /// Where something stands in a list of a node's model.
+    fn numbered(&self, node: usize, position: impl Fn(&Model) -> Option<usize>) -> Option<u32> {
+        let position = position(&self.nodes.get(node)?.model)?;
+        u32::try_from(position).ok()
     }
 
     /// A finding about a router of this play.
@@ -338,47 +374,38 @@ fn essence(instance: &Instance) -> Instance {
 
 /// What can fail on a node: its trackers, its links if it has several, itself.
 fn failures(node: &ClusterNode) -> Vec<Failure> {
-    let name = || node.name.clone();
-    let scripts: BTreeSet<ScriptId> = node
-        .model
-        .instances
-        .iter()
-        .flat_map(|i| &i.track_scripts)
-        .map(|t| t.script)
-        .collect();
-    let own: BTreeSet<IfName> = node
-        .model
-        .instances
-        .iter()
-        .filter_map(|i| i.interface.clone())
-        .collect();
-    let mut links: BTreeSet<IfName> = node
-        .model
-        .instances
-        .iter()
-        .flat_map(|i| &i.track_interfaces)
-        .map(|track| track.interface.clone())
-        .collect();
+    let model = &node.model;
+    let tracked = Tracked::of(model);
+    let own: BTreeSet<IfName> = model.instances.iter().filter_map(|i| i.interface.clone()).collect();
+    let mut links = tracked.interfaces;
     if own.len() > 1 {
         links.extend(own);
     }
-    let script = |id: &ScriptId| {
-        let script = node.model.script(*id)?;
-        Some(Failure::Script {
-            node: name(),
-            name: script.name.clone(),
-        })
-    };
-    let link = |link: IfName| Failure::Interface {
-        node: name(),
-        name: link,
-    };
-    scripts
-        .iter()
-        .filter_map(script)
-        .chain(links.into_iter().map(link))
-        .chain(std::iter::once(Failure::Death { node: name() }))
-        .collect()
+    let at = |id: u32| usize::try_from(id).unwrap_or(usize::MAX);
+    let mut all = Vec::new();
+    let scripts = tracked.scripts.iter().filter_map(|id| model.script(*id));
+    all.extend(scripts.map(|script| Failure::Script {
+        node: node.name.clone(),
+        name: script.name.clone(),
+    }));
+    let files = tracked.files.iter().filter_map(|id| model.files.get(at(id.0)));
+    all.extend(files.map(|file| Failure::File {
+        node: node.name.clone(),
+        name: file.name.clone(),
+    }));
+    let processes = tracked.processes.iter().filter_map(|id| model.processes.get(at(id.0)));
+    all.extend(processes.map(|process| Failure::Process {
+        node: node.name.clone(),
+        name: process.name.clone(),
+    }));
+    all.extend(links.into_iter().map(|name| Failure::Interface {
+        node: node.name.clone(),
+        name,
+    }));
+    all.push(Failure::Death {
+        node: node.name.clone(),
+    });
+    all
 }
 
 /// Combinations of failures, at least one and never of all nodes; a dead node has no other failure.

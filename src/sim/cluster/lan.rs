@@ -2,6 +2,7 @@
 //! which addresses the nodes have. What no file tells is assumed, and said to be assumed.
 
 use super::router::{Member, Router};
+use super::trackers::Tracked;
 use super::{ClusterNode, instance_of};
 use crate::model::{Family, IfName, Transport};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,8 +103,8 @@ pub(super) fn segments(nodes: &[ClusterNode], routers: &[Router]) -> BTreeMap<Po
     }
     // Tracked interfaces carry no adverts, so that they may be anywhere.
     for (node, cluster_node) in nodes.iter().enumerate() {
-        for track in cluster_node.model.instances.iter().flat_map(|i| &i.track_interfaces) {
-            segments.entry((node, track.interface.clone())).or_insert(next);
+        for interface in Tracked::of(&cluster_node.model).interfaces {
+            segments.entry((node, interface)).or_insert(next);
             next += 1;
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! `router` finds out which instances of the nodes are one virtual router, `lan` which links they share and which addresses
 //! they have, `compare` what does not fit together as written. `stage` plays the nodes; `failures` asks it who becomes
-//! master when all is well and what every failure does, and judges the answers. Nothing here computes a priority.
+//! master when all is well and what every failure does, and judges the answers; `trackers` knows what can fail of a node's trackers. Nothing here computes a priority.
 
 mod compare;
 mod failures;
@@ -11,6 +11,7 @@ mod judge;
 mod lan;
 mod router;
 mod stage;
+mod trackers;
 
 pub use failures::{Failure, Row, Start};
 pub use finding::{Code, Finding, Place, Severity};

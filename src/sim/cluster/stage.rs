@@ -4,13 +4,13 @@
 
 use super::ClusterNode;
 use super::lan::{Lan, LanLink};
-use crate::model::{IfIndex, IfName, Instant, MacAddr, Micros, ScriptId, Version};
+use super::trackers;
+use crate::model::{IfIndex, IfName, Instant, MacAddr, Micros, ProcessId, ScriptId, TrackedFileId, Version};
 use crate::proto::{
     Action, AddressWish, Core, Event, InstanceSnapshot, Link, LinkAddress, Packet, Receive, RunOutcome, SocketSpec,
     Transmit,
 };
 use crate::sim::network::datagram;
-use crate::sim::observe::all_well;
 use crate::wire::ip::PROTO_AH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
                 core.handle(Event::AddressAdded(added), now);
             }
         }
-        for observed in all_well(&actor.config.model) {
+        for observed in trackers::well(&actor.config.model) {
             core.handle(observed, now);
         }
         core.handle(Event::Start, now);
@@ -116,6 +116,20 @@ impl<'a> Stage<'a> {
     pub(super) fn fail_script(&mut self, node: usize, script: ScriptId) {
         if let Some(actor) = self.nodes.get_mut(node) {
             actor.failed.insert(script);
+        }
+    }
+
+    /// The file speaks against the node.
+    pub(super) fn fail_file(&mut self, node: usize, file: TrackedFileId) {
+        let Some(actor) = self.nodes.get(node) else { return };
+        self.tell(node, trackers::file_fails(&actor.config.model, file));
+    }
+
+    /// The processes are not as they should be.
+    pub(super) fn fail_process(&mut self, node: usize, process: ProcessId) {
+        let Some(actor) = self.nodes.get(node) else { return };
+        for event in trackers::process_fails(&actor.config.model, process) {
+            self.tell(node, event);
         }
     }
 
@@ -358,5 +372,7 @@ fn quiet(nodes: &[ClusterNode]) -> Micros {
         let runs = u64::from(script.rise.max(script.fall)) + 1;
         script.interval.max(script.limit()).times(runs)
     }));
-    silent + delay + start + notice + Micros::SECOND
+    let processes = || nodes.iter().flat_map(|node| &node.model.processes);
+    let ends = longest(&mut processes().map(|process| process.terminate_delay.max(process.fork_delay)));
+    silent + delay + start + notice.max(ends) + Micros::SECOND
 }
