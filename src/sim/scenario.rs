@@ -4,6 +4,7 @@ mod auth;
 mod group;
 mod host;
 mod links;
+mod tracked;
 
 use super::check;
 use super::node::{Node, interface, weight};
@@ -71,6 +72,7 @@ pub fn scenarios() -> Vec<Scenario> {
     all.extend(auth::scenarios());
     all.extend(group::scenarios());
     all.extend(links::scenarios());
+    all.extend(tracked::scenarios());
     all
 }
 
