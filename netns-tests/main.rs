@@ -29,6 +29,7 @@ mod script_user;
 mod seed;
 mod stage;
 mod story;
+mod tracked;
 mod wire;
 
 use check::{Check, Needs};
@@ -39,6 +40,7 @@ fn all_checks() -> Vec<Check> {
     [
         election::checks(),
         links::checks(),
+        tracked::checks(),
         wire::checks(),
         seed::checks(),
         log_order::checks(),
