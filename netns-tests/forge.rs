@@ -11,6 +11,8 @@ use vrrpd::system::clock;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 pub(crate) const VRID: u8 = 51;
+/// The priority of every forgery.
+const FORGED: u8 = 200;
 const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
 pub(crate) const VIP6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x100);
@@ -26,6 +28,12 @@ pub(crate) enum Wrong {
     Password,
     AuthType,
     Interval,
+    /// A VRID that nobody has, another one each time.
+    Vrid,
+    /// A wrong checksum, from another address each time.
+    Source,
+    /// A wrong checksum, in the name of the master.
+    Name,
 }
 
 impl Wrong {
@@ -41,11 +49,14 @@ impl Wrong {
         Self::Interval,
     ];
     const OF_BOTH: usize = 5;
+    /// What is mixed with that where the sender's address can be made up.
+    pub(crate) const OF_STRANGERS: [Self; 3] = [Self::Vrid, Self::Source, Self::Name];
 
     /// The counter of `vrrpd status --json` that has to move.
-    pub(crate) fn counter(self) -> &'static str {
-        match self {
-            Self::Checksum => "checksum",
+    pub(crate) fn counter(self) -> Option<&'static str> {
+        let counter = match self {
+            Self::Vrid => return None,
+            Self::Checksum | Self::Source | Self::Name => "checksum",
             Self::Ttl => "ttl",
             Self::Version => "version",
             Self::Kind => "type",
@@ -53,6 +64,16 @@ impl Wrong {
             Self::Password => "auth",
             Self::AuthType => "auth_mismatch",
             Self::Interval => "interval",
+        };
+        Some(counter)
+    }
+
+    /// How many of this kind are sent before it begins anew.
+    pub(crate) fn variants(self) -> u8 {
+        match self {
+            Self::Vrid => 200,
+            Self::Source => 100,
+            _ => 1,
         }
     }
 }
@@ -63,6 +84,8 @@ pub(crate) enum Lan {
     V2,
     V3,
     V3Ipv6,
+    /// Version 3, from peer to peer.
+    Unicast,
 }
 
 impl Lan {
@@ -81,14 +104,15 @@ impl Lan {
 }
 
 /// An advert of priority 200, right but for one thing. Version 2 has the password `1111`.
-fn message(lan: Lan, source: IpAddr, wrong: Wrong) -> Vec<u8> {
+fn message(lan: Lan, source: IpAddr, to: IpAddr, (wrong, variant): (Wrong, u8)) -> Vec<u8> {
     let version = if wrong == Wrong::Version {
         5 - lan.version()
     } else {
         lan.version()
     };
     let kind = if wrong == Wrong::Kind { 2 } else { 1 };
-    let mut message = vec![version << 4 | kind, VRID, 200, 1];
+    let vrid = if wrong == Wrong::Vrid { VRID + 1 + variant } else { VRID };
+    let mut message = vec![version << 4 | kind, vrid, FORGED, 1];
     match version {
         2 => message.extend([
             u8::from(wrong != Wrong::AuthType),
@@ -99,7 +123,7 @@ fn message(lan: Lan, source: IpAddr, wrong: Wrong) -> Vec<u8> {
     message.extend([0, 0]);
     match lan {
         Lan::V3Ipv6 => message.extend(VIP6.octets()),
-        Lan::V2 | Lan::V3 => message.extend(VIP.octets()),
+        Lan::V2 | Lan::V3 | Lan::Unicast => message.extend(VIP.octets()),
     }
     if version == 2 {
         message.extend(if wrong == Wrong::Password { b"2222" } else { b"1111" });
@@ -108,24 +132,35 @@ fn message(lan: Lan, source: IpAddr, wrong: Wrong) -> Vec<u8> {
     if wrong == Wrong::Length {
         message.truncate(10);
     }
-    let sum = match source {
-        IpAddr::V4(_) if version == 2 => checksum(&message, 3),
-        IpAddr::V4(source) => ipv4_checksum(&message, 3, &[], &source, &GROUP, IpNextHeaderProtocol(112)),
-        IpAddr::V6(source) => ipv6_checksum(&message, 3, &[], &source, &GROUP6, IpNextHeaderProtocol(112)),
+    let sum = match (source, to) {
+        (IpAddr::V6(source), IpAddr::V6(to)) => {
+            ipv6_checksum(&message, 3, &[], &source, &to, IpNextHeaderProtocol(112))
+        }
+        (IpAddr::V4(source), IpAddr::V4(to)) if version == 3 => {
+            ipv4_checksum(&message, 3, &[], &source, &to, IpNextHeaderProtocol(112))
+        }
+        _ => checksum(&message, 3),
     };
-    let sum = if wrong == Wrong::Checksum { sum ^ 0x0101 } else { sum };
+    let wrong_sum = matches!(wrong, Wrong::Checksum | Wrong::Source | Wrong::Name);
+    let sum = if wrong_sum { sum ^ 0x0101 } else { sum };
     message[6..8].copy_from_slice(&sum.to_be_bytes());
     message
 }
 
 /// With an IPv4 header; the kernel fills in identification and checksum.
-fn packet(lan: Lan, source: Ipv4Addr, wrong: Wrong) -> Vec<u8> {
-    let message = message(lan, source.into(), wrong);
+fn packet(lan: Lan, own: Ipv4Addr, to: Ipv4Addr, wrong: (Wrong, u8)) -> Vec<u8> {
+    let source = match wrong {
+        (Wrong::Source, variant) => Ipv4Addr::new(192, 0, 2, 101 + variant),
+        // The second node is the master.
+        (Wrong::Name, _) => Ipv4Addr::new(192, 0, 2, 2),
+        _ => own,
+    };
+    let message = message(lan, source.into(), to.into(), wrong);
     let length = u16::try_from(20 + message.len()).unwrap().to_be_bytes();
-    let ttl = if wrong == Wrong::Ttl { 64 } else { 255 };
+    let ttl = if wrong.0 == Wrong::Ttl { 64 } else { 255 };
     let mut packet = vec![0x45, 0xc0, length[0], length[1], 0, 0, 0, 0, ttl, 112, 0, 0];
     packet.extend(source.octets());
-    packet.extend(GROUP.octets());
+    packet.extend(to.octets());
     packet.extend(message);
     packet
 }
@@ -158,16 +193,31 @@ fn try_send(lan: Lan, source: IpAddr, wrongs: &[Wrong], a_second: u64, time: Mic
             (socket, SocketAddrV6::new(GROUP6, 0, 0, eth0).into())
         }
     };
-    let packets: Vec<Vec<u8>> = wrongs
-        .iter()
-        .map(|wrong| match source {
-            IpAddr::V4(source) => packet(lan, source, *wrong),
-            IpAddr::V6(_) => message(lan, source, *wrong),
-        })
-        .collect();
+    let targets: Vec<SocketAddr> = match lan {
+        Lan::Unicast => [1, 2]
+            .map(|node| SocketAddr::from((Ipv4Addr::new(192, 0, 2, node), 0)))
+            .into(),
+        _ => vec![to],
+    };
+    // All kinds in turn, and within a kind all variants.
+    let mut packets = Vec::new();
+    let longest = wrongs.iter().map(|wrong| wrong.variants()).max().unwrap_or(1);
+    for variant in 0..longest {
+        for (wrong, target) in wrongs
+            .iter()
+            .flat_map(|wrong| targets.iter().map(move |to| (*wrong, *to)))
+        {
+            let wrong = (wrong, variant % wrong.variants());
+            let bytes = match (source, target) {
+                (IpAddr::V4(own), SocketAddr::V4(to)) => packet(lan, own, *to.ip(), wrong),
+                _ => message(lan, source, GROUP6.into(), wrong),
+            };
+            packets.push((wrong.0, target, bytes));
+        }
+    }
     let start = clock::now();
     let mut sent = 0;
-    for (packet, wrong) in packets.iter().zip(wrongs).cycle() {
+    for (wrong, to, packet) in packets.iter().cycle() {
         let gone = clock::now().since(start);
         if gone >= time {
             return Ok(sent);
@@ -178,7 +228,8 @@ fn try_send(lan: Lan, source: IpAddr, wrongs: &[Wrong], a_second: u64, time: Mic
         while gone_before(start, sent, a_second) {
             nix::poll::poll(&mut [], nix::poll::PollTimeout::from(1_u8))?;
         }
-        socket.send_to(packet, &to.into())?;
+        // A host that has no such address answers nothing; that is no reason to stop.
+        socket.send_to(packet, &(*to).into())?;
         sent += 1;
     }
     Ok(sent)
@@ -202,10 +253,12 @@ pub(crate) fn hear(own: Ipv4Addr, source: Ipv4Addr) -> u8 {
 
 fn try_hear(own: Ipv4Addr, source: Ipv4Addr) -> io::Result<()> {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112)))?;
-    // Load the source address of the IP header, compare, take all or nothing.
+    // Compare the source address of the IP header, and the priority behind it with that of no forgery; take all or nothing.
     socket.attach_filter(&[
         SockFilter::new(0x20, 0, 0, 12),
-        SockFilter::new(0x15, 0, 1, u32::from(source)),
+        SockFilter::new(0x15, 0, 3, u32::from(source)),
+        SockFilter::new(0x30, 0, 0, 22),
+        SockFilter::new(0x15, 1, 0, u32::from(FORGED)),
         SockFilter::new(0x06, 0, 0, u32::MAX),
         SockFilter::new(0x06, 0, 0, 0),
     ])?;

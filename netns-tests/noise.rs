@@ -43,12 +43,31 @@ pub(crate) fn checks() -> Vec<Check> {
     };
     LANS.iter()
         .flat_map(of)
-        .map(|(name, job)| check(format!("noise::{name}"), job))
-        .chain([check("noise::flood".into(), "flood v3".into())])
+        .map(|(name, job)| (format!("noise::{name}"), job))
+        .chain(MIXED.iter().flat_map(|(name, _)| {
+            let noise = (format!("noise::{name}::mixed"), format!("noise {name} mixed"));
+            [noise, (format!("noise::flood::{name}"), format!("flood {name}"))]
+        }))
+        .map(|(name, job)| check(name, job))
         .collect()
 }
 
 const LANS: [(&str, Lan); 3] = [("v2", Lan::V2), ("v3", Lan::V3), ("v3-ipv6", Lan::V3Ipv6)];
+/// Everything mixed, also from made-up addresses.
+const MIXED: [(&str, Lan); 3] = [("v2", Lan::V2), ("v3", Lan::V3), ("unicast", Lan::Unicast)];
+
+fn mixed(lan: Lan) -> Vec<Wrong> {
+    // Unicast adverts may come from afar.
+    let own = lan
+        .wrongs()
+        .iter()
+        .filter(|wrong| lan != Lan::Unicast || **wrong != Wrong::Ttl);
+    own.chain(&Wrong::OF_STRANGERS).copied().collect()
+}
+
+fn lan_named(name: &str) -> Lan {
+    LANS.iter().chain(&MIXED).find(|(known, _)| *known == name).unwrap().1
+}
 
 fn word(wrong: Wrong) -> String {
     format!("{wrong:?}").to_lowercase()
@@ -58,18 +77,23 @@ fn configuration(lan: Lan, priority: u8, interval: &str) -> String {
     let version = lan.version();
     let authentication = match lan {
         Lan::V2 => "authentication {\n auth_type PASS\n auth_pass 1111\n }",
-        Lan::V3 | Lan::V3Ipv6 => "",
+        Lan::V3 | Lan::V3Ipv6 | Lan::Unicast => "",
+    };
+    let unicast = match lan {
+        Lan::Unicast if priority == 150 => "unicast_peer {\n 192.0.2.1\n }",
+        Lan::Unicast => "unicast_peer {\n 192.0.2.2\n }",
+        Lan::V2 | Lan::V3 | Lan::V3Ipv6 => "",
     };
     let vip = vip(lan);
     let prefix = if vip.is_ipv4() { 24 } else { 64 };
     format!(
-        "vrrp_instance VI_1 {{\n state BACKUP\n interface eth0\n virtual_router_id {VRID}\n version {version}\n priority {priority}\n advert_int {interval}\n {authentication}\n virtual_ipaddress {{\n {vip}/{prefix}\n }}\n}}\n"
+        "vrrp_instance VI_1 {{\n state BACKUP\n interface eth0\n virtual_router_id {VRID}\n version {version}\n priority {priority}\n advert_int {interval}\n {authentication}\n {unicast}\n virtual_ipaddress {{\n {vip}/{prefix}\n }}\n}}\n"
     )
 }
 
 fn vip(lan: Lan) -> IpAddr {
     match lan {
-        Lan::V2 | Lan::V3 => forge::VIP.into(),
+        Lan::V2 | Lan::V3 | Lan::Unicast => forge::VIP.into(),
         Lan::V3Ipv6 => forge::VIP6.into(),
     }
 }
@@ -77,7 +101,7 @@ fn vip(lan: Lan) -> IpAddr {
 /// Where the stranger's adverts come from; the lab gives every node's link its address by its number.
 fn source(lan: Lan) -> IpAddr {
     match lan {
-        Lan::V2 | Lan::V3 => address(STRANGER).into(),
+        Lan::V2 | Lan::V3 | Lan::Unicast => address(STRANGER).into(),
         Lan::V3Ipv6 => "fe80::5eff:fe10:3".parse().unwrap(),
     }
 }
@@ -101,10 +125,11 @@ fn prepare(lan: Lan, speaker: Speaker, interval: &str) -> io::Result<Stage> {
     Ok(stage)
 }
 
-/// How often an address moved, how many lines were written, what was counted: found, lowest, highest.
+/// How often an address moved, how many lines were written, what was counted, who is known: found, lowest, highest.
 fn report(
     stage: &mut Stage,
     speaker: Speaker,
+    lan: Lan,
     wrongs: &[Wrong],
     since: vrrpd::model::Instant,
 ) -> io::Result<Vec<String>> {
@@ -124,72 +149,131 @@ fn report(
         .unwrap_or(0);
     report.push(format!("sent: {sent} 100 {}", u64::MAX));
     if speaker == Speaker::Vrrpd {
-        let each = sent / wrongs.len() as u64;
+        let targets = if lan == Lan::Unicast { 2 } else { 1 };
+        let each = sent / wrongs.len() as u64 / targets;
         for node in [0, 1] {
-            for wrong in wrongs {
-                let found = dropped(stage, node, wrong.counter())?;
-                // Beyond some thousand a second the kernel's buffer may lose some.
-                let lowest = if each < 1_000 { each } else { 1_000 };
-                report.push(format!("counter {}: {found} {lowest} {}", wrong.counter(), each + 1));
-            }
+            let status = status(stage, node)?;
+            report.extend(counted(&status, node, wrongs, each));
+            let peers = status["instances"][0]["peers"].as_array().map_or(0, Vec::len);
+            report.push(format!("peers: {peers} 0 64"));
         }
+        let status = status(stage, 0)?;
+        let peers = status["instances"][0]["peers"].as_array();
+        let real = |peer: &&serde_json::Value| peer["address"].as_str() == source_of_master(lan);
+        let real = peers.and_then(|peers| peers.iter().find(real));
+        let well = real.is_some_and(|peer| peer["priority"] == 150 && peer["verdict"] == "accepted");
+        let known = u8::from(well || source_of_master(lan).is_none());
+        report.push(format!("the master is known for what it is: {known} 1 1"));
     }
     Ok(report)
 }
 
-/// A counter of `vrrpd status --json`, asked inside of the node.
-fn dropped(stage: &mut Stage, node: usize, counter: &str) -> io::Result<u64> {
+fn source_of_master(lan: Lan) -> Option<&'static str> {
+    (lan != Lan::V3Ipv6).then_some("192.0.2.2")
+}
+
+/// What was dropped for each reason; several kinds may have the same.
+fn counted(status: &serde_json::Value, node: usize, wrongs: &[Wrong], each: u64) -> Vec<String> {
+    let mut counters: Vec<&str> = wrongs.iter().filter_map(|wrong| wrong.counter()).collect();
+    counters.sort_unstable();
+    counters.dedup();
+    let of = |counter: &&str| {
+        let found = status["instances"][0]["counters"]["dropped"][*counter]
+            .as_u64()
+            .unwrap_or(0);
+        let kinds = wrongs.iter().filter(|wrong| wrong.counter() == Some(*counter));
+        let sent = kinds.clone().count() as u64 * (each + 1);
+        // The kernel of the master takes nothing in its own name.
+        let arrive = kinds.filter(|wrong| node == 0 || **wrong != Wrong::Name).count() as u64 * each;
+        // Beyond some thousand a second the kernel's buffer may lose some.
+        format!("counter {counter}: {found} {} {sent}", arrive.min(1_000))
+    };
+    counters.iter().map(of).collect()
+}
+
+/// `vrrpd status --json`, asked inside of the node.
+fn status(stage: &mut Stage, node: usize) -> io::Result<serde_json::Value> {
     let since = stage.note("ask for the status");
     let asked = stage.run(node, "status", &[VRRPD, "status", "--json"])?;
     stage.until("the status", 10, |lab| !lab.runs(asked))?;
     // Whatever its last line was, it is read by now or in the next round.
     stage.look_on(Micros::from_millis(60))?;
-    let text = stage.lines(node, "status", since).join("\n");
-    let status: serde_json::Value = serde_json::from_str(&text)?;
-    status["instances"][0]["counters"]["dropped"][counter]
-        .as_u64()
-        .ok_or_else(|| io::Error::other(format!("no counter {counter} in {text}")))
+    Ok(serde_json::from_str(&stage.lines(node, "status", since).join("\n"))?)
+}
+
+/// Resident memory of a node's VRRP process, KiB.
+fn memory(stage: &mut Stage, node: usize) -> io::Result<u64> {
+    let since = stage.note("look at the memory");
+    let words = "read pid </run/vrrp.pid; while read key value unit; do [ $key = VmRSS: ] && echo $value; done </proc/$pid/status";
+    let asked = stage.run(node, "memory", &["/bin/sh", "-c", words])?;
+    stage.until("the memory", 10, |lab| !lab.runs(asked))?;
+    stage.look_on(Micros::from_millis(60))?;
+    let lines = stage.lines(node, "memory", since);
+    lines
+        .first()
+        .and_then(|line| line.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("no memory in {lines:?}")))
 }
 
 pub(crate) fn play(words: &[&str]) -> io::Result<String> {
     let [lan, wrong, speaker] = words else {
         return Err(io::Error::other("lan, what is wrong, speaker"));
     };
-    let lan = LANS.iter().find(|(name, _)| name == lan).unwrap().1;
-    let wrong = *lan.wrongs().iter().find(|known| word(**known) == *wrong).unwrap();
+    let lan = lan_named(lan);
+    let wrongs = match *wrong {
+        "mixed" => mixed(lan),
+        wrong => lan
+            .wrongs()
+            .iter()
+            .filter(|known| word(**known) == wrong)
+            .copied()
+            .collect(),
+    };
     let speaker = Speaker::of(speaker.chars().next().unwrap());
     let mut stage = prepare(lan, speaker, "1")?;
     let since = stage.note("a stranger sends invalid adverts");
+    let kinds = wrongs.clone();
     let stranger = stage.lab.start_function(NodeId(STRANGER), "stranger", &move || {
-        forge::send(lan, source(lan), &[wrong], 15, TIME)
+        forge::send(lan, source(lan), &kinds, 15, TIME)
     })?;
     stage.until("the stranger ends", 20, |lab| !lab.runs(stranger))?;
     let adverts = stage.adverts(1, since, false);
     let in_time = adverts.iter().filter(|at| at.since(since) <= TIME).count();
     let nominal = TIME.0 / 1_000_000;
     let mut report = vec![format!("adverts: {in_time} {} {}", nominal - 1, nominal + 1)];
-    report.extend(self::report(&mut stage, speaker, &[wrong], since)?);
+    report.extend(self::report(&mut stage, speaker, lan, &wrongs, since)?);
     Ok(report.join("\n"))
 }
 
 /// The same with everything that can be wrong, as fast as the machine can, up to 50,000 a second.
 pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
-    let [_, speaker] = words else {
-        return Err(io::Error::other("version, speaker"));
+    let [lan, speaker] = words else {
+        return Err(io::Error::other("lan, speaker"));
     };
+    let lan = lan_named(lan);
     let speaker = Speaker::of(speaker.chars().next().unwrap());
-    let wrongs = Lan::V3.wrongs();
-    let mut stage = prepare(Lan::V3, speaker, "0.1")?;
+    let wrongs = mixed(lan);
+    // What goes from peer to peer can be heard by the peer only.
+    let ear = if lan == Lan::Unicast { 0 } else { EAR };
+    // Version 2 has whole seconds.
+    let interval: u32 = if lan == Lan::V2 { 1_000 } else { 100 };
+    let mut stage = prepare(lan, speaker, &format!("{}", f64::from(interval) / 1_000.0))?;
+    let before = if speaker == Speaker::Vrrpd {
+        memory(&mut stage, 0)?
+    } else {
+        0
+    };
     stage
         .lab
-        .start_function(NodeId(EAR), "ear", &|| forge::hear(address(EAR), address(1)))?;
+        .start_function(NodeId(ear), "ear", &move || forge::hear(address(ear), address(1)))?;
     let began = stage.note("listen to the master");
     stage.until("the ear hears", 5, |lab| {
-        crate::stage::lines(lab, EAR, "ear", began).len() > 2
+        crate::stage::lines(lab, ear, "ear", began).len() > 2
     })?;
     let since = stage.note("a stranger floods the LAN");
-    stage.lab.start_function(NodeId(STRANGER), "stranger", &|| {
-        forge::send(Lan::V3, source(Lan::V3), wrongs, 50_000, FLOOD_TIME)
+    let kinds = wrongs.clone();
+    stage.lab.start_function(NodeId(STRANGER), "stranger", &move || {
+        forge::send(lan, source(lan), &kinds, 50_000, FLOOD_TIME)
     })?;
     // The lab looks at every frame; it has to keep its eyes shut not to take the processors away from the nodes.
     poll(
@@ -200,11 +284,18 @@ pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
         let said = crate::stage::lines(lab, STRANGER, "stranger", since);
         said.iter().any(|line| line.starts_with("sent "))
     })?;
-    let heard = stage.lines(EAR, "ear", since);
+    let heard = stage.lines(ear, "ear", since);
     let times = heard.iter().filter_map(|line| forge::heard(line));
     let in_time = times.filter(|at| *at >= since && at.since(since) <= FLOOD_TIME).count();
-    let nominal = FLOOD_TIME.0 / 100_000;
+    let nominal = FLOOD_TIME.0 / 1_000 / u64::from(interval);
     let mut report = vec![format!("adverts: {in_time} {} {}", nominal - 1, nominal + 1)];
-    report.extend(self::report(&mut stage, speaker, wrongs, since)?);
+    if speaker == Speaker::Vrrpd {
+        let after = memory(&mut stage, 0)?;
+        report.push(format!(
+            "memory that was added: {} 0 1024",
+            after.saturating_sub(before)
+        ));
+    }
+    report.extend(self::report(&mut stage, speaker, lan, &wrongs, since)?);
     Ok(report.join("\n"))
 }

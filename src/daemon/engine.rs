@@ -24,6 +24,8 @@ const PACKETS_A_SOCKET: usize = 64;
 const PACKETS_A_ROUND: usize = 512;
 /// Observations taken before deadlines are looked at.
 const OBSERVATIONS_A_ROUND: usize = 512;
+/// Datagrams read from one socket when a deadline has passed: more than a socket keeps.
+const PACKETS_BEFORE_DEADLINE: usize = 4096;
 /// A heartbeat that is watched has to move at least this often.
 const HEARTBEAT: Micros = Micros::from_millis(250);
 /// Later than this is told to the core, which knows how long the others wait.
@@ -189,7 +191,7 @@ impl Engine {
             self.wires.told.drain_wake();
         }
         self.drain_told();
-        let mut packets = 0;
+        let (mut packets, mut more) = (0, false);
         for ready in events.iter() {
             match ready.token {
                 TOKEN_TOLD | TOKEN_TIMER => {}
@@ -197,10 +199,17 @@ impl Engine {
                 TOKEN_SUPERVISOR => self.read_supervisor(),
                 TOKEN_REQUESTS => self.answer_requests(),
                 TOKEN_OBSERVER => self.read_observer(),
-                token => packets += self.read_socket(token, PACKETS_A_ROUND.saturating_sub(packets)),
+                token => {
+                    let left = PACKETS_A_ROUND.saturating_sub(packets);
+                    let read = self.read_socket(token, left);
+                    more |= read >= left.min(PACKETS_A_SOCKET);
+                    packets += read;
+                }
             }
         }
-        if stalled {
+        // What waits behind a flood came before the deadline.
+        let due = self.core.next_deadline().is_some_and(|(at, _)| at <= now);
+        if stalled || more && due {
             self.drain_sockets();
         }
         self.core.handle_timeout(clock::now());
@@ -234,12 +243,13 @@ impl Engine {
         }
     }
 
-    /// After a stall every socket is read empty before anything is sent, also those that epoll had no room for.
+    /// After a stall, and before a deadline while more has come than one round takes, every socket is read empty, also those
+    /// that epoll had no room for.
     fn drain_sockets(&mut self) {
         let tokens: Vec<u64> = self.receivers.keys().copied().collect();
         for token in tokens {
             // A flood must not hold us for ever.
-            for _ in 0..PACKETS_A_ROUND / PACKETS_A_SOCKET {
+            for _ in 0..PACKETS_BEFORE_DEADLINE / PACKETS_A_SOCKET {
                 if self.read_socket(token, PACKETS_A_SOCKET) < PACKETS_A_SOCKET {
                     break;
                 }

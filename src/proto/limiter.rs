@@ -5,10 +5,20 @@ use crate::model::{Instant, Micros};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// Which line was written already: cause × source, bounded.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Which line was written already: cause × source, bounded; and how many may be written now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OnceTable {
     seen: Vec<(Cause, IpAddr)>,
+    lines: Bucket,
+}
+
+impl Default for OnceTable {
+    fn default() -> Self {
+        Self {
+            seen: Vec::new(),
+            lines: Bucket::new(Instant(0)),
+        }
+    }
 }
 
 /// Causes of once-only lines.
@@ -35,14 +45,17 @@ pub(super) enum Cause {
 impl OnceTable {
     /// Sources × causes remembered; what does not fit is counted but not logged.
     pub(super) const LIMIT: usize = 64;
+    /// Four lines at once, then one in this time: fewer than ten a minute, whoever makes up how many sources.
+    const LINE: Micros = Micros::from_secs(15);
 
-    /// Whether this is the first time. At most [`Self::LIMIT`] pairs are remembered, and for one cause at most 8 sources.
-    pub(super) fn first(&mut self, cause: Cause, source: IpAddr) -> bool {
+    /// Whether this is the first time, and a line may be written. At most [`Self::LIMIT`] pairs are remembered, and for one
+    /// cause at most 8 sources; what may not be written now is not remembered.
+    pub(super) fn first(&mut self, cause: Cause, source: IpAddr, now: Instant) -> bool {
         if self.seen.contains(&(cause, source)) {
             return false;
         }
         let of_cause = self.seen.iter().filter(|(c, _)| *c == cause).count();
-        if self.seen.len() >= Self::LIMIT || of_cause >= 8 {
+        if self.seen.len() >= Self::LIMIT || of_cause >= 8 || !self.lines.take(now, Self::LINE) {
             return false;
         }
         self.seen.push((cause, source));
@@ -127,11 +140,36 @@ mod tests {
     #[test]
     fn once_table_is_bounded_and_leaves_room_for_other_causes() {
         let mut table = OnceTable::default();
-        let logged = (0..1000u32)
-            .filter(|i| table.first(Cause::Interval, std::net::Ipv4Addr::from(*i).into()))
-            .count();
-        assert_eq!(logged, 8);
-        assert!(table.first(Cause::OwnAddress, std::net::Ipv4Addr::from(1).into()));
-        assert!(!table.first(Cause::OwnAddress, std::net::Ipv4Addr::from(1).into()));
+        let source = |i: u32| std::net::Ipv4Addr::from(i).into();
+        // One source every 20 s: eight of a cause are enough.
+        let logged =
+            (0..1000).filter(|i| table.first(Cause::Interval, source(*i), Instant(u64::from(*i) * 20_000_000)));
+        assert_eq!(logged.count(), 8);
+        let later = Instant(30_000_000_000);
+        assert!(table.first(Cause::OwnAddress, source(1), later));
+        assert!(!table.first(Cause::OwnAddress, source(1), later));
+    }
+
+    #[test]
+    fn sources_made_up_by_the_thousand_do_not_fill_a_log() {
+        let mut table = OnceTable::default();
+        let causes = [
+            DropReason::Checksum,
+            DropReason::Ttl,
+            DropReason::Version,
+            DropReason::Length,
+            DropReason::Type,
+        ];
+        let flood = (0..60 * 1000_u32).filter(|i| {
+            let cause = Cause::Dropped(causes[*i as usize % causes.len()]);
+            let source = std::net::Ipv4Addr::from(i % 500).into();
+            // The state changes meanwhile, which forgets what was said.
+            if i % 10_000 == 0 {
+                table.clear();
+            }
+            table.first(cause, source, Instant(u64::from(*i) * 1_000))
+        });
+        let lines = flood.count();
+        assert!(lines < 10, "{lines} lines in a minute");
     }
 }

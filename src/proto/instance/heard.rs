@@ -2,13 +2,11 @@
 
 use super::{Arrived, Context, Heard, Instance, State, judge};
 use crate::model::{Instant, OldUnicastChecksum, Priority, Transport};
-use crate::proto::action::Action;
 use crate::proto::limiter::Cause;
 use crate::proto::log_event::{Difference, DropDetail, InstanceLine};
 use crate::proto::mutant::Mutant;
 use crate::proto::snapshot::Verdict;
 use crate::wire::vrrp::ChecksumForm;
-use std::collections::VecDeque;
 
 impl Instance {
     /// An advert for this VRID, judged.
@@ -42,7 +40,7 @@ impl Instance {
     /// Our own advert came back, or somebody else has our address: neither may move anything.
     pub(super) fn own_address_heard(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
         let equal = self.is_master() && arrived.view.priority() == self.effective;
-        if equal && self.once.first(Cause::OwnAddress, arrived.source) {
+        if equal && self.once.first(Cause::OwnAddress, arrived.source, ctx.now) {
             self.log(InstanceLine::EqualPriorityOwnAddress, ctx.out);
         }
         self.on_dropped(DropDetail::OwnAdvert, arrived, at, ctx);
@@ -53,7 +51,7 @@ impl Instance {
         self.counters.count_dropped(reason);
         self.peers
             .note(arrived.source, arrived.view.priority(), Verdict::Dropped(reason), at);
-        if self.once.first(Cause::Dropped(reason), arrived.source) {
+        if self.once.first(Cause::Dropped(reason), arrived.source, ctx.now) {
             self.log(
                 InstanceLine::Dropped {
                     from: arrived.source,
@@ -77,7 +75,7 @@ impl Instance {
         if heard.priority == Priority::RELEASE {
             self.counters.priority_zero_received += 1;
         }
-        self.note_differences(heard, ctx.out);
+        self.note_differences(heard, ctx);
         if heard.form == ChecksumForm::OldUnicast && !self.old_checksum && self.follows_old_checksum() {
             self.old_checksum = true;
             self.cache = None;
@@ -100,7 +98,7 @@ impl Instance {
         )
     }
 
-    pub(super) fn note_differences(&mut self, heard: &Heard, out: &mut VecDeque<Action>) {
+    pub(super) fn note_differences(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
         for what in &heard.differences {
             let (cause, counter) = match what {
                 Difference::AddressCount { .. } => (Cause::AddressCount, &mut self.counters.address_list_mismatches),
@@ -111,13 +109,13 @@ impl Instance {
                 Difference::ClockSkew { .. } => (Cause::ClockSkew, &mut self.counters.clock_skews),
             };
             *counter += 1;
-            if self.once.first(cause, heard.source) {
+            if self.once.first(cause, heard.source, ctx.now) {
                 self.log(
                     InstanceLine::Differs {
                         from: heard.source,
                         what: what.clone(),
                     },
-                    out,
+                    ctx.out,
                 );
             }
         }

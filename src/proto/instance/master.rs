@@ -34,7 +34,7 @@ impl Instance {
         }
         let Some(own) = self.source else { return };
         let both_owners = heard.priority.is_owner() && self.effective.is_owner();
-        if both_owners && self.once.first(Cause::TwoOwners, heard.source) {
+        if both_owners && self.once.first(Cause::TwoOwners, heard.source, ctx.now) {
             self.log(InstanceLine::TwoOwners { other: heard.source }, ctx.out);
         }
         match self.compare(heard, own, ctx) {

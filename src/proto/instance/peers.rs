@@ -17,6 +17,7 @@ struct Peer {
     priority: Priority,
     seen: Instant,
     adverts: u64,
+    /// Whether it was ever believed. From then on the rest is of adverts that were.
     accepted: bool,
     verdict: Verdict,
 }
@@ -27,11 +28,14 @@ impl Peers {
     pub(in crate::proto) fn note(&mut self, address: IpAddr, priority: Priority, verdict: Verdict, at: Instant) {
         let accepted = !matches!(verdict, Verdict::Dropped(_));
         if let Some(peer) = self.table.iter_mut().find(|peer| peer.address == address) {
-            peer.priority = priority;
-            peer.seen = at;
+            if accepted || !peer.accepted {
+                // What a stranger forges in its name changes nothing that it said itself.
+                peer.priority = priority;
+                peer.verdict = verdict;
+                peer.seen = at;
+            }
             peer.adverts += 1;
             peer.accepted |= accepted;
-            peer.verdict = verdict;
             return;
         }
         if self.table.len() >= Self::LIMIT {
@@ -86,6 +90,7 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Micros;
     use crate::proto::counters::DropReason;
     use std::net::Ipv4Addr;
 
@@ -106,5 +111,23 @@ mod tests {
         let table = peers.snapshot(Instant(20_000));
         assert!(table.iter().any(|peer| peer.address == real));
         assert_eq!(table.len(), Peers::LIMIT);
+    }
+    #[test]
+    fn forgeries_in_the_name_of_a_peer_do_not_change_what_it_said() {
+        let real: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
+        let mut peers = Peers::default();
+        peers.note(real, Priority(100), Verdict::Accepted, Instant(1_000_000));
+        for i in 0..100 {
+            let at = Instant(2_000_000 + i * 100_000);
+            peers.note(real, Priority(200), Verdict::Dropped(DropReason::Checksum), at);
+        }
+        let now = Instant(12_000_000);
+        let [peer] = &peers.snapshot(now)[..] else {
+            panic!("one peer")
+        };
+        assert_eq!((peer.priority, peer.verdict), (Priority(100), Verdict::Accepted));
+        assert_eq!(peer.last_seen, Micros::from_secs(11));
+        let recent = peers.recent(now, AdvertInterval::DEFAULT, 3);
+        assert!(recent.is_empty(), "no second master is alive");
     }
 }
