@@ -39,7 +39,7 @@ const AT_ONCE: usize = 24;
 
 /// Runs that need the machine for themselves.
 fn alone(job: &str) -> bool {
-    job.starts_with("flood")
+    job.starts_with("flood") || job.starts_with("replay 2000")
 }
 
 /// The runs of all checks and of their twins, each once.
@@ -110,6 +110,7 @@ pub(crate) fn child(job: &str) -> u8 {
             ["log-order", rest @ ..] => crate::log_order::play(rest),
             ["noise", rest @ ..] => crate::noise::play(rest),
             ["flood", rest @ ..] => crate::noise::flood(rest),
+            ["replay", rest @ ..] => crate::replay::play(rest),
             ["processes", rest @ ..] => crate::processes::play(rest),
             ["script-user", rest @ ..] => crate::script_user::play(rest),
             other => Err(std::io::Error::other(format!("no such job: {other:?}"))),

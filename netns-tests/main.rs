@@ -25,6 +25,7 @@ mod links;
 mod log_order;
 mod noise;
 mod processes;
+mod replay;
 mod script_user;
 mod seed;
 mod stage;
@@ -45,6 +46,7 @@ fn all_checks() -> Vec<Check> {
         seed::checks(),
         log_order::checks(),
         noise::checks(),
+        replay::checks(),
         processes::checks(),
         script_user::checks(),
     ]
