@@ -256,8 +256,8 @@ pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
     // What goes from peer to peer can be heard by the peer only.
     let ear = if lan == Lan::Unicast { 0 } else { EAR };
     // Version 2 has whole seconds.
-    let interval: u32 = if lan == Lan::V2 { 1_000 } else { 100 };
-    let mut stage = prepare(lan, speaker, &format!("{}", f64::from(interval) / 1_000.0))?;
+    let (interval, written) = if lan == Lan::V2 { (1_000, "1") } else { (100, "0.1") };
+    let mut stage = prepare(lan, speaker, written)?;
     let before = if speaker == Speaker::Vrrpd {
         memory(&mut stage, 0)?
     } else {
@@ -287,7 +287,7 @@ pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
     let heard = stage.lines(ear, "ear", since);
     let times = heard.iter().filter_map(|line| forge::heard(line));
     let in_time = times.filter(|at| *at >= since && at.since(since) <= FLOOD_TIME).count();
-    let nominal = FLOOD_TIME.0 / 1_000 / u64::from(interval);
+    let nominal = FLOOD_TIME.0 / 1_000 / interval;
     let mut report = vec![format!("adverts: {in_time} {} {}", nominal - 1, nominal + 1)];
     if speaker == Speaker::Vrrpd {
         let after = memory(&mut stage, 0)?;

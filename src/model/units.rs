@@ -157,7 +157,16 @@ impl Weight {
 ///
 /// Version 2 carries whole seconds, version 3 at most 4095 centiseconds; the configuration has rounded it by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
 pub struct AdvertInterval(u16);
+
+impl TryFrom<u16> for AdvertInterval {
+    type Error = &'static str;
+
+    fn try_from(centiseconds: u16) -> Result<Self, Self::Error> {
+        Self::from_centiseconds(centiseconds).ok_or("an interval is 1 to 25500 centiseconds")
+    }
+}
 
 impl AdvertInterval {
     /// One second.
@@ -200,7 +209,16 @@ impl Default for AdvertInterval {
 
 /// How many intervals without an advert make a master down, 1 to 100 (`down_timer_adverts`, RFC: 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
 pub struct DownTimerAdverts(u8);
+
+impl TryFrom<u8> for DownTimerAdverts {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("the adverts that may be missing are 1 to 100")
+    }
+}
 
 impl DownTimerAdverts {
     /// The number; `None` outside 1 to 100.

@@ -81,8 +81,10 @@ impl CommandSocket {
                 if sequence.wrapping_sub(first) >= count {
                     continue;
                 }
-                if let NetlinkPayload::Error(error) = message.payload {
-                    results.push(error.code.map_or(0, |code| -code.get()));
+                if let NetlinkPayload::Error(error) = message.payload
+                    && left > 0
+                {
+                    results.push(error.code.map_or(0, |code| code.get().saturating_neg()));
                     left -= 1;
                 }
             }
@@ -123,7 +125,7 @@ impl CommandSocket {
                 match message.payload {
                     NetlinkPayload::Done(_) => return Ok(consistent.then_some(found)),
                     NetlinkPayload::Error(error) => {
-                        return Err(io::Error::from_raw_os_error(error.code.map_or(0, |code| -code.get())));
+                        return Err(io::Error::from_raw_os_error(error.code.map_or(0, |code| code.get().saturating_neg())));
                     }
                     NetlinkPayload::InnerMessage(message) => found.push(message),
                     _ => {}

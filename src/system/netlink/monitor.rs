@@ -83,15 +83,20 @@ impl Monitor {
             };
             // Only the kernel is believed.
             if from.port_number() == 0 {
-                news.extend(messages(&buffer).filter_map(|message| {
-                    let port = message.header.port_number;
-                    match message.payload {
-                        NetlinkPayload::InnerMessage(inner) => translate(inner, port),
-                        _ => None,
-                    }
-                }));
+                news.extend(Self::parse(&buffer));
             }
         }
+    }
+
+    /// What a datagram of the kernel says. What cannot be read, and what matters to nobody, is left out.
+    pub fn parse(datagram: &[u8]) -> impl Iterator<Item = News> + '_ {
+        messages(datagram).filter_map(|message| {
+            let port = message.header.port_number;
+            match message.payload {
+                NetlinkPayload::InnerMessage(inner) => translate(inner, port),
+                _ => None,
+            }
+        })
     }
 
     /// Everything that there is now.
