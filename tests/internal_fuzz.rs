@@ -126,18 +126,30 @@ fn event(news: News) -> Option<Event<'static>> {
 
 fn bytes_of(hex: &str) -> Vec<u8> {
     let pairs = hex.as_bytes().chunks_exact(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 #[test]
 fn messages_of_the_kernel() {
     in_time(|| {
         let recorded = include_str!("fuzz/netlink.hex");
-        let seeds: Vec<Vec<u8>> = recorded.lines().filter(|line| !line.starts_with('#')).map(bytes_of).collect();
+        let seeds: Vec<Vec<u8>> = recorded
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(bytes_of)
+            .collect();
         let told: Vec<News> = seeds.iter().flat_map(|seed| Monitor::parse(seed)).collect();
-        let links = told.iter().filter(|news| matches!(news, News::Link(link) if link.name.as_str() == "eth0")).count();
+        let links = told
+            .iter()
+            .filter(|news| matches!(news, News::Link(link) if link.name.as_str() == "eth0"))
+            .count();
         let gone = told.iter().filter(|news| matches!(news, News::LinkGone(_))).count();
-        assert!(told.len() > 40 && links > 2 && gone > 0, "the record is understood: {told:#?}");
+        assert!(
+            told.len() > 40 && links > 2 && gone > 0,
+            "the record is understood: {told:#?}"
+        );
         let mut random = Random(0x51);
         let (mut core, mut now) = (Core::new(model(), 0, Instant(0)), Instant(1));
         core.handle(Event::Start, now);
@@ -146,7 +158,12 @@ fn messages_of_the_kernel() {
             let mut bytes = seeds[random.below(seeds.len())].clone();
             random.spoil(&mut bytes, &[&[0xff; 4], &[0; 8], &[4, 0, 3, 0], &[0xff, 0x7f, 3, 0]]);
             let news: Vec<News> = Monitor::parse(&bytes).collect();
-            assert!(news.len() <= bytes.len() / 16, "{} of {} bytes", news.len(), bytes.len());
+            assert!(
+                news.len() <= bytes.len() / 16,
+                "{} of {} bytes",
+                news.len(),
+                bytes.len()
+            );
             understood += news.len();
             for event in news.into_iter().filter_map(event) {
                 core.handle(event, now);
@@ -156,7 +173,10 @@ fn messages_of_the_kernel() {
                 settle(&mut core, &mut now);
             }
         }
-        assert!(understood > 5_000, "most of it is still understood, or nothing is tested: {understood}");
+        assert!(
+            understood > 5_000,
+            "most of it is still understood, or nothing is tested: {understood}"
+        );
         assert_eq!(core.snapshot(now).instances.len(), 1);
     });
 }
@@ -165,7 +185,10 @@ fn messages_of_the_kernel() {
 fn requests_on_the_control_socket() {
     in_time(|| {
         let path = std::env::temp_dir().join(format!("vrrpd-fuzz-{}.sock", std::process::id()));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (ready, bound) = mpsc::channel();
         let wanted = path.clone();
@@ -215,8 +238,23 @@ fn requests_on_the_control_socket() {
 }
 
 /// Sends what is no message into one end, and reads the other end to its end.
-fn through<Out, In>(random: &mut Random, seeds: &[Vec<u8>], from: &impl AsFd, mut receive: impl FnMut() -> std::io::Result<Received<In>>) -> usize {
-    let words: [&[u8]; 9] = [b"\"", b"{", b"}", b"[", b"null", b"18446744073709551615", b"-1", b"\\ud800", b"4294967296"];
+fn through<Out, In>(
+    random: &mut Random,
+    seeds: &[Vec<u8>],
+    from: &impl AsFd,
+    mut receive: impl FnMut() -> std::io::Result<Received<In>>,
+) -> usize {
+    let words: [&[u8]; 9] = [
+        b"\"",
+        b"{",
+        b"}",
+        b"[",
+        b"null",
+        b"18446744073709551615",
+        b"-1",
+        b"\\ud800",
+        b"4294967296",
+    ];
     let mut understood = 0;
     for _ in 0..5_000 {
         let mut bytes = seeds[random.below(seeds.len())].clone();
@@ -273,7 +311,10 @@ fn messages_between_supervisor_and_daemon() {
             ToDaemon::Stop,
         ];
         let up: Vec<Vec<u8>> = up.iter().map(|message| serde_json::to_vec(message).unwrap()).collect();
-        let down: Vec<Vec<u8>> = down.iter().map(|message| serde_json::to_vec(message).unwrap()).collect();
+        let down: Vec<Vec<u8>> = down
+            .iter()
+            .map(|message| serde_json::to_vec(message).unwrap())
+            .collect();
         let mut random = Random(0x53);
         let (mut supervisor, mut daemon) = channel().unwrap();
         let understood = through::<ToDaemon, _>(&mut random, &up, &daemon.sender, || supervisor.receiver.receive())
@@ -311,14 +352,25 @@ fn the_memory_of_a_dead_daemon() {
         };
         start(&mut core, &mut now);
         let seed = serde_json::to_vec(&core.export(now)).unwrap();
-        let words: [&[u8]; 8] = [b"0", b"null", b"18446744073709551615", b"65535", b"255", b"-1", b"\"up\"", b"\"\""];
+        let words: [&[u8]; 8] = [
+            b"0",
+            b"null",
+            b"18446744073709551615",
+            b"65535",
+            b"255",
+            b"-1",
+            b"\"up\"",
+            b"\"\"",
+        ];
         let mut random = Random(0x54);
         let mut understood = 0;
         for _ in 0..20_000 {
             let mut bytes = seed.clone();
             if random.below(2) == 0 {
                 // Another number in the place of one.
-                let numbers: Vec<usize> = (1..bytes.len()).filter(|at| bytes[*at - 1] == b':' && bytes[*at].is_ascii_digit()).collect();
+                let numbers: Vec<usize> = (1..bytes.len())
+                    .filter(|at| bytes[*at - 1] == b':' && bytes[*at].is_ascii_digit())
+                    .collect();
                 let at = numbers[random.below(numbers.len())];
                 let end = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
                 bytes.splice(at..end, words[random.below(5)].iter().copied());
@@ -360,8 +412,12 @@ fn claims_of_addresses() {
         for _ in 0..50_000 {
             let mut frame = seeds[random.below(2)].clone();
             random.spoil(&mut frame, &[&[0xff; 6], &[0; 4]]);
-            let arp = ArpPacket::parse(&frame).ok().map(|arp| (IpAddr::V4(arp.sender), arp.sender_mac));
-            let na = UnsolicitedNa::parse(&frame).ok().map(|na| (IpAddr::V6(na.address), na.mac));
+            let arp = ArpPacket::parse(&frame)
+                .ok()
+                .map(|arp| (IpAddr::V4(arp.sender), arp.sender_mac));
+            let na = UnsolicitedNa::parse(&frame)
+                .ok()
+                .map(|na| (IpAddr::V6(na.address), na.mac));
             for (address, mac) in arp.into_iter().chain(na) {
                 understood += 1;
                 let interface = IfIndex(random.below(3) as u32);

@@ -125,7 +125,9 @@ impl CommandSocket {
                 match message.payload {
                     NetlinkPayload::Done(_) => return Ok(consistent.then_some(found)),
                     NetlinkPayload::Error(error) => {
-                        return Err(io::Error::from_raw_os_error(error.code.map_or(0, |code| code.get().saturating_neg())));
+                        return Err(io::Error::from_raw_os_error(
+                            error.code.map_or(0, |code| code.get().saturating_neg()),
+                        ));
                     }
                     NetlinkPayload::InnerMessage(message) => found.push(message),
                     _ => {}
