@@ -70,6 +70,19 @@ impl Random {
         }
         bytes.truncate(64 << 10);
     }
+
+    /// Another number in the place of one in a JSON text.
+    fn renumber(&mut self, bytes: &mut Vec<u8>) {
+        let is_number = |at: &usize| matches!(bytes[*at - 1], b':' | b'[' | b',') && bytes[*at].is_ascii_digit();
+        let numbers: Vec<usize> = (1..bytes.len()).filter(is_number).collect();
+        if numbers.is_empty() {
+            return;
+        }
+        let at = numbers[self.below(numbers.len())];
+        let end = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let extremes: [&[u8]; 6] = [b"0", b"null", b"18446744073709551615", b"4294967295", b"255", b"-1"];
+        bytes.splice(at..end, extremes[self.below(extremes.len())].iter().copied());
+    }
 }
 
 /// Runs a part on a thread of its own, which has to come back.
@@ -173,10 +186,7 @@ fn messages_of_the_kernel() {
                 settle(&mut core, &mut now);
             }
         }
-        assert!(
-            understood > 5_000,
-            "most of it is still understood, or nothing is tested: {understood}"
-        );
+        assert!(understood > 1_000, "some of it is still understood: {understood}");
         assert_eq!(core.snapshot(now).instances.len(), 1);
     });
 }
@@ -258,7 +268,11 @@ fn through<Out, In>(
     let mut understood = 0;
     for _ in 0..5_000 {
         let mut bytes = seeds[random.below(seeds.len())].clone();
-        random.spoil(&mut bytes, &words);
+        if random.below(2) == 0 {
+            random.renumber(&mut bytes);
+        } else {
+            random.spoil(&mut bytes, &words);
+        }
         let fd = std::os::fd::AsRawFd::as_raw_fd(&from.as_fd());
         nix::sys::socket::send(fd, &bytes, nix::sys::socket::MsgFlags::MSG_DONTWAIT).unwrap();
         // An empty datagram would be the end.
@@ -327,7 +341,10 @@ fn messages_between_supervisor_and_daemon() {
 fn the_memory_of_a_dead_daemon() {
     in_time(|| {
         let mut now = Instant(1_000_000);
-        let mut core = Core::new(model(), 0, now);
+        // Without a check it becomes master, which counts.
+        let mut plain = model();
+        plain.instances[0].track_scripts.clear();
+        let mut core = Core::new(plain.clone(), 0, now);
         let link = Link {
             index: IfIndex(2),
             name: "eth0".parse().unwrap(),
@@ -367,13 +384,7 @@ fn the_memory_of_a_dead_daemon() {
         for _ in 0..20_000 {
             let mut bytes = seed.clone();
             if random.below(2) == 0 {
-                // Another number in the place of one.
-                let numbers: Vec<usize> = (1..bytes.len())
-                    .filter(|at| bytes[*at - 1] == b':' && bytes[*at].is_ascii_digit())
-                    .collect();
-                let at = numbers[random.below(numbers.len())];
-                let end = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-                bytes.splice(at..end, words[random.below(5)].iter().copied());
+                random.renumber(&mut bytes);
             } else {
                 random.spoil(&mut bytes, &words);
             }
@@ -382,7 +393,7 @@ fn the_memory_of_a_dead_daemon() {
             };
             understood += 1;
             let mut now = Instant(1_000_000);
-            let mut core = Core::import(model(), &state, now);
+            let mut core = Core::import(plain.clone(), &state, now);
             start(&mut core, &mut now);
             assert_eq!(core.snapshot(now).instances.len(), 1);
             assert!(serde_json::to_vec(&core.export(now)).unwrap().len() < 2 * seed.len() + 4_096);

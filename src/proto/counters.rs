@@ -161,6 +161,27 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// These counters, or none where no process can have counted so far: they come from outside, and go on.
+    #[must_use]
+    pub(super) fn believable(self) -> Self {
+        let own = [
+            self.adverts_sent,
+            self.adverts_received,
+            self.became_master,
+            self.released_master,
+            self.priority_zero_received,
+            self.priority_zero_sent,
+            self.address_list_mismatches,
+            self.interval_mismatches,
+            self.clock_skews,
+            self.near_failovers,
+            self.foreign_claims,
+            self.skipped_slots,
+        ];
+        let believable = own.iter().chain(&self.dropped).all(|count| *count < 1 << 62);
+        if believable { self } else { Self::default() }
+    }
+
     /// How many adverts were dropped for this reason.
     #[must_use]
     pub fn dropped(&self, reason: DropReason) -> u64 {

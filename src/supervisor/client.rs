@@ -300,7 +300,9 @@ impl<In: DeserializeOwned> Receiver<In> {
             Err(error) => return Err(error),
         };
         let bytes = self.buffer.get(..datagram.len).unwrap_or_default();
-        let message = serde_json::from_slice(bytes).map_err(io::Error::from)?;
+        // Whatever is wrong with it, a text that ends too early as well.
+        let message =
+            serde_json::from_slice(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Ok(Received::Message(message, datagram.fd))
     }
 }

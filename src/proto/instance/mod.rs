@@ -637,7 +637,7 @@ impl Instance {
             self.master_interval = interval;
         }
         self.last_master = last_master;
-        self.counters = counters;
+        self.counters = counters.believable();
     }
 
     pub(super) fn clear_counters(&mut self) {
