@@ -169,7 +169,10 @@ impl Reports {
         class: impl Into<Option<Class>>,
         message: String,
     ) -> &mut Diagnostic {
-        self.end(block.place, block.end, code, class, message)
+        let diagnostic = self.end(block.place, block.end, code, class, message);
+        // The end of the text ended it: keepalived tells no line.
+        diagnostic.after_reading |= block.has_block && block.end.is_none() && diagnostic.reported_at.is_none();
+        diagnostic
     }
 
     /// As [`Self::at_end`], when the block itself is gone.

@@ -283,3 +283,28 @@ fn toml_refuses_a_missing_program_where_keepalived_goes_on_without_it() {
             .all(|d| d.severity != Severity::Error || d.class == Some(Class::General))
     );
 }
+
+/// The wordings and the verdict were seen from Debian's keepalived.
+#[test]
+fn virtual_servers_are_judged_as_keepalived_judges_them() {
+    let text = "virtual_server_group EMPTY {\n}\n\
+                virtual_server 10.0.0.1 80 {\n lvs_sched rr\n protocol TCP\n quorum 3\n lb_kind DR\n real_server 10.0.1.1 81 {\n weight 2\n }\n}\n\
+                virtual_server fwmark 7 {\n protocol UDP\n lvs_sched rr\n real_server 10.0.1.1 {\n }\n}\n\
+                virtual_server 10.0.0.2 80 {\n lvs_sched rr\n protocol TCP\n}\n";
+    let loaded = load_text(text, &NoHost);
+    let told = loaded.diagnostics.iter().filter(|d| d.class.is_some());
+    let lines: Vec<_> = told.map(Diagnostic::render_keepalived).collect();
+    assert_eq!(
+        lines,
+        [
+            "(text: Line 2) virtual server group EMPTY has no entries - removing",
+            "(text: Line 21) Virtual server [10.0.0.2]:tcp:80 has no real servers - ignoring",
+            "Warning - quorum 3 for [10.0.0.1]:tcp:80 exceeds total weight of real servers 2, reducing quorum to 2",
+            "WARNING - virtual server [10.0.0.1]:tcp:80 and real server [10.0.1.1]:tcp:81 ports don't match - resetting",
+            "Warning: Virtual server FWM 7: protocol specified for fwmark - protocol will be ignored",
+            "Virtual server FWM 7: no forwarding method set, setting default NAT",
+        ]
+    );
+    assert_eq!(loaded.test_status(), 5);
+    assert!(loaded.model.is_some());
+}

@@ -9,6 +9,7 @@ mod instance;
 mod link;
 mod programs;
 mod prune;
+mod service;
 
 use super::code::Code;
 use super::diagnostic::Class;
@@ -39,12 +40,14 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
         static_routes,
         static_rules,
         lvs,
-        checkers,
+        mut services,
     } = draft;
     let mut model = Model::default();
     let addresses = static_list(static_addresses, &global_draft.global, ctx);
+    // Another process of keepalived looks at these, whatever its VRRP side finds.
+    service::judge(&mut services, ctx);
     ctx.settle_interfaces();
-    let mut programs = Programs::new(&global_draft, !instances.is_empty(), ctx);
+    let mut programs = Programs::new(&global_draft, !instances.is_empty(), !services.list.is_empty(), ctx);
     let disabled = programs.scripts(scripts, &mut model.scripts, ctx);
     // What is not run is not tracked, and nothing more is said about it.
     let usable = |track: &TrackScript| usize::try_from(track.script.0).is_ok_and(|index| !disabled.contains(&index));
@@ -70,7 +73,10 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
             model.instances.push(complete);
         }
     }
-    checkers.iter().for_each(|command| programs.checker(command, ctx));
+    services
+        .programs
+        .iter()
+        .for_each(|command| programs.checker(command, ctx));
     programs.report(ctx);
     if ctx.fatal {
         return None;
@@ -175,22 +181,18 @@ fn finish_global(draft: &mut global::Draft, programs: &mut Programs, ctx: &mut C
     };
     once(&mut global.startup, draft.startup.take(), programs, ctx);
     once(&mut global.shutdown, draft.shutdown.take(), programs, ctx);
-    let reader = |fifo: &mut NotifyFifo, command: Option<Box<_>>, programs: &mut Programs, ctx: &mut Context<'_>| {
-        fifo.program = command.and_then(|command| programs.notify(*command, ctx));
-    };
-    reader(&mut global.notify_fifo, draft.fifo_program.take(), programs, ctx);
-    reader(
-        &mut global.vrrp_notify_fifo,
-        draft.vrrp_fifo_program.take(),
-        programs,
-        ctx,
-    );
-    reader(
-        &mut global.lvs.notify_fifo,
-        draft.lvs_fifo_program.take(),
-        programs,
-        ctx,
-    );
+    for (fifo, command, vrrp, lvs) in [
+        (&mut global.notify_fifo, draft.fifo_program.take(), true, true),
+        (
+            &mut global.vrrp_notify_fifo,
+            draft.vrrp_fifo_program.take(),
+            true,
+            false,
+        ),
+        (&mut global.lvs.notify_fifo, draft.lvs_fifo_program.take(), false, true),
+    ] {
+        fifo.program = command.and_then(|command| programs.reader(*command, vrrp, lvs, ctx));
+    }
     let common = global.notify_fifo.path.clone();
     for (fifo, what) in [
         (&mut global.vrrp_notify_fifo, "vrrp"),

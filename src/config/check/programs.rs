@@ -17,6 +17,8 @@ pub(super) struct Programs {
     default: Option<Option<ProgramUser>>,
     /// Whether there are instances; keepalived looks at their programs only then.
     wanted: bool,
+    /// Whether there are virtual servers.
+    services: bool,
     any: bool,
     any_once: bool,
     any_check: bool,
@@ -33,13 +35,14 @@ enum Refused {
 const ROOT: ProgramUser = ProgramUser { uid: 0, gid: 0 };
 
 impl Programs {
-    pub(super) fn new(draft: &global::Draft, wanted: bool, ctx: &Context<'_>) -> Self {
+    pub(super) fn new(draft: &global::Draft, wanted: bool, services: bool, ctx: &Context<'_>) -> Self {
         let security = draft.global.script_security;
         let default = default_user(draft, ctx.host);
         Self {
             security,
             default,
             wanted,
+            services,
             any: false,
             any_once: false,
             any_check: false,
@@ -121,6 +124,14 @@ impl Programs {
     pub(super) fn notify(&mut self, command: Command, ctx: &mut Context<'_>) -> Option<Program> {
         let program = self.program(command, ctx)?;
         self.any |= self.wanted;
+        Some(program)
+    }
+
+    /// The program that reads a FIFO: of the VRRP side, of the services, or of both.
+    pub(super) fn reader(&mut self, command: Command, vrrp: bool, lvs: bool, ctx: &mut Context<'_>) -> Option<Program> {
+        let program = self.program(command, ctx)?;
+        self.any |= self.wanted && vrrp;
+        self.any_check |= self.services && lvs;
         Some(program)
     }
 

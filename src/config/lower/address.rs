@@ -213,7 +213,9 @@ fn peer(value: &str, place: Place, address: &mut VirtualAddress, ctx: &mut Conte
         }
         Ok(peer) => return address.peer = Some(peer),
     };
-    ctx.reports.at(place, Code::BadAddress, Class::General, complaint);
+    let unreadable = value.parse::<IpAddr>().is_err() && address.peer.is_none();
+    let diagnostic = ctx.reports.at(place, Code::BadAddress, Class::General, complaint);
+    diagnostic.detail = unreadable.then(|| format!("VRRP parsed invalid IP {value}. skipping IP..."));
 }
 
 /// `None` if the address is dropped.

@@ -1,6 +1,6 @@
 //! The blocks of the top level: their names, their end, and what is checked there (semantic-checks §0).
 
-use super::{Command, Context, Known};
+use super::{Context, Known, service};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::schema::{bfd, global, group, instance, script, top, tracker};
@@ -326,27 +326,14 @@ fn end_of_instance(node: &Node, draft: &mut instance::Draft, ctx: &mut Context<'
     }
 }
 
-/// LVS blocks are kept as they stand, and told once.
+/// LVS blocks are judged, kept as they stand, and told once.
 pub(in crate::config) fn lvs(node: &Node, all: &mut top::Draft, ctx: &mut Context<'_>) {
     if all.lvs.is_empty() {
         let message = "LVS blocks are not handled by vrrpd, run `keepalived --check` beside it for these".into();
         ctx.reports.at(node.place, Code::Lvs, None, message);
     }
-    checkers(node, &mut all.checkers);
+    service::read(node, &mut all.services, ctx);
     all.lvs.push(kept(node));
-}
-
-/// Programs that the block names.
-fn checkers(node: &Node, found: &mut Vec<Command>) {
-    for child in &node.children {
-        if matches!(
-            child.key(),
-            "misc_path" | "notify_up" | "notify_down" | "quorum_up" | "quorum_down"
-        ) {
-            found.extend(Command::quietly(child));
-        }
-        checkers(child, found);
-    }
 }
 
 fn kept(node: &Node) -> LvsBlock {

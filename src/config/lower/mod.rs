@@ -10,6 +10,7 @@ mod command;
 pub(super) mod names;
 pub(super) mod route;
 pub(super) mod rule;
+pub(super) mod service;
 mod track;
 
 pub(super) use command::{Command, account, print_argv, program_user};

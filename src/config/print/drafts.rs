@@ -1,5 +1,6 @@
 //! The drafts that would give a model: what is as it would be without being written is left out.
 
+use crate::config::lower::service::Services;
 use crate::config::lower::{Command, Tracks, address};
 use crate::config::place::Place;
 use crate::config::schema::instance::{self, AuthType, Garp, Hmac, Notify};
@@ -71,7 +72,7 @@ pub(super) fn of(model: &Model) -> top::Draft {
         static_routes: model.static_routes.clone(),
         static_rules: model.static_rules.clone(),
         lvs: model.lvs.clone(),
-        checkers: Vec::new(),
+        services: Services::default(),
     }
 }
 

@@ -22,7 +22,7 @@ pub(in crate::config) mod tracker;
 pub(in crate::config) use global::quoted;
 pub(in crate::config) use keyword::{Access, Acts, Block, Keyword, Repeat, Row, Shape, Table, Value};
 pub(in crate::config) use lvs::{LvsInfo, lvs, lvs_inside};
-pub(in crate::config) use value::{Read, Time, c_number, number, strict};
+pub(in crate::config) use value::{Number, Read, Time, c_number, number, strict, truth};
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -5,7 +5,8 @@ use super::value::Time;
 use super::{bfd, global, group, instance, script, tracker};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
-use crate::config::lower::{Command, Context, address, blocks, route, rule};
+use crate::config::lower::service::Services;
+use crate::config::lower::{Context, address, blocks, route, rule};
 use crate::config::tree::Node;
 use crate::model::{InterfaceDelay, LinkBeat, LinkBeatMethod, LvsBlock, Micros, Route, Rule};
 
@@ -25,8 +26,8 @@ pub(in crate::config) struct Draft {
     pub(in crate::config) static_routes: Vec<Route>,
     pub(in crate::config) static_rules: Vec<Rule>,
     pub(in crate::config) lvs: Vec<LvsBlock>,
-    /// Programs of LVS checkers.
-    pub(in crate::config) checkers: Vec<Command>,
+    /// The same blocks, as far as they are judged.
+    pub(in crate::config) services: Services,
 }
 
 impl Block for Draft {
