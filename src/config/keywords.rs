@@ -1,7 +1,7 @@
 //! What there is to write, for people: every keyword with its values, its default and an example in both languages.
 
 use super::print::toml_example;
-use super::schema::{self, Acts, Repeat, Row, Shape, Value};
+use super::schema::{self, Acts, Reload, Repeat, Row, Shape, Value};
 use super::toml::names::toml_name;
 use crate::model::Micros;
 
@@ -41,6 +41,8 @@ pub struct KeywordInfo {
     pub repeats: bool,
     /// What this build does with it.
     pub acts: &'static str,
+    /// What a changed value needs at a reload.
+    pub reload: Reload,
 }
 
 /// All blocks with all keywords.
@@ -101,6 +103,7 @@ fn keyword(row: &'static Row) -> KeywordInfo {
             Acts::NotYet => "read and kept; this version does not act on it yet",
             Acts::Kept => "kept for keepalived",
         },
+        reload: row.reload,
     }
 }
 

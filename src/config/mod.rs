@@ -26,6 +26,7 @@ pub use diagnostic::{Class, Diagnostic, Related, Severity, Span};
 pub use keywords::{BlockInfo, KeywordInfo, keywords};
 pub use print::{print_keepalived, print_toml};
 pub use reading::Language;
+pub use schema::Reload;
 pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Secret, Source};
 
 use crate::model::Model;

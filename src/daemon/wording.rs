@@ -288,6 +288,11 @@ fn instance(name: &str, line: &InstanceLine) -> String {
                 error(*errno)
             )
         }
+        InstanceLine::AddressLeaves {
+            address,
+            prefix_len,
+            interface,
+        } => format!("({name}) ip address {address}/{prefix_len} dev {interface}, no longer exist"),
         InstanceLine::AddressStolen {
             address,
             interface,

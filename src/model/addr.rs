@@ -270,6 +270,26 @@ impl VirtualAddress {
     }
 }
 
+impl VirtualAddress {
+    /// What makes two entries the same address to the kernel.
+    #[must_use]
+    pub fn object(&self) -> (&str, IpAddr, u8) {
+        (self.interface.as_str(), self.address, self.prefix_len)
+    }
+
+    /// Whether the kernel would hold the same for both: everything but what we do when it is lost.
+    #[must_use]
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        let no_track = self.no_track;
+        self.address == other.address
+            && *self
+                == Self {
+                    no_track,
+                    ..other.clone()
+                }
+    }
+}
+
 impl fmt::Display for VirtualAddress {
     /// `ADDRESS/PREFIX`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

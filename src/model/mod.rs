@@ -12,6 +12,7 @@ mod ids;
 mod instance;
 mod notice;
 mod notify;
+mod pairing;
 mod program;
 mod route;
 mod tracker;
@@ -35,6 +36,7 @@ pub use instance::{
 };
 pub use notice::{Circumstances, FifoKind, Notice, NoticeEvent, NoticeOf, NotifyKind, NotifyOwner, StateName};
 pub use notify::{Mail, NotifyFifo, NotifyPrograms, OnceProgram};
+pub use pairing::{Renumbering, continued};
 pub use program::{Account, Program, ProgramUser};
 pub use route::{
     Encap, Mark, Metric, NextHop, PROTOCOL_KEEPALIVED, Prefix, Route, RoutePlace, RouteType, Rule, RuleAction,

@@ -310,6 +310,30 @@ impl Core {
         }
     }
 
+    /// After a reload: a group that is not entirely master, because its members are other ones now, has no master (behaviour §11.2).
+    pub(super) fn part_mixed_groups(&mut self, now: Instant) {
+        let groups: Vec<_> = self
+            .groups
+            .iter()
+            .map(|g| (g.name.clone(), g.members.clone()))
+            .collect();
+        for (group, members) in groups {
+            let is_master = |at: &usize| self.instances.get(*at).is_some_and(Instance::is_master);
+            let Some(other) = members.iter().find(|at| !is_master(at)).copied() else {
+                continue;
+            };
+            let masters: Vec<usize> = members.into_iter().filter(is_master).collect();
+            let member = self.instances.get(other).map(|member| member.config.name.clone());
+            let reason = Reason::Group {
+                group,
+                member: member.unwrap_or_default(),
+            };
+            for at in masters {
+                self.at_alone(at, now, |i, ctx| i.follow_to_backup(reason.clone(), false, ctx));
+            }
+        }
+    }
+
     pub(super) fn settle_groups(&mut self) {
         for at in 0..self.groups.len() {
             self.settle_group(at);

@@ -290,6 +290,15 @@ pub enum InstanceLine {
         /// The kernel's error number.
         errno: i32,
     },
+    /// A reload takes an address away.
+    AddressLeaves {
+        /// Which.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix_len: u8,
+        /// Where.
+        interface: IfName,
+    },
     /// Somebody deleted an address of ours.
     AddressStolen {
         /// Which.

@@ -115,11 +115,19 @@ pub enum Mutant {
     QuorumMaxIgnored,
     /// `fork_delay` and `terminate_delay` have no effect.
     ProcessDelayIgnored,
+    /// A reload starts every instance again.
+    ReloadRestartsAll,
+    /// A reload zeroes the counters of instances that did not change.
+    ReloadLosesCounters,
+    /// A reload leaves the addresses as they were.
+    ReloadForgetsAddresses,
+    /// A master does not tell at once that a reload changed its adverts.
+    ReloadKeepsQuiet,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 60] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -168,6 +176,10 @@ impl Mutant {
         Self::GroupStaysMaster,
         Self::ReloadRestarts,
         Self::ReloadTouchesAll,
+        Self::ReloadRestartsAll,
+        Self::ReloadLosesCounters,
+        Self::ReloadForgetsAddresses,
+        Self::ReloadKeepsQuiet,
         Self::StartupDelayLeftOut,
         Self::ExpiredStaysMaster,
         Self::LinkDelayLeftOut,

@@ -90,18 +90,6 @@ impl Notifier {
         self.runs.contains_key(&run)
     }
 
-    /// A changed instance starts again under another id; what its programs have not been told yet is still told.
-    fn rename(&mut self, from: InstanceId, to: InstanceId) {
-        let (from, to) = (Subject::Instance(from), Subject::Instance(to));
-        self.unblock(&from);
-        if let Some(queue) = self.queues.remove(&from) {
-            for run in self.runs.values_mut().filter(|run| run.subject == from) {
-                run.subject = to.clone();
-            }
-            self.queues.insert(to, queue);
-        }
-    }
-
     fn unblock(&mut self, subject: &Subject) {
         self.blocked.retain(|(_, blocked)| blocked != subject);
     }
@@ -448,12 +436,8 @@ impl Core {
         self.arm_notifier();
     }
 
-    /// An instance leaves with a reload. `successor`: it starts again under this id.
-    pub(super) fn depart(&mut self, old: &Instance, position: usize, successor: Option<InstanceId>) {
-        if let Some(successor) = successor {
-            self.notifier.rename(old.id, successor);
-            return;
-        }
+    /// An instance leaves with a reload.
+    pub(super) fn depart(&mut self, old: &Instance, position: usize) {
         let subject = Subject::Instance(old.id);
         let departed = Departed {
             position,

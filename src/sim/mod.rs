@@ -10,6 +10,7 @@ mod network;
 mod node;
 mod observe;
 mod random;
+mod reload;
 mod run;
 mod scenario;
 mod world;
@@ -17,6 +18,7 @@ mod world;
 pub use check::Violation;
 pub use network::Effects;
 pub use random::Random;
+pub use reload::{ReloadEffect, ReloadReport, random_reload, reload_keywords};
 pub use run::{Report, random_run};
 pub use scenario::{Scenario, scenarios};
 

@@ -17,6 +17,8 @@ pub const BATCH: usize = 32;
 pub struct Desired {
     entries: BTreeMap<InstanceId, Entry>,
     turn: VecDeque<InstanceId>,
+    /// In how many wishes for presence an address stands.
+    wanted: BTreeMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
@@ -60,8 +62,10 @@ pub struct Batch {
     pub first: Option<usize>,
     /// What is to be done with them.
     pub goal: Goal,
-    /// The addresses.
+    /// The addresses, without those to be removed that another instance wants.
     pub targets: Vec<Target>,
+    /// How many positions of the wish are done with it.
+    pub covers: usize,
 }
 
 /// What a finished batch means for its wish.
@@ -76,12 +80,14 @@ pub enum Progress {
 }
 
 impl Desired {
-    /// A new wish.
+    /// A new wish. What an older one has set and the new one wants as well stays as it is.
     pub fn wish(&mut self, wish: AddressWish, goal: Goal) {
         let id = wish.instance;
         let mut leftovers = Vec::new();
         let mut set = vec![None; wish.addresses.len()];
         if let Some(old) = self.entries.remove(&id) {
+            self.count(&old, false);
+            let stays = goal == old.goal;
             leftovers = old.leftovers;
             let ours = old
                 .wish
@@ -93,30 +99,67 @@ impl Desired {
                 address: vip.clone(),
                 link,
             }));
-            // What the new wish speaks of itself is not a leftover; it only has to know where to remove it.
-            let places: BTreeMap<_, usize> = wish.addresses.iter().map(object).zip(0..).collect();
+            let places: BTreeMap<_, usize> = wish.addresses.iter().map(VirtualAddress::object).zip(0..).collect();
             leftovers.retain(|target| {
-                let place = places
-                    .get(&object(&target.address))
-                    .and_then(|place| set.get_mut(*place));
-                let Some(place) = place else { return true };
-                *place = target.link.filter(|_| goal == Goal::Absent);
+                let Some(at) = places.get(&target.address.object()).copied() else {
+                    return true;
+                };
+                let same = wish
+                    .addresses
+                    .get(at)
+                    .is_some_and(|vip| vip.is_same_object(&target.address));
+                if goal == Goal::Present && !same {
+                    // It has to be set anew, with its new attributes.
+                    return true;
+                }
+                if let Some(place) = set.get_mut(at) {
+                    // Only what was watched all the time is known to be there.
+                    *place = target.link.filter(|_| goal == Goal::Absent || stays);
+                }
                 false
             });
         }
-        self.entries.insert(
-            id,
-            Entry {
-                wish,
-                goal,
-                done: 0,
-                set,
-                leftovers,
-            },
-        );
+        let entry = Entry {
+            wish,
+            goal,
+            done: 0,
+            set,
+            leftovers,
+        };
+        self.count(&entry, true);
+        self.entries.insert(id, entry);
         if !self.turn.contains(&id) {
             self.turn.push_back(id);
         }
+    }
+
+    fn count(&mut self, entry: &Entry, comes: bool) {
+        if entry.goal == Goal::Absent {
+            return;
+        }
+        for vip in entry.wish.addresses.iter() {
+            let count = self.wanted.entry(vip.address).or_default();
+            *count = if comes { *count + 1 } else { count.saturating_sub(1) };
+            if *count == 0 {
+                self.wanted.remove(&vip.address);
+            }
+        }
+    }
+
+    /// Whether an instance wants this address to be there: a reload may have moved it from one instance to another.
+    fn is_wanted(&self, target: &Target) -> bool {
+        self.wanted.contains_key(&target.address.address)
+            && self
+                .entries
+                .values()
+                .filter(|entry| entry.goal == Goal::Present)
+                .any(|entry| {
+                    entry
+                        .wish
+                        .addresses
+                        .iter()
+                        .any(|vip| vip.is_same_object(&target.address))
+                })
     }
 
     /// One address of a present wish is to be set once more.
@@ -132,6 +175,7 @@ impl Desired {
             first: Some(index),
             goal: Goal::Present,
             targets: vec![Target { address, link: None }],
+            covers: 1,
         })
     }
 
@@ -141,41 +185,51 @@ impl Desired {
             let Some(entry) = self.entries.get_mut(&instance) else {
                 continue;
             };
-            let ticket = entry.wish.ticket;
+            let (ticket, goal) = (entry.wish.ticket, entry.goal);
             if !entry.leftovers.is_empty() {
-                let targets = entry.leftovers.drain(..entry.leftovers.len().min(BATCH)).collect();
+                let mut targets: Vec<_> = entry.leftovers.drain(..entry.leftovers.len().min(BATCH)).collect();
+                targets.retain(|target| !self.is_wanted(target));
                 self.turn.push_back(instance);
+                if targets.is_empty() {
+                    continue;
+                }
                 return Some(Batch {
                     instance,
                     ticket,
                     first: None,
                     goal: Goal::Absent,
+                    covers: 0,
                     targets,
                 });
             }
-            let first = entry.done;
-            let all = entry.wish.addresses.iter().zip(&entry.set);
-            let targets: Vec<_> = all
-                .skip(first)
-                .take(BATCH)
-                .map(|(address, link)| Target {
-                    address: address.clone(),
-                    link: *link,
-                })
-                .collect();
-            if targets.is_empty() {
+            if entry.done > entry.wish.addresses.len() {
                 continue;
             }
-            entry.done += targets.len();
+            entry.skip_set();
+            let first = entry.done;
+            let mut targets = entry.next_targets();
+            let covers = targets.len();
+            entry.done += covers;
+            entry.skip_set();
             if entry.done < entry.wish.addresses.len() {
                 self.turn.push_back(instance);
+            } else {
+                // Handed out to the end.
+                entry.done = entry.wish.addresses.len() + 1;
+            }
+            if entry.wish.addresses.is_empty() {
+                continue;
+            }
+            if goal == Goal::Absent {
+                targets.retain(|target| !self.is_wanted(target));
             }
             return Some(Batch {
                 instance,
                 ticket,
                 first: Some(first),
-                goal: entry.goal,
+                goal,
                 targets,
+                covers,
             });
         }
         None
@@ -194,10 +248,12 @@ impl Desired {
         let Some(first) = batch.first else {
             return Progress::More;
         };
-        for (slot, link) in entry.set.iter_mut().skip(first).zip(links) {
-            *slot = link.filter(|_| batch.goal == Goal::Present);
+        let end = first + batch.covers;
+        let mut links = links.iter();
+        for slot in entry.set.iter_mut().take(end).skip(first) {
+            *slot = links.next().copied().flatten().filter(|_| batch.goal == Goal::Present);
         }
-        if first + batch.targets.len() >= entry.wish.addresses.len() {
+        if end >= entry.wish.addresses.len() || entry.is_set_from(end) {
             Progress::Complete
         } else {
             Progress::More
@@ -222,11 +278,8 @@ impl Desired {
                 link: *link,
             })
             .filter(|target| {
-                !entry
-                    .wish
-                    .addresses
-                    .iter()
-                    .any(|new| object(new) == object(&target.address))
+                let object = target.address.object();
+                !entry.wish.addresses.iter().any(|new| new.object() == object)
             })
             .collect();
         entry.leftovers.extend(late);
@@ -265,9 +318,35 @@ impl Desired {
     }
 }
 
-/// What makes two entries the same address to the kernel.
-fn object(vip: &VirtualAddress) -> (&str, IpAddr, u8) {
-    (vip.interface.as_str(), vip.address, vip.prefix_len)
+impl Entry {
+    /// Whether everything from this position on is there already.
+    fn is_set_from(&self, position: usize) -> bool {
+        self.goal == Goal::Present && self.set.iter().skip(position).all(Option::is_some)
+    }
+
+    /// Passes what is there already.
+    fn skip_set(&mut self) {
+        if self.goal == Goal::Present {
+            self.done += self
+                .set
+                .iter()
+                .skip(self.done)
+                .take_while(|link| link.is_some())
+                .count();
+        }
+    }
+
+    /// The next addresses in a row that have to be dealt with.
+    fn next_targets(&self) -> Vec<Target> {
+        let rest = self.wish.addresses.iter().zip(&self.set).skip(self.done);
+        let open = rest.take_while(|(_, link)| self.goal == Goal::Absent || link.is_none());
+        open.take(BATCH)
+            .map(|(address, link)| Target {
+                address: address.clone(),
+                link: *link,
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -342,6 +421,78 @@ mod tests {
         desired.wish(wish(1, 3, 5, 1), Goal::Present);
         let removed = desired.next_batch().unwrap();
         assert_eq!((removed.first, removed.targets[0].link), (None, HERE));
+    }
+
+    fn set_all(desired: &mut Desired) {
+        while let Some(batch) = desired.next_batch() {
+            let links = vec![HERE; batch.targets.len()];
+            desired.finish(&batch, &links);
+        }
+    }
+
+    /// What the kernel is asked for from now on: `+` sets, `-` removes, by the last byte of the address.
+    fn asked(desired: &mut Desired) -> (Vec<String>, Option<Progress>) {
+        let (mut asked, mut last) = (Vec::new(), None);
+        while let Some(batch) = desired.next_batch() {
+            let sign = if batch.goal == Goal::Present { '+' } else { '-' };
+            for target in &batch.targets {
+                let text = target.address.address.to_string();
+                asked.push(format!("{sign}{}", text.rsplit('.').next().unwrap()));
+            }
+            last = Some(desired.finish(&batch, &vec![HERE; batch.targets.len()]));
+        }
+        (asked, last)
+    }
+
+    #[test]
+    fn addresses_that_a_reload_keeps_are_not_asked_for_again() {
+        let mut desired = Desired::default();
+        desired.wish(wish(1, 1, 0, 4), Goal::Present);
+        set_all(&mut desired);
+        desired.wish(wish(1, 2, 2, 4), Goal::Present);
+        let (did, last) = asked(&mut desired);
+        assert_eq!(did, ["-0", "-1", "+4", "+5"]);
+        assert_eq!(last, Some(Progress::Complete));
+        desired.wish(wish(1, 3, 3, 2), Goal::Present);
+        let (did, last) = asked(&mut desired);
+        assert_eq!(did, ["-2", "-5"]);
+        assert_eq!(last, Some(Progress::Complete), "told although nothing had to be set");
+        let mut labelled = wish(1, 4, 3, 2);
+        labelled.addresses = labelled
+            .addresses
+            .iter()
+            .map(|vip| VirtualAddress {
+                label: Some("eth0:1".into()),
+                ..vip.clone()
+            })
+            .collect();
+        desired.wish(labelled, Goal::Present);
+        assert_eq!(asked(&mut desired).0, ["-3", "-4", "+3", "+4"], "other attributes");
+        // A gap in the middle.
+        desired.lost(IfIndex(2), Ipv4Addr::new(10, 0, 0, 4).into(), 32);
+        desired.wish(wish(1, 5, 3, 2), Goal::Present);
+        assert_eq!(asked(&mut desired).0, ["-3", "+3", "+4"]);
+    }
+
+    #[test]
+    fn an_address_that_moves_to_another_instance_is_not_taken_away() {
+        for order in [[1, 2], [2, 1]] {
+            let mut desired = Desired::default();
+            desired.wish(wish(1, 1, 0, 2), Goal::Present);
+            desired.wish(wish(2, 2, 8, 1), Goal::Present);
+            set_all(&mut desired);
+            for instance in order {
+                let new = if instance == 1 {
+                    wish(1, 3, 0, 1)
+                } else {
+                    wish(2, 4, 1, 1)
+                };
+                desired.wish(new, Goal::Present);
+            }
+            let (mut did, _) = asked(&mut desired);
+            did.sort();
+            assert_eq!(did, ["+1", "-8"], "{order:?}");
+        }
     }
 
     #[test]

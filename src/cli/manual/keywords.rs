@@ -8,7 +8,9 @@ const HEAD: &str = "# Every keyword
 
 Made from the keyword table by `vrrpd manual keywords.md`; a test keeps it fresh. Each keyword has an example of keepalived.conf and the same in
 TOML ([toml.md](toml.md)). Defaults are those of keepalived.conf; where TOML has a safer one, toml.md says so. Lengths of time are numbers in
-keepalived.conf and texts with a unit in TOML.
+keepalived.conf and texts with a unit in TOML. The column *reload* says what a changed value needs at a reload: *nothing* (it is used from then on),
+*adjust* (what runs follows, without a change of state) or *restart* (the instance begins anew; for a setting of the whole daemon: the daemon has to
+be restarted). A simulator compares these with what instances do.
 ";
 
 /// `docs/keywords.md`.
@@ -18,19 +20,20 @@ pub(super) fn markdown(out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\n## {}\n\nTOML: `{}`\n", title(&block), block.table)?;
         writeln!(
             out,
-            "| keyword | values | default | example | TOML | meaning |\n|---|---|---|---|---|---|"
+            "| keyword | values | default | example | TOML | reload | meaning |\n|---|---|---|---|---|---|---|"
         )?;
         for keyword in &block.keywords {
             let toml = keyword.toml_example.as_deref().map(code).unwrap_or_default();
             let spelled = format!("{} {}", keyword.name, keyword.args);
             writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} |",
                 code(spelled.trim_end()),
                 escape(&keyword.range),
                 escape(keyword.default),
                 code(&keyword.example),
                 toml,
+                keyword.reload.as_str(),
                 escape(&meaning(keyword))
             )?;
         }
@@ -97,6 +100,7 @@ pub(super) fn page(out: &mut dyn Write) -> io::Result<()> {
                     page.text([roman(format!("{what}: {text}."))]);
                 }
             }
+            page.text([roman(format!("Reload: {}.", keyword.reload.as_str()))]);
             page.control("br", []);
             page.text([roman(keyword.example.as_str())]);
             if let Some(toml) = &keyword.toml_example {

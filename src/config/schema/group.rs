@@ -40,7 +40,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             |_, _, _| {},
             |d, _| d.members.iter().map(|(name, _)| super::global::quoted(name)).collect(),
         )
-        .restart()
         .doc("none, required", "The members, in any order."),
         Keyword::<Draft>::lines(
             "track_interface",
@@ -95,18 +94,23 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
         .doc("none", "BFD sessions tracked for all members."),
         Keyword::<Draft>::command("notify_backup", command!(notify.backup))
             .first("vrrp group {n}: notify_backup script already specified - ignoring {v}")
+            .nothing()
             .doc("none", "Run when the group becomes backup."),
         Keyword::<Draft>::command("notify_master", command!(notify.master))
             .first("vrrp group {n}: notify_master script already specified - ignoring {v}")
+            .nothing()
             .doc("none", "Run when the group becomes master."),
         Keyword::<Draft>::command("notify_fault", command!(notify.fault))
             .first("vrrp group {n}: notify_fault script already specified - ignoring {v}")
+            .nothing()
             .doc("none", "Run on a fault of the group."),
         Keyword::<Draft>::command("notify_stop", command!(notify.stop))
             .first("vrrp group {n}: notify_stop script already specified - ignoring {v}")
+            .nothing()
             .doc("none", "Run at the stop."),
         Keyword::<Draft>::command("notify", command!(notify.any))
             .first("vrrp group {n}: notify script already specified - ignoring {v}")
+            .nothing()
             .doc(
                 "none",
                 "Run at every change; GROUP, name, state and priority are appended.",
@@ -114,6 +118,7 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
         Keyword::<Draft>::boolean("smtp_alert", boolean!(smtp_alert))
             .bad("Invalid vrrp_group smtp_alert parameter {v}")
             .later()
+            .nothing()
             .doc("smtp_alert_vrrp, else smtp_alert, else false", "Mails changes."),
         Keyword::<Draft>::flag("sync_group_tracking_weight", flag!(tracking_weight))
             .synonyms(&[Synonym {
@@ -126,6 +131,7 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             .doc("off", "Members may track with weights."),
         Keyword::<Draft>::boolean("notify_priority_changes", boolean!(notify_priority_changes))
             .bad("({n}) Invalid value '{v}' for sync group notify_priority_changes specified")
+            .nothing()
             .doc("unset", "Default of the members' notify_priority_changes."),
     ]],
 };
@@ -177,7 +183,6 @@ pub(in crate::config) const TRACK_GROUP: Table<TrackGroup> = Table {
         |_, _, _| {},
         |d, _| d.members.iter().map(|(name, _)| super::global::quoted(name)).collect(),
     )
-    .restart()
     .doc("none, required", "Instances that follow static entries.")]],
 };
 

@@ -209,7 +209,6 @@ const ROUTER: &[Keyword<Draft>] = &[
     Keyword::<Draft>::custom("version", "2|3", "2..3", version, |d, _| {
         d.version.iter().map(|version| version.number().to_string()).collect()
     })
-    .restart()
     .doc("vrrp_version; 3 for IPv6", "Version of VRRP."),
     Keyword::<Draft>::custom("native_ipv6", "", "", native_ipv6, |d, _| {
         (d.family == Some(Family::Ipv6) && d.vips.is_empty())
@@ -228,13 +227,11 @@ const ROUTER: &[Keyword<Draft>] = &[
         "vrrp_instance / authentication",
         |node, d, ctx| AUTHENTICATION.read_all(node, d, ctx),
     )
-    .restart()
     .doc("none", "Authentication of version 2."),
     Keyword::<Draft>::block("auth_hmac", "{ ... }", "vrrp_instance / auth_hmac", |node, d, ctx| {
         d.hmac.get_or_insert_default();
         AUTH_HMAC.read_all(node, d, ctx);
     })
-    .restart()
     .doc("none", "HMAC-SHA256 behind each advert, an extension of keepalived."),
 ];
 
@@ -247,7 +244,6 @@ pub(in crate::config) const AUTHENTICATION: Table<Draft> = Table {
             Some(AuthType::Ah) => vec!["AH".into()],
         })
         .toml("type")
-        .restart()
         .doc("none", "A password in each advert, or an authentication header."),
         Keyword::<Draft>::custom("auth_pass", "STRING", "8 bytes count", auth_pass, |d, _| {
             d.auth_pass
@@ -256,7 +252,6 @@ pub(in crate::config) const AUTHENTICATION: Table<Draft> = Table {
                 .collect()
         })
         .toml("password")
-        .restart()
         .doc("none", "The password."),
     ]],
 };
@@ -271,7 +266,6 @@ pub(in crate::config) const AUTH_HMAC: Table<Draft> = Table {
             links::hmac_key,
             links::print_hmac_keys,
         )
-        .restart()
         .doc("none", "A key; several may be known, so that keys can be changed."),
         Keyword::<Draft>::int(
             "active_key",
@@ -283,7 +277,6 @@ pub(in crate::config) const AUTH_HMAC: Table<Draft> = Table {
             ),
         )
         .bad("({n}) auth_hmac active_key '{v}' must be between 1 and 255")
-        .restart()
         .doc("none, required", "The key that signs."),
         Keyword::<Draft>::time(
             "time_window",
@@ -294,6 +287,7 @@ pub(in crate::config) const AUTH_HMAC: Table<Draft> = Table {
             ),
         )
         .bad("({n}) auth_hmac time_window '{v}' must be between 1 and 300 seconds")
+        .nothing()
         .doc("three adverts, at least 5", "How old an advert may be."),
         Keyword::<Draft>::custom("anti_replay", "time|monotonic", "", links::anti_replay, |d, _| match d
             .hmac
@@ -303,7 +297,7 @@ pub(in crate::config) const AUTH_HMAC: Table<Draft> = Table {
             Some(AntiReplay::Monotonic) => vec!["monotonic".into()],
             Some(AntiReplay::Time) | None => Vec::new(),
         })
-        .restart()
+        .nothing()
         .doc("time", "What keeps a recorded advert from being played again."),
         Keyword::<Draft>::custom(
             "mode",
@@ -316,7 +310,6 @@ pub(in crate::config) const AUTH_HMAC: Table<Draft> = Table {
                 Some(HmacMode::Enforce) | None => Vec::new(),
             },
         )
-        .restart()
         .doc("enforce", "For taking it into use step by step."),
     ]],
 };
@@ -422,7 +415,9 @@ const HELD: &[Keyword<Draft>] = &[
         |d, names| address::print_all(&d.excluded, names),
     )
     .doc("none", "Addresses that the master holds but does not advertise."),
-    Keyword::<Draft>::flag("no_virtual_ipaddress", flag!(no_vips)).doc("off", "Says that no addresses are needed."),
+    Keyword::<Draft>::flag("no_virtual_ipaddress", flag!(no_vips))
+        .nothing()
+        .doc("off", "Says that no addresses are needed."),
     Keyword::<Draft>::lines(
         "virtual_routes",
         "{ ROUTE ... }",
@@ -498,10 +493,12 @@ const HELD: &[Keyword<Draft>] = &[
 ];
 
 const ACTS: &[Keyword<Draft>] = &[
-    Keyword::<Draft>::flag("accept", (|d| d.accept = Some(true), |d| d.accept == Some(true))).doc(
-        "on; off in strict mode unless priority 255",
-        "The master accepts packets for its addresses.",
-    ),
+    Keyword::<Draft>::flag("accept", (|d| d.accept = Some(true), |d| d.accept == Some(true)))
+        .nothing()
+        .doc(
+            "on; off in strict mode unless priority 255",
+            "The master accepts packets for its addresses.",
+        ),
     Keyword::<Draft>::flag("no_accept", (|d| d.accept = Some(false), |d| d.accept == Some(false)))
         .later()
         .doc("off", "The master drops packets for its addresses."),
@@ -513,20 +510,24 @@ const ACTS: &[Keyword<Draft>] = &[
         ),
     )
     .bad("({n}) invalid skip_check_adv_addr {v} specified")
+    .nothing()
     .doc(
         "vrrp_skip_check_adv_addr",
         "Does not compare the address list of each advert; any valid value switches it on, as in keepalived.",
     ),
     Keyword::<Draft>::boolean("strict_mode", boolean!(strict))
         .bad("({n}) invalid strict_mode {v} specified")
-        .restart()
+        .nothing()
         .doc("vrrp_strict", "Allows only what the RFC allows."),
     Keyword::<Draft>::flag("preempt", (|d| d.preempt = Some(true), |d| d.preempt == Some(true)))
+        .nothing()
         .doc("on", "A higher priority takes mastership from a lower one."),
-    Keyword::<Draft>::flag("nopreempt", (|d| d.preempt = Some(false), |d| d.preempt == Some(false))).doc(
-        "off",
-        "A higher priority does not take mastership from a living master.",
-    ),
+    Keyword::<Draft>::flag("nopreempt", (|d| d.preempt = Some(false), |d| d.preempt == Some(false)))
+        .nothing()
+        .doc(
+            "off",
+            "A higher priority does not take mastership from a living master.",
+        ),
     Keyword::<Draft>::time(
         "preempt_delay",
         Time::seconds(6, 0, 1_000_000_000),
@@ -554,6 +555,7 @@ const ACTS: &[Keyword<Draft>] = &[
             "({n}) thread_timer_expired - please replace with keyword 'timer_expired_backup'",
         ),
     }])
+    .nothing()
     .doc(
         "off; without a value: 254",
         "A master that was stopped too long becomes backup; needs nopreempt.",
@@ -564,6 +566,7 @@ const ACTS: &[Keyword<Draft>] = &[
         .doc("0", "Has no effect, as in keepalived."),
     Keyword::<Draft>::boolean("answer_foreign_claims", boolean!(answer_foreign_claims))
         .bad("({n}) invalid {k} {v} specified")
+        .nothing()
         .doc(
             "true",
             "A master answers when another node claims one of its addresses. Not known to keepalived.",
@@ -579,12 +582,14 @@ const ACTS: &[Keyword<Draft>] = &[
         .doc("3", "So many adverts may be missed."),
     Keyword::<Draft>::boolean("lower_prio_no_advert", boolean!(lower_prio_no_advert))
         .bad("({n}) invalid lower_prio_no_advert {v} specified")
+        .nothing()
         .doc(
             "vrrp_lower_prio_no_advert; true in strict mode",
             "A worse advert is not answered at once.",
         ),
     Keyword::<Draft>::boolean("higher_prio_send_advert", boolean!(higher_prio_send_advert))
         .bad("({n}) invalid higher_prio_send_advert {v} specified")
+        .nothing()
         .doc(
             "vrrp_higher_prio_send_advert; false in strict mode",
             "The loser of two masters sends one more advert.",
@@ -597,12 +602,14 @@ const ACTS: &[Keyword<Draft>] = &[
         ),
     Keyword::<Draft>::boolean("owner_ignore_adverts", boolean!(owner_ignore_adverts))
         .bad("({n}) invalid {k} {v} specified")
+        .nothing()
         .doc(
             "vrrp_owner_ignore_adverts; true in strict mode",
             "An address owner ignores the adverts of others.",
         ),
     Keyword::<Draft>::time("garp_master_delay", Time::whole(0, 4294), time!(garp.master_delay))
         .bad("({n}): garp_master_delay '{v}' invalid - ignoring")
+        .nothing()
         .doc(
             "vrrp_garp_master_delay (5)",
             "The second burst of announcements; 0 = none.",
@@ -623,6 +630,7 @@ const ACTS: &[Keyword<Draft>] = &[
     )
     .zero("({n}): garp_master_repeat must be greater than 0, setting to 1")
     .bad("({n}): garp_master_repeat '{v}' invalid - ignoring")
+    .nothing()
     .doc("vrrp_garp_master_repeat (5)", "Announcements of a burst."),
     Keyword::<Draft>::int(
         "garp_master_refresh_repeat",
@@ -632,6 +640,7 @@ const ACTS: &[Keyword<Draft>] = &[
     )
     .zero("({n}): garp_master_refresh_repeat must be greater than 0, setting to 1")
     .bad("({n}): garp_master_refresh_repeat '{v}' invalid - ignoring")
+    .nothing()
     .doc("vrrp_garp_master_refresh_repeat (1)", "Announcements of a refresh."),
     Keyword::<Draft>::time(
         "garp_lower_prio_delay",
@@ -639,6 +648,7 @@ const ACTS: &[Keyword<Draft>] = &[
         time!(garp.lower_prio_delay),
     )
     .bad("({n}): garp_lower_prio_delay '{v}' invalid - ignoring")
+    .nothing()
     .doc(
         "vrrp_garp_lower_prio_delay; 0 in strict mode",
         "The second burst after a worse advert.",
@@ -650,6 +660,7 @@ const ACTS: &[Keyword<Draft>] = &[
         int!(garp.lower_prio_repeat),
     )
     .bad("({n}): garp_lower_prio_repeat '{v}' invalid - ignoring")
+    .nothing()
     .doc(
         "vrrp_garp_lower_prio_repeat; 0 in strict mode",
         "Announcements after a worse advert.",
@@ -683,15 +694,19 @@ const ACTS: &[Keyword<Draft>] = &[
 const TOLD: &[Keyword<Draft>] = &[
     Keyword::<Draft>::command("notify_backup", command!(notify.backup))
         .first("({n}) notify_backup script already specified - ignoring {v}")
+        .nothing()
         .doc("none", "Run on becoming backup."),
     Keyword::<Draft>::command("notify_master", command!(notify.master))
         .first("({n}) notify_master script already specified - ignoring {v}")
+        .nothing()
         .doc("none", "Run on becoming master."),
     Keyword::<Draft>::command("notify_fault", command!(notify.fault))
         .first("({n}) notify_fault script already specified - ignoring {v}")
+        .nothing()
         .doc("none", "Run on a fault."),
     Keyword::<Draft>::command("notify_stop", command!(notify.stop))
         .first("({n}) notify_stop script already specified - ignoring {v}")
+        .nothing()
         .doc("none", "Run at the stop."),
     Keyword::<Draft>::custom(
         "notify_deleted",
@@ -708,25 +723,30 @@ const TOLD: &[Keyword<Draft>] = &[
             d.notify.deleted.then_some(script).into_iter().collect()
         },
     )
+    .nothing()
     .doc(
         "none",
         "Tells DELETED instead of FAULT when a reload removes the instance.",
     ),
     Keyword::<Draft>::command("notify", command!(notify.any))
         .first("({n}) notify script already specified - ignoring {v}")
+        .nothing()
         .doc(
             "none",
             "Run at every change; kind, name, state and priority are appended.",
         ),
     Keyword::<Draft>::command("notify_master_rx_lower_pri", command!(notify.master_rx_lower_pri))
         .first("({n}) notify_master_rx_lower_pri script already specified - ignoring {v}")
+        .nothing()
         .doc("none", "Run when a master hears a worse advert."),
     Keyword::<Draft>::boolean("smtp_alert", boolean!(smtp_alert))
         .bad("Invalid vrrp_instance smtp_alert parameter {v}")
         .later()
+        .nothing()
         .doc("smtp_alert_vrrp, else smtp_alert, else false", "Mails changes."),
     Keyword::<Draft>::boolean("notify_priority_changes", boolean!(notify_priority_changes))
         .bad("({n}) Invalid value '{v}' for notify_priority_changes specified")
+        .nothing()
         .doc(
             "the sync group's, else vrrp_notify_priority_changes",
             "Tells the FIFO about changes of the priority.",
@@ -743,6 +763,7 @@ const TOLD: &[Keyword<Draft>] = &[
         "({n}) Specifying lvs_sync_daemon_interface against a vrrp is deprecated.",
     ))
     .kept()
+    .nothing()
     .doc("none", "IPVS synchronisation daemon that follows this instance."),
     Keyword::<Draft>::int(
         "kernel_rx_buf_size",
@@ -752,7 +773,6 @@ const TOLD: &[Keyword<Draft>] = &[
     )
     .bad("({n}) invalid kernel_rx_buf_size specified")
     .later()
-    .restart()
     .doc(
         "from vrrp_rx_bufs_policy",
         "This instance's share of the receive buffer.",

@@ -82,7 +82,6 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
             |d| d.unicast_fault_no_peer,
         ),
     )
-    .restart()
     .doc("off", "Unicast without peers is a fault instead of multicast."),
     Keyword::<Instance>::flag(
         "check_unicast_src",
@@ -94,6 +93,7 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
             |d| d.check_unicast_src,
         ),
     )
+    .nothing()
     .doc("vrrp_check_unicast_src", "Only adverts of configured peers count."),
     Keyword::<Instance>::custom(
         "old_unicast_checksum",
@@ -129,7 +129,6 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
                 .collect()
         },
     )
-    .restart()
     .doc("the interface's first address", "Source address of adverts."),
     Keyword::<Instance>::custom(
         "unicast_src_ip",

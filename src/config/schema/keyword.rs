@@ -10,6 +10,7 @@ use crate::config::diagnostic::Class;
 use crate::config::lower::{Command, Context, Names};
 use crate::config::tree::Node;
 use crate::model::Micros;
+use serde::{Deserialize, Serialize};
 
 /// What may follow a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +75,27 @@ pub(in crate::config) enum Acts {
 }
 
 /// What a changed value needs at a reload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Reload {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reload {
     /// Nothing: the new value is used the next time.
     Nothing,
     /// Something running is adjusted, without a change of state.
     Adjust,
-    /// The instance begins anew, or the daemon has to be restarted for a global one.
+    /// The instance begins anew; a global setting needs a restart of the daemon.
     Restart,
+}
+
+impl Reload {
+    /// The word for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Adjust => "adjust",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 /// How an old form is told.

@@ -20,6 +20,7 @@ pub(in crate::config) mod top;
 pub(in crate::config) mod tracker;
 
 pub(in crate::config) use global::quoted;
+pub use keyword::Reload;
 pub(in crate::config) use keyword::{Access, Acts, Block, Keyword, Repeat, Row, Shape, Table, Value};
 pub(in crate::config) use lvs::{LvsInfo, lvs, lvs_inside};
 pub(in crate::config) use value::{Number, Read, Time, c_number, number, strict, truth};

@@ -43,7 +43,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
         Keyword::<Draft>::custom("script", "COMMAND", "", script, |d, _| {
             d.command.iter().map(Command::print_words).collect()
         })
-        .restart()
         .doc(
             "none, required",
             "Command to run; quote it when it has arguments. `</path`: can that file be opened?",
@@ -73,7 +72,6 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
         Keyword::<Draft>::custom("user", "USER [[:]GROUP]", "", user, |d, _| {
             d.account.iter().map(account).collect()
         })
-        .restart()
         .doc("script_user", "Who runs it."),
         Keyword::<Draft>::flag("init_fail", flag!(init_fail))
             .nothing()

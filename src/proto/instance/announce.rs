@@ -9,22 +9,9 @@ use std::net::IpAddr;
 
 impl Instance {
     /// The first burst for addresses that have just been set; `restored` ones get theirs without a second burst.
-    pub(super) fn announce_new(
-        &mut self,
-        from: usize,
-        to: usize,
-        complete: bool,
-        restored: bool,
-        ctx: &mut Context<'_>,
-    ) {
+    pub(super) fn announce_new(&mut self, new: &[usize], complete: bool, restored: bool, ctx: &mut Context<'_>) {
         let settings = self.config.announce;
-        let addresses: Vec<_> = self
-            .addresses
-            .iter()
-            .take(to)
-            .skip(from)
-            .map(|vip| (vip.address, vip.interface.clone()))
-            .collect();
+        let addresses = self.names_of(new.iter().copied());
         let nothing = addresses.is_empty();
         if !ctx.mutation.is(Mutant::AnnouncementLeftOut) {
             self.announce(addresses, settings.master_repeat, complete && !restored, ctx);
@@ -35,7 +22,8 @@ impl Instance {
         let now = ctx.now;
         let second = settings.master_delay > Micros::ZERO && !ctx.mutation.is(Mutant::SecondBurstLeftOut);
         if let State::Master(master) = &mut self.state {
-            master.second_burst = second.then_some(now + settings.master_delay);
+            let wanted = second && master.newcomers.as_ref().is_none_or(|new| !new.is_empty());
+            master.second_burst = wanted.then_some(now + settings.master_delay);
             let refresh = settings.refresh > Micros::ZERO;
             master.refresh = refresh.then_some(now + settings.master_delay + settings.refresh);
             if nothing || ctx.mutation.is(Mutant::AnnouncementLeftOut) {
@@ -55,8 +43,12 @@ impl Instance {
         if refresh {
             master.refresh = Some(now + settings.refresh);
         }
+        let newcomers = if second { master.newcomers.take() } else { None };
+        if let Some(newcomers) = &newcomers {
+            self.announce_present(Some(newcomers), settings.master_repeat, ctx);
+        }
         for (due, rounds) in [
-            (second, settings.master_repeat),
+            (second && newcomers.is_none(), settings.master_repeat),
             (lower, settings.lower_prio_repeat),
             (refresh, settings.refresh_repeat),
         ] {
@@ -81,15 +73,22 @@ impl Instance {
         }
     }
 
-    fn announce_all(&mut self, rounds: u32, ctx: &mut Context<'_>) {
+    pub(super) fn announce_all(&mut self, rounds: u32, ctx: &mut Context<'_>) {
+        self.announce_present(None, rounds, ctx);
+    }
+
+    /// Those of these positions, or of all, whose addresses are there.
+    fn announce_present(&mut self, only: Option<&[usize]>, rounds: u32, ctx: &mut Context<'_>) {
         let Some(master) = self.master() else { return };
-        let present = self
-            .addresses
-            .iter()
-            .zip(&master.present)
-            .filter(|(_, present)| **present);
-        let addresses = present.map(|(vip, _)| (vip.address, vip.interface.clone())).collect();
+        let wanted = |at: &usize| only.is_none_or(|only| only.contains(at));
+        let there = (0..).zip(&master.present).filter(|(at, there)| **there && wanted(at));
+        let addresses = self.names_of(there.map(|(at, _)| at));
         self.announce(addresses, rounds, false, ctx);
+    }
+
+    fn names_of(&self, positions: impl Iterator<Item = usize>) -> Vec<(IpAddr, IfName)> {
+        let vips = positions.filter_map(|at| self.addresses.get(at));
+        vips.map(|vip| (vip.address, vip.interface.clone())).collect()
     }
 
     pub(super) fn announce(

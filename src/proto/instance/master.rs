@@ -224,11 +224,13 @@ impl Instance {
         };
         let State::Master(master) = &mut self.state else { return };
         let restored = master.complete;
-        for present in master.present.iter_mut().take(to).skip(from) {
-            *present = true;
-        }
+        let reported = (0..).zip(&mut master.present).take(to).skip(from);
+        // While a wish is being carried out, those that it took over from the one before are known to the neighbours.
+        let new: Vec<usize> = reported
+            .filter_map(|(at, present)| (!std::mem::replace(present, true) || restored).then_some(at))
+            .collect();
         master.complete |= complete;
-        self.announce_new(from, to, complete, restored, ctx);
+        self.announce_new(&new, complete, restored, ctx);
     }
 
     pub(in crate::proto) fn on_address_failed(&mut self, index: u32, errno: i32, ctx: &mut Context<'_>) {

@@ -3,6 +3,7 @@
 //! `advert` judges packets, `backup` and `master` act on them, `announce` tells the neighbours; this file holds the
 //! shared parts: timers, priority, faults, and the one function that assigns the state.
 
+mod adjust;
 mod advert;
 mod announce;
 mod auth;
@@ -243,14 +244,7 @@ impl Instance {
         if self.unread.is_some() {
             return self.start(ctx);
         }
-        let source = ctx.world.source_of(&self.config);
-        if source != self.source {
-            self.source = source;
-            self.cache = None;
-            if !matches!(self.state, State::Init) {
-                self.log(InstanceLine::SourceChanged { to: source }, ctx.out);
-            }
-        }
+        self.look_for_source(ctx);
         let faults = self.find_faults(ctx);
         let before = std::mem::replace(&mut self.faults, faults);
         self.log_file_faults(&before, ctx);
@@ -286,6 +280,19 @@ impl Instance {
         }
     }
 
+    /// Where its adverts come from now.
+    fn look_for_source(&mut self, ctx: &mut Context<'_>) {
+        let source = ctx.world.source_of(&self.config);
+        if source == self.source {
+            return;
+        }
+        self.source = source;
+        self.cache = None;
+        if !matches!(self.state, State::Init) {
+            self.log(InstanceLine::SourceChanged { to: source }, ctx.out);
+        }
+    }
+
     /// A backup's timer moves by the change of its Master_Down_Interval; a master's next advert carries the new value.
     /// `before`: the faults before this one, while which the old value stays if a file caused them (behaviour §4).
     fn apply_priority(&mut self, before: &[Reason], ctx: &mut Context<'_>) {
@@ -299,10 +306,21 @@ impl Instance {
         }
         let before = self.master_down_interval(ctx.mutation);
         self.effective = to;
+        self.move_master_down(before, ctx);
+        self.tell_priority(from, recovers, ctx);
+    }
+
+    /// Active_Down_Timer follows a change of its interval, which was this long before.
+    fn move_master_down(&mut self, before: Micros, ctx: &Context<'_>) {
         let after = self.master_down_interval(ctx.mutation);
         if let State::Backup(backup) = &mut self.state {
             backup.master_down = backup.master_down.before(before) + after;
         }
+    }
+
+    /// The effective priority has changed; `recovers`: with the end of a fault that a file caused.
+    fn tell_priority(&self, from: Priority, recovers: bool, ctx: &mut Context<'_>) {
+        let to = self.effective;
         let line = if recovers {
             InstanceLine::SettingPriority { to }
         } else {
@@ -444,6 +462,7 @@ impl Instance {
             present: vec![false; self.addresses.len()],
             complete,
             second_burst: None,
+            newcomers: None,
             refresh: None,
             lower_prio_burst: None,
             listens_until: None,
@@ -675,31 +694,5 @@ impl Instance {
                 .any(|track| track.interface == *name)
     }
 
-    /// The same instance under a configuration that differs in nothing but names and positions (behaviour §11.2).
-    pub(super) fn adopt(&mut self, config: Settings) {
-        self.config = config;
-    }
-
-    /// The same instance with other settings: it goes on in its state, and its next timer follows.
-    pub(super) fn adjust(&mut self, config: Settings, ctx: &mut Context<'_>) {
-        let before = self.master_down_interval(ctx.mutation);
-        let interval_changed = config.advert_interval != self.config.advert_interval;
-        self.config = config;
-        self.cache = None;
-        if interval_changed && (self.config.version == Version::V2 || !matches!(self.state, State::Backup(_))) {
-            self.master_interval = self.config.advert_interval;
-        }
-        let (from, to) = (self.effective, self.priority_of(ctx));
-        self.effective = to;
-        let after = self.master_down_interval(ctx.mutation);
-        if let State::Backup(backup) = &mut self.state {
-            backup.master_down = backup.master_down.before(before) + after;
-        }
-        if from != to {
-            self.log(InstanceLine::EffectivePriority { from, to }, ctx.out);
-        }
-        if self.is_master() && (from != to || interval_changed || ctx.mutation.is(Mutant::ReloadTouchesAll)) {
-            self.answer(ctx);
-        }
     }
 }

@@ -58,6 +58,8 @@ pub(in crate::proto) struct Master {
     pub(in crate::proto) complete: bool,
     /// The second burst.
     pub(in crate::proto) second_burst: Option<Instant>,
+    /// Positions that the second burst is for; `None`: all of them.
+    pub(in crate::proto) newcomers: Option<Vec<usize>>,
     /// The next refresh.
     pub(in crate::proto) refresh: Option<Instant>,
     /// The delayed burst after a worse advert.

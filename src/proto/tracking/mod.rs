@@ -343,10 +343,17 @@ impl Trackers {
         for new in &mut self.all {
             let alike = |old: &Tracker| old.kind() == new.kind() && old.name() == new.name();
             let found = old.iter_mut().find(|old| old.as_ref().is_some_and(alike));
+            let mut inherited = false;
             if let Some(found) = found
                 && let Some(before) = found.take()
             {
                 *found = new.inherit(before, now, out);
+                inherited = found.is_none();
+            }
+            if let Tracker::Script(script) = new
+                && !inherited
+            {
+                script.assume_good();
             }
         }
         for left in old.into_iter().flatten() {
@@ -355,25 +362,4 @@ impl Trackers {
             }
         }
     }
-}
-
-/// What is tracked, by names: positions change with every configuration.
-pub(super) fn tracked_names(config: &Instance, model: &Model) -> Vec<(TrackerKind, Option<Arc<str>>, Weight)> {
-    let at = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    tracked(config)
-        .map(|(id, weight)| match id {
-            TrackerId::Script(id) => {
-                let name = model.scripts.get(at(id.0)).map(|script| script.name.clone());
-                (TrackerKind::Script, name, weight)
-            }
-            TrackerId::File(id) => {
-                let name = model.files.get(at(id.0)).map(|file| file.name.clone());
-                (TrackerKind::File, name, weight)
-            }
-            TrackerId::Process(id) => {
-                let name = model.processes.get(at(id.0)).map(|process| process.name.clone());
-                (TrackerKind::Process, name, weight)
-            }
-        })
-        .collect()
 }

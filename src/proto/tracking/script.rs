@@ -73,6 +73,14 @@ impl ScriptTracker {
         }
     }
 
+    /// It came with a reload: it is taken for good until its first result, which decides (behaviour §11.4).
+    pub(super) fn assume_good(&mut self) {
+        if self.status == TrackerStatus::Pending {
+            self.status = TrackerStatus::Up;
+            self.result = self.script.rise;
+        }
+    }
+
     /// What its program is doing.
     fn activity(&self) -> Activity {
         match self.running.as_ref().map(|running| running.stage) {
