@@ -33,11 +33,11 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
                 .collect()
         },
     )
-    .doc("off", "Interfaces may appear later."),
+    .nothing().doc("off", "Interfaces may appear later."),
     Keyword::<Draft>::custom("default_interface", "IFNAME", "", default_interface, |d, _| {
         d.global.default_interface.iter().map(ToString::to_string).collect()
     })
-    .doc("eth0", "Interface of static addresses without `dev`."),
+    .nothing().doc("eth0", "Interface of static addresses without `dev`."),
     Keyword::<Draft>::flag("disable_local_igmp", flag!(global.disable_local_igmp))
         .later()
         .restart()
@@ -80,7 +80,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         time!(global.announce.master_delay = Micros::from_secs(5)),
     )
     .bad("{k} '{v}' invalid - ignoring")
-    .doc("5", "Default of garp_master_delay."),
+    .nothing().doc("5", "Default of garp_master_delay."),
     Keyword::<Draft>::int(
         "vrrp_garp_master_repeat",
         "N",
@@ -89,7 +89,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
     )
     .zero("{k} must be greater than 0, setting to 1")
     .bad("{k} '{v}' invalid - ignoring")
-    .doc("5", "Default of garp_master_repeat."),
+    .nothing().doc("5", "Default of garp_master_repeat."),
     Keyword::<Draft>::time(
         "vrrp_garp_master_refresh",
         Time::whole(0, GAP),
@@ -107,14 +107,14 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
     )
     .zero("{k} must be greater than 0, setting to 1")
     .bad("{k} '{v}' invalid - ignoring")
-    .doc("1", "Default of garp_master_refresh_repeat."),
+    .nothing().doc("1", "Default of garp_master_refresh_repeat."),
     Keyword::<Draft>::time(
         "vrrp_garp_lower_prio_delay",
         Time::whole(0, 4294),
         time!(lower_prio_delay),
     )
     .bad("{k} '{v}' invalid - ignoring")
-    .doc("vrrp_garp_master_delay", "Default of garp_lower_prio_delay."),
+    .nothing().doc("vrrp_garp_master_delay", "Default of garp_lower_prio_delay."),
     Keyword::<Draft>::int(
         "vrrp_garp_lower_prio_repeat",
         "N",
@@ -122,7 +122,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         int!(lower_prio_repeat),
     )
     .bad("{k} '{v}' invalid - ignoring")
-    .doc("vrrp_garp_master_repeat", "Default of garp_lower_prio_repeat."),
+    .nothing().doc("vrrp_garp_master_repeat", "Default of garp_lower_prio_repeat."),
     Keyword::<Draft>::int(
         "vrrp_down_timer_adverts",
         "N",
@@ -145,7 +145,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         time!(global.garp_interval = Micros::ZERO),
     )
     .bad("{k} '{v}' is invalid")
-    .doc(
+    .nothing().doc(
         "0",
         "Gap between two gratuitous ARPs on interfaces without a garp_group.",
     ),
@@ -155,7 +155,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         time!(global.gna_interval = Micros::ZERO),
     )
     .bad("{k} '{v}' is invalid")
-    .doc("0", "Gap between two unsolicited neighbour advertisements."),
+    .nothing().doc("0", "Gap between two unsolicited neighbour advertisements."),
     Keyword::<Draft>::boolean(
         "vrrp_min_garp",
         (|d, on| d.min_garp = on, |d| d.min_garp.then_some(true)),
@@ -188,19 +188,19 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         boolean!(global.lower_prio_no_advert = false),
     )
     .bad("Invalid value for vrrp_lower_prio_no_advert specified")
-    .doc("false", "Default of lower_prio_no_advert."),
+    .nothing().doc("false", "Default of lower_prio_no_advert."),
     Keyword::<Draft>::boolean(
         "vrrp_higher_prio_send_advert",
         boolean!(global.higher_prio_send_advert = false),
     )
     .bad("Invalid value for vrrp_higher_prio_send_advert specified")
-    .doc("false", "Default of higher_prio_send_advert."),
+    .nothing().doc("false", "Default of higher_prio_send_advert."),
     Keyword::<Draft>::boolean(
         "vrrp_listen_after_stall",
         boolean!(global.listen_after_stall = false),
     )
     .bad("Invalid value for vrrp_listen_after_stall specified")
-    .doc("false", "Default of listen_after_stall. Not known to keepalived."),
+    .nothing().doc("false", "Default of listen_after_stall. Not known to keepalived."),
     Keyword::<Draft>::int(
         "vrrp_version",
         "2|3",
@@ -211,7 +211,6 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         ),
     )
     .bad("VRRP Error: Version must be either 2 or 3")
-    .restart()
     .doc("2", "Default version of IPv4 instances."),
     Keyword::<Draft>::custom(
         "vrrp_iptables",
@@ -271,14 +270,13 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         .restart()
         .doc("off", "Counts packets in its rules."),
     Keyword::<Draft>::flag("vrrp_check_unicast_src", flag!(global.check_unicast_src))
-        .doc("off", "Default of check_unicast_src."),
+        .nothing().doc("off", "Default of check_unicast_src."),
     Keyword::<Draft>::boolean("vrrp_skip_check_adv_addr", boolean!(global.skip_check_adv_addr = false))
         .bad("Invalid value '{v}' for global vrrp_check_adv_addr specified")
-        .doc("false", "Default of skip_check_adv_addr."),
+        .nothing().doc("false", "Default of skip_check_adv_addr."),
     Keyword::<Draft>::boolean("vrrp_strict", boolean!(global.strict = false))
         .bad("Invalid value '{v}' for global vrrp_strict specified")
-        .restart()
-        .doc("false", "Default of strict_mode."),
+        .nothing().doc("false", "Default of strict_mode."),
     Keyword::<Draft>::custom(
         "notify_fifo",
         "PATH [USER [GROUP]]",
@@ -286,12 +284,10 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         |node, d, ctx| fifo(node, &mut d.global.notify_fifo, ctx),
         |d, _| print_fifo(&d.global.notify_fifo),
     )
-    .restart()
     .doc("none", "FIFO that gets a line for every change."),
     Keyword::<Draft>::command("notify_fifo_script", command!(fifo_program))
         .first("notify_fifo_script already specified - ignoring {v}")
         .missing("No notify_fifo_script specified")
-        .restart()
         .doc("none", "Reads that FIFO; its path is the last argument."),
     Keyword::<Draft>::custom(
         "vrrp_notify_fifo",
@@ -300,19 +296,17 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         |node, d, ctx| fifo(node, &mut d.global.vrrp_notify_fifo, ctx),
         |d, _| print_fifo(&d.global.vrrp_notify_fifo),
     )
-    .restart()
     .doc("none", "FIFO for instances and groups only."),
     Keyword::<Draft>::command("vrrp_notify_fifo_script", command!(vrrp_fifo_program))
         .first("vrrp_notify_fifo_script already specified - ignoring {v}")
         .missing("No vrrp_notify_fifo_script specified")
-        .restart()
         .doc("none", "Reads that FIFO."),
     Keyword::<Draft>::boolean(
         "vrrp_notify_priority_changes",
         boolean!(global.notify_priority_changes = false),
     )
     .bad("Invalid value '{v}' for global vrrp_notify_priority_changes specified")
-    .doc("false", "Default of notify_priority_changes."),
+    .nothing().doc("false", "Default of notify_priority_changes."),
     Keyword::<Draft>::flag("fifo_write_vrrp_states_on_reload", flag!(global.fifo_states_on_reload))
         .nothing()
         .doc("off", "Writes all states to the FIFOs after a reload."),
@@ -373,8 +367,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         ),
     )
     .bad("{k} '{v}' is invalid")
-    .restart()
-    .doc("0", "Instances begin this long after the start."),
+    .nothing().doc("0", "Instances begin this long after the start."),
     Keyword::<Draft>::time(
         "vrrp_delay_after_boot",
         Time::seconds(6, 1_000, GAP),
@@ -384,16 +377,15 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         ),
     )
     .bad("{k} '{v}' is invalid")
-    .restart()
-    .doc("0", "Instances begin this long after the boot of the machine."),
+    .nothing().doc("0", "Instances begin this long after the boot of the machine."),
     Keyword::<Draft>::flag("log_unknown_vrids", flag!(global.log_unknown_vrids))
-        .doc("off", "Logs adverts of VRIDs that are not configured."),
+        .nothing().doc("off", "Logs adverts of VRIDs that are not configured."),
     Keyword::<Draft>::boolean(
         "vrrp_owner_ignore_adverts",
         boolean!(global.owner_ignore_adverts = false),
     )
     .bad("Invalid value '{v}' for global {k} specified")
-    .doc("false", "Default of owner_ignore_adverts."),
+    .nothing().doc("false", "Default of owner_ignore_adverts."),
     Keyword::<Draft>::word("vmac_prefix", "STRING", word!(global.vmac_prefix))
         .first("vmac prefix has already been specified - ignoring {v}")
         .later()

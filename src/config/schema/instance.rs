@@ -596,6 +596,7 @@ const ACTS: &[Keyword<Draft>] = &[
         ),
     Keyword::<Draft>::boolean("listen_after_stall", boolean!(listen_after_stall))
         .bad("({n}) invalid {k} {v} specified")
+        .nothing()
         .doc(
             "vrrp_listen_after_stall",
             "A master that stood still for longer than a Master_Down_Interval listens for one Skew_Time before it advertises again. Not known to keepalived.",

@@ -263,6 +263,7 @@ pub(super) const TOUCHES: &[Touch] = &[
         i.down_timer_adverts = DownTimerAdverts::new(number).unwrap_or_default();
         true
     }),
+    touch("listen_after_stall", turned!(listen_after_stall)),
     touch("lower_prio_no_advert", turned!(lower_prio_no_advert)),
     touch("higher_prio_send_advert", turned!(higher_prio_send_advert)),
     touch("owner_ignore_adverts", turned!(owner_ignore_adverts)),
