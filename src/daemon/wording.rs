@@ -278,6 +278,19 @@ fn instance(name: &str, line: &InstanceLine) -> String {
         InstanceLine::SendFailed { to: Some(to), errno } => {
             format!("({name}) Cant send advert to {to} ({})", error(*errno))
         }
+        InstanceLine::SocketFailed { call, errno } => {
+            format!(
+                "({name}) cannot open its socket: {call}: {} (error {errno})",
+                error(*errno)
+            )
+        }
+        other => address(name, other).unwrap_or_else(|| heard(name, other)),
+    }
+}
+
+/// Lines about virtual addresses.
+fn address(name: &str, line: &InstanceLine) -> Option<String> {
+    Some(match line {
         InstanceLine::AddressFailed {
             address,
             interface,
@@ -310,14 +323,8 @@ fn instance(name: &str, line: &InstanceLine) -> String {
             };
             format!("({name}) {who} removed {address} from {interface} - {then}")
         }
-        InstanceLine::SocketFailed { call, errno } => {
-            format!(
-                "({name}) cannot open its socket: {call}: {} (error {errno})",
-                error(*errno)
-            )
-        }
-        other => heard(name, other),
-    }
+        _ => return None,
+    })
 }
 
 /// Lines about what others say.

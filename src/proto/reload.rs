@@ -134,5 +134,4 @@ impl Core {
         }
         self.start_trackers(now);
     }
-
 }

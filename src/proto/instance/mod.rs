@@ -693,6 +693,4 @@ impl Instance {
                 .iter()
                 .any(|track| track.interface == *name)
     }
-
-    }
 }

@@ -1,10 +1,10 @@
 //! One core with a fake host that does everything at once, and a record of what it did for whom.
 
 use super::pairs::{LINKS, address_of};
-use crate::model::{IfName, InstanceId, Instant, MacAddr, Micros, Model, VirtualAddress};
+use crate::model::{IfName, InstanceId, Instant, MacAddr, Micros, Model, ProcessId, TrackedFileId, VirtualAddress};
 use crate::proto::{
-    Action, Core, Event, InstanceSnapshot, Link, LinkAddress, LogEvent, Reason, RunOutcome, StateName, Subject,
-    Transmit,
+    Action, Core, Event, FileReading, InstanceSnapshot, Link, LinkAddress, LogEvent, Observation, ProcessChange,
+    ProcessWatch, Reason, RunOutcome, StateName, Subject, Transmit,
 };
 use crate::sim::Planted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,7 +117,24 @@ impl Bench {
             }
         }
         bench.hand(Event::Start);
+        bench.observe();
         bench
+    }
+
+    /// What files hold and which processes run.
+    fn observe(&mut self) {
+        let reading = FileReading::Number(3);
+        let (file, process) = (TrackedFileId(0), ProcessId(0));
+        let watch = ProcessWatch::Connector;
+        let (pid, change) = (77, ProcessChange::Became);
+        for observation in [
+            Observation::File { file, reading },
+            Observation::ProcessesBegin { watch },
+            Observation::Process { process, pid, change },
+            Observation::ProcessesTold,
+        ] {
+            self.hand(Event::Observed(observation));
+        }
     }
 
     pub(super) fn hand(&mut self, event: Event<'_>) {

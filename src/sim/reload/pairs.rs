@@ -3,7 +3,8 @@
 use super::touches::{TOUCHES, Touch};
 use crate::model::{
     AdvertInterval, Authentication, Family, GroupId, IfName, Instance, InstanceId, Micros, Model, Password, Priority,
-    Script, ScriptId, SyncGroup, TrackScript, Transport, UnicastPeer, Version, VirtualAddress, Vrid,
+    Script, ScriptId, SyncGroup, TrackScript, TrackedFile, TrackedProcess, Transport, UnicastPeer, Version,
+    VirtualAddress, Vrid,
 };
 use crate::sim::node::weight;
 use crate::sim::random::Random;
@@ -257,11 +258,33 @@ fn script(name: &str, interval: u64) -> Script {
     }
 }
 
+fn process(name: &str) -> TrackedProcess {
+    TrackedProcess {
+        name: name.into(),
+        process: name.into(),
+        parameters: Vec::new(),
+        param_match: None,
+        weight: weight(0),
+        quorum: 1,
+        quorum_max: None,
+        fork_delay: Micros::ZERO,
+        terminate_delay: Micros::ZERO,
+        full_command: false,
+    }
+}
+
 /// A host with 2 to 6 instances.
 fn configuration(random: &mut Random) -> (Model, Vec<Around>) {
     let count = random.between(2, 6);
     let mut model = Model {
         scripts: vec![script("good", 2), script("bad", 3), script("good too", 5)],
+        files: vec![TrackedFile {
+            name: "number".into(),
+            path: "/number".into(),
+            weight: weight(1),
+            init: None,
+        }],
+        processes: vec![process("server")],
         ..Model::default()
     };
     let mut around = Vec::new();

@@ -3,8 +3,8 @@
 use super::pairs::{peer, vip};
 use crate::model::{
     AdvertInterval, AntiReplay, Authentication, ConfigFault, DownTimerAdverts, Family, HmacAuth, HmacMode, Instance,
-    Micros, NotifyPrograms, OldUnicastChecksum, OwnLink, Password, Priority, Program, ScriptId, TrackInterface,
-    TrackScript, Transport, Version, Vmac, Vrid, WantedState,
+    Micros, NotifyPrograms, OldUnicastChecksum, OwnLink, Password, Priority, ProcessId, Program, ScriptId, TrackFile,
+    TrackInterface, TrackProcess, TrackScript, TrackedFileId, Transport, Version, Vmac, Vrid, WantedState,
 };
 use crate::sim::node::weight;
 use crate::sim::random::Random;
@@ -234,6 +234,17 @@ pub(super) const TOUCHES: &[Touch] = &[
             let weight = weight(if random.one_in(3) { 0 } else { 9 });
             i.track_scripts.push(TrackScript { script, weight });
         }
+        true
+    })),
+    fault(touch("track_file", |i, random| {
+        let weight = weight(if random.one_in(3) { 0 } else { 2 });
+        let file = TrackedFileId(0);
+        i.track_files.push(TrackFile { file, weight });
+        true
+    })),
+    fault(touch("track_process", |i, _| {
+        let (process, weight) = (ProcessId(0), weight(4));
+        i.track_processes.push(TrackProcess { process, weight });
         true
     })),
     touch("accept", turned!(accept)),
