@@ -9,6 +9,8 @@ use std::fmt;
 pub(crate) enum Needs {
     /// The real root, not one of a user namespace.
     Root,
+    /// The first process and user namespaces of the kernel, outside of any container.
+    FirstNamespaces,
     Program(&'static str),
 }
 

@@ -98,6 +98,10 @@ fn one(job: &str) -> Outcome {
 
 /// The inside of one run. The stage prints its story when it is dropped, also by a panic; then the result follows.
 pub(crate) fn child(job: &str) -> u8 {
+    if let Some(rest) = job.strip_prefix("connector ") {
+        // In namespaces of its own the kernel would tell nothing.
+        return report(crate::connector::play(&rest.split(' ').collect::<Vec<_>>()));
+    }
     let job = job.to_owned();
     let outcome = vrrpd::lab::enter(move || {
         let words: Vec<&str> = job.split(' ').collect();
@@ -115,21 +119,25 @@ pub(crate) fn child(job: &str) -> u8 {
             ["script-user", rest @ ..] => crate::script_user::play(rest),
             other => Err(std::io::Error::other(format!("no such job: {other:?}"))),
         };
-        match result {
-            Ok(text) => {
-                println!("{END_OF_STORY}{text}");
-                0
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                1
-            }
-        }
+        report(result)
     });
     match outcome {
         Ok(vrrpd::lab::Outcome::Exited(status)) => status,
         other => {
             eprintln!("{other:?}");
+            1
+        }
+    }
+}
+
+fn report(result: std::io::Result<String>) -> u8 {
+    match result {
+        Ok(text) => {
+            println!("{END_OF_STORY}{text}");
+            0
+        }
+        Err(error) => {
+            eprintln!("{error}");
             1
         }
     }

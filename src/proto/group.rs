@@ -82,7 +82,7 @@ impl Group {
     }
 }
 
-/// A member's configuration with the trackers of its group, which count for every member.
+/// A member's configuration with the trackers of its group, which count for every member, but where its own weight is 0.
 /// `None`: it is as it stands in the model.
 pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config> {
     let GroupId(id) = config.sync_group?;
@@ -101,6 +101,13 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config
     let owner = config.is_owner();
     let weight = |weight: Weight| if owner { Weight::ZERO } else { weight };
     for track in track_interfaces {
+        if config
+            .track_interfaces
+            .iter()
+            .any(|own| own.interface == track.interface && own.weight.is_fault())
+        {
+            continue;
+        }
         config.track_interfaces.retain(|own| own.interface != track.interface);
         config.track_interfaces.push(TrackInterface {
             weight: weight(track.weight),
@@ -108,6 +115,13 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config
         });
     }
     for track in track_scripts {
+        if config
+            .track_scripts
+            .iter()
+            .any(|own| own.script == track.script && own.weight.is_fault())
+        {
+            continue;
+        }
         config.track_scripts.retain(|own| own.script != track.script);
         config.track_scripts.push(TrackScript {
             weight: weight(track.weight),
@@ -115,6 +129,13 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config
         });
     }
     for track in track_files {
+        if config
+            .track_files
+            .iter()
+            .any(|own| own.file == track.file && own.weight.is_fault())
+        {
+            continue;
+        }
         config.track_files.retain(|own| own.file != track.file);
         config.track_files.push(TrackFile {
             weight: weight(track.weight),
@@ -122,6 +143,13 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config
         });
     }
     for track in track_processes {
+        if config
+            .track_processes
+            .iter()
+            .any(|own| own.process == track.process && own.weight.is_fault())
+        {
+            continue;
+        }
         config.track_processes.retain(|own| own.process != track.process);
         config.track_processes.push(TrackProcess {
             weight: weight(track.weight),

@@ -194,8 +194,8 @@ fn owners(group: &mut SyncGroup, model: &Model, ctx: &mut Context<'_>) {
     }
 }
 
-/// What a member and its group both track: the group's weight counts, unless the member's is 0.
-fn twice(group: &mut SyncGroup, model: &mut Model, ctx: &mut Context<'_>) {
+/// What a member and its group both track: the group's weight counts for it, unless its own is 0; then its own entry stays.
+fn twice(group: &SyncGroup, model: &mut Model, ctx: &mut Context<'_>) {
     let mut told: Vec<(Option<Class>, String)> = Vec::new();
     let (scripts, files, processes, bfds) = (&model.scripts, &model.files, &model.processes, &model.bfds);
     let log = |name: &str, kind: &str, tracked: &str| {
@@ -210,65 +210,54 @@ fn twice(group: &mut SyncGroup, model: &mut Model, ctx: &mut Context<'_>) {
         };
         let name = member.name.clone();
         member.track_interfaces.retain(|own| {
-            let both = group.track_interfaces.iter_mut().find(|track| track.interface == own.interface);
-            both.is_none_or(|track| {
+            let both = group.track_interfaces.iter().find(|track| track.interface == own.interface);
+            both.is_none_or(|_| {
                 let interface = &own.interface;
                 let message = format!(
                     "({name}) track_interface {interface} is configured on VRRP instance and sync group. Remove vrrp instance or sync group config"
                 );
                 told.push((Some(Class::General), message));
-                settle(&mut track.weight, own.weight)
+                own.weight.is_fault()
             })
         });
         member.track_scripts.retain(|own| {
-            let both = group.track_scripts.iter_mut().find(|track| track.script == own.script);
-            both.is_none_or(|track| {
+            let both = group.track_scripts.iter().find(|track| track.script == own.script);
+            both.is_none_or(|_| {
                 let script = scripts.get(position(own.script.0)).map_or("", |script| &script.name);
                 told.push(log(&name, "track_script", script));
-                settle(&mut track.weight, own.weight)
+                own.weight.is_fault()
             })
         });
         member.track_files.retain(|own| {
-            let both = group.track_files.iter_mut().find(|track| track.file == own.file);
-            both.is_none_or(|track| {
+            let both = group.track_files.iter().find(|track| track.file == own.file);
+            both.is_none_or(|_| {
                 let file = files.get(position(own.file.0)).map_or("", |file| &file.name);
                 told.push(log(&name, "track_file", file));
-                settle(&mut track.weight, own.weight)
+                own.weight.is_fault()
             })
         });
         member.track_processes.retain(|own| {
-            let both = group
-                .track_processes
-                .iter_mut()
-                .find(|track| track.process == own.process);
-            both.is_none_or(|track| {
+            let both = group.track_processes.iter().find(|track| track.process == own.process);
+            both.is_none_or(|_| {
                 let process = processes
                     .get(position(own.process.0))
                     .map_or("", |process| &process.name);
                 told.push(log(&name, "track_process", process));
-                settle(&mut track.weight, own.weight)
+                own.weight.is_fault()
             })
         });
         member.track_bfds.retain(|own| {
-            let both = group.track_bfds.iter_mut().find(|track| track.bfd == own.bfd);
-            both.is_none_or(|track| {
+            let both = group.track_bfds.iter().find(|track| track.bfd == own.bfd);
+            both.is_none_or(|_| {
                 let bfd = bfds.get(position(own.bfd.0)).map_or("", |bfd| &bfd.name);
                 told.push(log(&name, "track_bfd", bfd));
-                settle(&mut track.weight, own.weight)
+                own.weight.is_fault()
             })
         });
     }
     for (class, message) in told {
         ctx.reports.whole(Code::Conflict, class, message);
     }
-}
-
-/// The member's entry goes; its weight 0 makes the group's 0.
-fn settle(group: &mut Weight, own: Weight) -> bool {
-    if own.is_fault() {
-        *group = Weight::ZERO;
-    }
-    false
 }
 
 /// Track groups and their members. Groups without any are dropped; ids of the others change.

@@ -5,38 +5,38 @@ use crate::model::{
     AnnounceSettings, Authentication, Family, Global, Instance, Micros, Script, ScriptId, Transport, Version,
     WantedState,
 };
-use crate::proto::{Activity, InstanceSnapshot, LinkSnapshot, Reason, StateName, TrackerSnapshot};
+use crate::proto::{Activity, InstanceSnapshot, LinkSnapshot, Reason, StateName, TrackerKind, TrackerSnapshot};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Display;
 
 /// Collects lines.
 #[derive(Debug, Default)]
-struct Page {
+pub(super) struct Page {
     text: String,
 }
 
 impl Page {
-    fn section(&mut self, title: &str) {
+    pub(super) fn section(&mut self, title: &str) {
         self.line(&format!("------< {title} >------"));
     }
 
     /// A line of a block's head: one blank.
-    fn head(&mut self, key: &str, value: impl Display) {
+    pub(super) fn head(&mut self, key: &str, value: impl Display) {
         self.line(&format!(" {key} = {value}"));
     }
 
     /// A line of a block: three blanks.
-    fn entry(&mut self, key: &str, value: impl Display) {
+    pub(super) fn entry(&mut self, key: &str, value: impl Display) {
         self.line(&format!("   {key} = {value}"));
     }
 
-    fn title(&mut self, title: &str) {
+    pub(super) fn title(&mut self, title: &str) {
         self.line(&format!("   {title}"));
     }
 
     /// A line below a title: five blanks.
-    fn item(&mut self, text: impl Display) {
+    pub(super) fn item(&mut self, text: impl Display) {
         self.line(&format!("     {text}"));
     }
 
@@ -61,15 +61,12 @@ pub fn data(source: &Source<'_>) -> String {
         page.section("VRRP Scripts");
     }
     for (index, script) in source.model.scripts.iter().enumerate() {
-        let tracker = source
-            .snapshot
-            .trackers
-            .iter()
-            .find(|tracker| tracker.name == script.name);
+        let tracker = source.tracker(TrackerKind::Script, &script.name);
         if let (Some(tracker), Ok(index)) = (tracker, u32::try_from(index)) {
             write_script(&mut page, source, ScriptId(index), script, tracker);
         }
     }
+    super::tracked::sections(&mut page, source);
     page.section("Interfaces");
     for link in &source.snapshot.links {
         write_link(&mut page, source, link);
@@ -315,6 +312,7 @@ fn trackers(page: &mut Page, source: &Source<'_>, config: &Instance) {
             ));
         }
     }
+    super::tracked::of_instance(page, source, config);
 }
 
 fn write_script(page: &mut Page, source: &Source<'_>, id: ScriptId, script: &Script, tracker: &TrackerSnapshot) {
@@ -422,7 +420,7 @@ fn fraction(length: Micros) -> String {
     super::seconds_micros(length)
 }
 
-fn reverse(weight: crate::model::Weight) -> &'static str {
+pub(super) fn reverse(weight: crate::model::Weight) -> &'static str {
     if weight.is_reverse() { " reverse" } else { "" }
 }
 

@@ -7,6 +7,7 @@ mod data;
 mod json;
 mod paths;
 mod stats;
+mod tracked;
 
 pub use data::{data, global};
 pub use json::json;

@@ -274,3 +274,23 @@ fn a_reversed_weight_0_makes_a_fault_of_what_is_well() {
     rig.end_script(1);
     assert_eq!(rig.state(), StateName::Backup);
 }
+
+#[test]
+fn the_weight_of_a_group_counts_for_a_member_unless_its_own_is_0() {
+    // keepalived 2.2.7 beside it: 104 for the member that has no line of its own, 100 for the one with weight 0.
+    let mut model = model(0, 4, true);
+    model.instances[1].track_processes = vec![TrackProcess {
+        process: ProcessId(0),
+        weight: Weight::ZERO,
+    }];
+    let mut rig = Rig::new(model);
+    rig.holds(0);
+    rig.processes(&[7]);
+    let effective = |rig: &Rig| {
+        let instances = rig.core.snapshot(rig.now).instances;
+        [0, 1].map(|at| instances[at].priority.effective.get())
+    };
+    assert_eq!(effective(&rig), [104, 100]);
+    rig.process(7, ProcessChange::Ended);
+    assert_eq!(rig.states(), [StateName::Fault; 2], "a fault of one is a fault of all");
+}
