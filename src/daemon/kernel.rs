@@ -11,7 +11,6 @@ use crate::system::netlink::{CommandSocket, Monitor, News, add_request, delete_r
 use crate::system::socket::{Announcer, ClaimWatcher, ReceiveSocket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Commands that wait for the kernel thread; the engine keeps what does not fit and tries again.
@@ -55,8 +54,7 @@ struct Kernel {
     monitor: Monitor,
     announcer: Announcer,
     claims: ClaimWatcher,
-    /// Addresses that instances hold or take, and whether the watcher's filter is older than this.
-    held: BTreeMap<InstanceId, Arc<[VirtualAddress]>>,
+    /// Whether the watcher's filter is older than the wishes.
     held_changed: bool,
     desired: Desired,
     links: BTreeMap<IfIndex, Link>,
@@ -85,7 +83,6 @@ pub(super) fn start(guard: Sender<ToSupervisor>, tell_addresses: bool) -> io::Re
         monitor,
         announcer: Announcer::new()?,
         claims: ClaimWatcher::new()?,
-        held: BTreeMap::new(),
         held_changed: false,
         desired: Desired::default(),
         links: BTreeMap::new(),
@@ -168,10 +165,6 @@ impl Kernel {
             Command::Open(spec) => self.open(spec),
             Command::Close(spec) => self.waiting.retain(|waiting| *waiting != spec),
             Command::Wish(wish, goal) => {
-                match goal {
-                    Goal::Present => drop(self.held.insert(wish.instance, Arc::clone(&wish.addresses))),
-                    Goal::Absent => drop(self.held.remove(&wish.instance)),
-                }
                 self.held_changed = true;
                 self.desired.wish(wish, goal);
             }
@@ -196,11 +189,7 @@ impl Kernel {
     fn watch_claims(&mut self) {
         if self.held_changed && self.desired.is_idle() {
             self.held_changed = false;
-            let held: Vec<_> = self
-                .held
-                .values()
-                .flat_map(|list| list.iter().map(|vip| vip.address))
-                .collect();
+            let held: Vec<_> = self.desired.held().collect();
             if let Err(error) = self.claims.watch(&held) {
                 tracing::warn!("foreign claims of our addresses cannot be watched: {error}");
             }

@@ -253,11 +253,20 @@ impl Desired {
         for slot in entry.set.iter_mut().take(end).skip(first) {
             *slot = links.next().copied().flatten().filter(|_| batch.goal == Goal::Present);
         }
-        if end >= entry.wish.addresses.len() || entry.is_set_from(end) {
-            Progress::Complete
-        } else {
-            Progress::More
+        if end < entry.wish.addresses.len() && !entry.is_set_from(end) {
+            return Progress::More;
         }
+        if batch.goal == Goal::Absent && entry.leftovers.is_empty() {
+            // Nothing of it is on any link: a thousand backups need no table.
+            self.entries.remove(&batch.instance);
+        }
+        Progress::Complete
+    }
+
+    /// The addresses that are wished to be there.
+    pub fn held(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let present = self.entries.values().filter(|entry| entry.goal == Goal::Present);
+        present.flat_map(|entry| entry.wish.addresses.iter().map(|vip| vip.address))
     }
 
     /// An address that was set for a wish which has been replaced meanwhile must go with the new one.
