@@ -114,7 +114,7 @@ pub(super) fn finish(groups: Vec<group::Draft>, members: Members, model: &mut Mo
         };
         states(&group, model);
         owners(&mut group, model, ctx);
-        twice(&mut group, model, ctx);
+        twice(&group, model, ctx);
         model.groups.push(group);
     }
 }
