@@ -248,7 +248,7 @@ fn requests_on_the_control_socket() {
 }
 
 /// Sends what is no message into one end, and reads the other end to its end.
-fn through<Out, In>(
+fn through<In>(
     random: &mut Random,
     seeds: &[Vec<u8>],
     from: &impl AsFd,
@@ -331,8 +331,8 @@ fn messages_between_supervisor_and_daemon() {
             .collect();
         let mut random = Random(0x53);
         let (mut supervisor, mut daemon) = channel().unwrap();
-        let understood = through::<ToDaemon, _>(&mut random, &up, &daemon.sender, || supervisor.receiver.receive())
-            + through::<ToSupervisor, _>(&mut random, &down, &supervisor.sender, || daemon.receiver.receive());
+        let understood = through(&mut random, &up, &daemon.sender, || supervisor.receiver.receive())
+            + through(&mut random, &down, &supervisor.sender, || daemon.receiver.receive());
         assert!(understood > 500, "some of it is still understood: {understood}");
     });
 }
