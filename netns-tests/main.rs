@@ -18,6 +18,7 @@ mod check;
 mod connector;
 mod decode;
 mod differences;
+mod drain;
 mod election;
 mod forge;
 mod jobs;
@@ -44,6 +45,7 @@ fn all_checks() -> Vec<Check> {
         links::checks(),
         tracked::checks(),
         connector::checks(),
+        drain::checks(),
         wire::checks(),
         seed::checks(),
         log_order::checks(),

@@ -139,9 +139,9 @@ fn ip_far() {
     }
 }
 
-/// Lines of keepalived 2.4.3 that have no counterpart here (docs/operations.md says why), and those that name versions and
-/// paths. The security warning comes from the process that reads the configuration, earlier than keepalived's.
-const LEFT_OUT: [&str; 15] = [
+/// Lines of keepalived 2.4.3 that have no counterpart here and the other way round (docs/operations.md says why), and those
+/// that name versions and paths. The security warning comes from the process that reads the configuration, earlier than keepalived's.
+const LEFT_OUT: [&str; 17] = [
     "Starting Keepalived v",
     "Running on Linux",
     "Command line: ",
@@ -157,6 +157,8 @@ const LEFT_OUT: [&str; 15] = [
     "Sending gratuitous ARP on ",
     "Stopped ",
     "CPU usage ",
+    "(VI_1) is ",
+    "(VI_1) problem ",
 ];
 
 fn counts(line: &&str) -> bool {

@@ -20,6 +20,7 @@ mod logs;
 mod misbehaving;
 mod notify;
 mod once;
+mod operate;
 mod programs;
 mod rig;
 mod signals;
@@ -57,6 +58,7 @@ fn cases() -> Vec<Case> {
         programs::cases(),
         logs::cases(),
         notify::cases(),
+        operate::cases(),
         once::cases(),
         misbehaving::cases(),
     ]

@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::Duration;
-use vrrpd::control::{ControlSocket, ReportRequest, serve};
+use vrrpd::control::{Ask, ControlSocket, Desk, Journal, serve};
 use vrrpd::model::{
     IfIndex, Instance, Instant, MacAddr, Micros, Model, RunId, Script, ScriptId, TrackScript, VirtualAddress, Vrid,
 };
@@ -205,18 +205,26 @@ fn requests_on_the_control_socket() {
         let server = std::thread::spawn(move || {
             runtime.block_on(async {
                 let socket = ControlSocket::bind(&wanted).await.unwrap();
-                let (requests, mut asked) = tokio::sync::mpsc::channel::<ReportRequest>(4);
+                let (requests, mut asked) = tokio::sync::mpsc::channel::<Ask>(4);
                 // Who asks the engine gets no report here, which is an answer too.
                 tokio::spawn(async move { while asked.recv().await.is_some() {} });
                 ready.send(()).unwrap();
-                serve(socket, requests, async { drop(stopped.await) }).await;
+                let desk = Desk {
+                    asks: requests,
+                    journal: Journal::new([]),
+                };
+                for number in 0..100 {
+                    desk.journal
+                        .remark("test", format!("event {number}"), Micros::from_secs(number));
+                }
+                serve(socket, desk, async { drop(stopped.await) }).await;
             });
         });
         bound.recv_timeout(PATIENCE).unwrap();
         let seeds: [&[u8]; 4] = [
             b"{\"get\":\"status\"}\n",
-            b"{\"get\":\"events\",\"since\":3600}\n",
-            b"{\"do\":{\"drain\":{\"name\":\"VI_1\",\"for\":1800}}}\n",
+            b"{\"get\":\"events\",\"since_ms\":3600,\"name\":\"VI_1\",\"follow\":true}\n",
+            b"{\"do\":\"drain\",\"name\":\"VI_1\",\"for_ms\":1800,\"force\":false}\n",
             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         ];
         let words: [&[u8]; 8] = [b"\"", b"{", b"}", b"[", b"\\u0000", b"1e999", b"-1", b"\n"];

@@ -4,8 +4,10 @@ mod check;
 mod command;
 mod completions;
 mod convert;
+mod events;
 mod getopt;
 mod lab;
+mod maintenance;
 mod manual;
 mod options;
 mod output;
@@ -31,9 +33,12 @@ const fn subcommand(name: &'static str, run: fn(&[String]) -> u8, command: fn() 
 }
 
 /// One line per subcommand.
-const SUBCOMMANDS: [Subcommand; 7] = [
+const SUBCOMMANDS: [Subcommand; 10] = [
     subcommand("status", status::status, status::status_command),
     subcommand("why", status::why, status::why_command),
+    subcommand("events", events::events, events::command),
+    subcommand("drain", maintenance::drain, maintenance::drain_command),
+    subcommand("resume", maintenance::resume, maintenance::resume_command),
     subcommand("check", check::check, check::command),
     subcommand("convert", convert::convert, convert::command),
     subcommand("lab", lab::lab, lab::command),

@@ -1,5 +1,7 @@
 //! Writing to people: a reader that has gone away is no error.
 
+use crate::config::read_duration;
+use crate::model::Micros;
 use clap::Parser;
 use std::io::{self, Write};
 
@@ -8,6 +10,12 @@ pub(super) fn stdout(text: &str) {
     let mut stream = io::stdout().lock();
     // A closed pipe means that nobody wants to read any more.
     drop(stream.write_all(text.as_bytes()).and_then(|()| stream.flush()));
+}
+
+/// Writes to standard output; whether anybody still reads.
+pub(super) fn try_stdout(text: &str) -> bool {
+    let mut stream = io::stdout().lock();
+    stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).is_ok()
 }
 
 /// Writes to standard error.
@@ -29,4 +37,22 @@ pub(super) fn parse<T: Parser>(name: &str, words: &[String]) -> Result<T, u8> {
         }
         u8::from(!help)
     })
+}
+
+/// Waits; for a person who looks on, and for what only time shows.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a subcommand has nothing else to do, and no event comes"
+)]
+pub(super) fn pause(length: Micros) {
+    std::thread::sleep(length.to_std());
+}
+
+/// Reads a length of time of the command line; a plain number is seconds.
+pub(super) fn length(text: &str) -> Result<Micros, String> {
+    let seconds = || text.parse().ok().map(Micros::from_secs);
+    read_duration(text)
+        .or_else(seconds)
+        .filter(|length| *length > Micros::ZERO)
+        .ok_or_else(|| "expected a length of time such as 90s, 30m or 2h".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::options::{Action, read};
 use super::output;
-use crate::config::{LoadOptions, Loaded, load};
+use crate::config::{Code, Diagnostic, LoadOptions, Loaded, load};
 use crate::control::dump::{Paths, global};
 use crate::supervisor::{self, Parts, Reading, RunOptions};
 use crate::sys;
@@ -60,7 +60,19 @@ fn parent_data(options: &RunOptions, model: &Model) -> (PathBuf, String) {
 /// The supervisor's [`supervisor::ReadConfig`].
 fn read_config(options: &RunOptions) -> Reading {
     let loaded = load_config(options, false);
+    let disables = |problem: &&Diagnostic| {
+        matches!(
+            problem.code,
+            Code::ScriptMissing | Code::ScriptInsecure | Code::ScriptUser
+        )
+    };
     Reading {
+        disabled: loaded
+            .diagnostics
+            .iter()
+            .filter(disables)
+            .map(|problem| problem.message.clone())
+            .collect(),
         problems: loaded
             .diagnostics
             .iter()

@@ -1,6 +1,8 @@
 //! Asks a daemon. Blocking, for the short life of a subcommand.
 
-use super::{DEFAULT_SOCKET, Status, asked_for};
+use super::events::EventStatus;
+use super::{DEFAULT_SOCKET, Order, Status, Verdict, asked_for};
+use serde::Serialize;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -17,6 +19,8 @@ pub enum AskError {
     NoDaemon(Vec<PathBuf>),
     /// A daemon answered, but not with a status.
     Answer(PathBuf, String),
+    /// More than one daemon answers at sockets of this pattern, and only one can be meant.
+    Several(PathBuf),
 }
 
 impl fmt::Display for AskError {
@@ -25,6 +29,13 @@ impl fmt::Display for AskError {
             Self::NoDaemon(paths) => {
                 let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
                 write!(f, "no daemon answers at {}", paths.join(", "))
+            }
+            Self::Several(pattern) => {
+                write!(
+                    f,
+                    "several daemons answer at {}: name one of them with --control",
+                    pattern.display()
+                )
             }
             Self::Answer(path, what) => write!(f, "the daemon at {} answers: {what}", path.display()),
         }
@@ -47,18 +58,7 @@ pub fn status(option: Option<PathBuf>) -> Result<Vec<Status>, AskError> {
         Err(AskError::NoDaemon(_)) => {}
         answer => return answer.map(|status| vec![status]),
     }
-    let beside = default
-        .parent()
-        .and_then(|directory| std::fs::read_dir(directory).ok())
-        .into_iter()
-        .flatten();
-    let mut sockets: Vec<PathBuf> = beside
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| is_control(path))
-        .collect();
-    sockets.sort();
-    let found: Vec<Status> = sockets.iter().filter_map(|path| ask(path).ok()).collect();
+    let found: Vec<Status> = beside(default).iter().filter_map(|path| ask(path).ok()).collect();
     if found.is_empty() {
         Err(AskError::NoDaemon(vec![default.to_owned()]))
     } else {
@@ -66,9 +66,93 @@ pub fn status(option: Option<PathBuf>) -> Result<Vec<Status>, AskError> {
     }
 }
 
+/// The control sockets beside this one.
+fn beside(default: &Path) -> Vec<PathBuf> {
+    let directory = default.parent().and_then(|directory| std::fs::read_dir(directory).ok());
+    let paths = directory.into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut sockets: Vec<PathBuf> = paths.filter(|path| is_control(path)).collect();
+    sockets.sort();
+    sockets
+}
+
 fn is_control(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with("control") && name.ends_with(".sock")
+}
+
+/// The socket of the one daemon that was asked for; without a wish the default one, else the only one that answers beside it.
+///
+/// # Errors
+/// When nobody answers, or more than one.
+pub fn find(option: Option<PathBuf>) -> Result<PathBuf, AskError> {
+    if let Some(path) = asked_for(option) {
+        return Ok(path);
+    }
+    let default = Path::new(DEFAULT_SOCKET);
+    if UnixStream::connect(default).is_ok() {
+        return Ok(default.to_owned());
+    }
+    let mut answering = beside(default)
+        .into_iter()
+        .filter(|path| UnixStream::connect(path).is_ok());
+    match (answering.next(), answering.next()) {
+        (Some(path), None) => Ok(path),
+        (Some(_), Some(_)) => Err(AskError::Several(default.with_file_name("control*.sock"))),
+        (None, _) => Err(AskError::NoDaemon(vec![default.to_owned()])),
+    }
+}
+
+/// Gives the daemon at this socket an order.
+///
+/// # Errors
+/// When nobody answers, or not as expected.
+pub fn order(path: &Path, order: &Order) -> Result<Verdict, AskError> {
+    let line = converse(path, order).map_err(|_| AskError::NoDaemon(vec![path.to_owned()]))?;
+    serde_json::from_str(&line).map_err(|_| AskError::Answer(path.to_owned(), line.trim().to_owned()))
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(tag = "get", rename = "events")]
+pub struct EventQuestion {
+    /// Not older than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// Of this instance, and of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// And everything that happens from now on.
+    pub follow: bool,
+}
+
+/// Tells events to `each`, as the line that came and what it means, until it returns `false`, the last one has come, or the
+/// daemon has gone.
+///
+/// # Errors
+/// When nobody answers, or not as expected.
+pub fn events(
+    path: &Path,
+    question: &EventQuestion,
+    mut each: impl FnMut(&str, &EventStatus) -> bool,
+) -> Result<(), AskError> {
+    let nobody = |_| AskError::NoDaemon(vec![path.to_owned()]);
+    let stream = say(path, question).map_err(nobody)?;
+    // What happens next may take any time.
+    stream.set_read_timeout(None).map_err(nobody)?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        let read = reader.read_line(&mut line).unwrap_or(0);
+        if read == 0 || line.starts_with("{\"end\":") {
+            return Ok(());
+        }
+        let event =
+            serde_json::from_str(&line).map_err(|_| AskError::Answer(path.to_owned(), line.trim().to_owned()))?;
+        if !each(&line, &event) {
+            return Ok(());
+        }
+    }
 }
 
 /// The line that asks for the status. Whoever cannot wait sends it over a connection of their own.
@@ -80,16 +164,28 @@ pub fn understand(line: &str) -> Option<Status> {
     serde_json::from_str(line).ok()
 }
 
-fn ask(path: &Path) -> Result<Status, AskError> {
-    let line = converse(path).map_err(|_| AskError::NoDaemon(vec![path.to_owned()]))?;
+/// The status of the daemon at this socket.
+///
+/// # Errors
+/// When nobody answers, or not as expected.
+pub fn ask(path: &Path) -> Result<Status, AskError> {
+    let line =
+        converse(path, &serde_json::json!({"get": "status"})).map_err(|_| AskError::NoDaemon(vec![path.to_owned()]))?;
     understand(&line).ok_or_else(|| AskError::Answer(path.to_owned(), line.trim().to_owned()))
 }
 
-fn converse(path: &Path) -> io::Result<String> {
+fn say(path: &Path, what: &impl Serialize) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(STATUS_REQUEST)?;
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    Ok(stream)
+}
+
+fn converse(path: &Path, what: &impl Serialize) -> io::Result<String> {
+    let stream = say(path, what)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     Ok(line)

@@ -6,8 +6,8 @@
 use super::server::Report;
 use crate::model::{Family, IfName, Micros};
 use crate::proto::{
-    Contribution, Counters, DropReason, GroupSnapshot, InstanceSnapshot, PeerSnapshot, Problem, ProcessWatch, Reason,
-    Severity, StateName, TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
+    Contribution, Counters, DropReason, GroupSnapshot, Hold, InstanceSnapshot, PeerSnapshot, Problem, ProcessWatch,
+    Reason, Severity, StateName, TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,45 @@ pub struct InstanceStatus {
     pub counters: CounterStatus,
     /// The last transition, if there was one.
     pub last_transition: Option<TransitionStatus>,
+    /// The last change of the effective priority, if there was one.
+    #[serde(default)]
+    pub last_priority: Option<PriorityChangeStatus>,
+    /// Its drain, if somebody drained it.
+    #[serde(default)]
+    pub drain: Option<DrainStatus>,
+    /// What keeps it from taking over, or makes it wait, although nothing is wrong with it.
+    #[serde(default)]
+    pub holds: Vec<FaultStatus>,
+    /// Configured peers that have never been heard. Backups are silent.
+    #[serde(default)]
+    pub silent_peers: Vec<IpAddr>,
+    /// The causes of its state, the first cause first, in words: what `vrrpd why` tells.
+    #[serde(default)]
+    pub chain: Vec<String>,
+}
+
+/// A change of the effective priority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityChangeStatus {
+    /// Before.
+    pub from: u8,
+    /// After.
+    pub to: u8,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub cause: String,
+}
+
+/// A drain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainStatus {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it ends by itself; `null`: when it is resumed.
+    pub until: Option<Timestamp>,
+    /// Whether it stays out even when nobody else is master.
+    pub force: bool,
 }
 
 /// A cause of fault.
@@ -190,6 +229,9 @@ pub struct PeerStatus {
     /// Where `dropped`: the counter that moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<String>,
+    /// Whether it goes on as a master although ours are better: it evidently does not hear us.
+    #[serde(default)]
+    pub one_way: bool,
 }
 
 /// Counters since the instance was made.
@@ -285,13 +327,16 @@ pub struct TrackerStatusLine {
 /// Something that an operator should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemStatus {
-    /// `warning` or `error`.
+    /// `note`, `warning` or `error`.
     pub severity: Severity,
     /// Stable word.
     pub code: String,
     /// Whose.
     pub instance: Option<String>,
-    /// In words.
+    /// What tells it from others of the same code: an address, an interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// In words, and what to do.
     pub text: String,
 }
 
@@ -399,6 +444,53 @@ fn instance(of: &InstanceSnapshot, clock: ClockAnchor) -> InstanceStatus {
             reason: transition.reason.code().into(),
             detail: transition.reason.to_string(),
         }),
+        last_priority: of.last_priority.as_ref().map(|(at, change)| PriorityChangeStatus {
+            from: change.from.get(),
+            to: change.to.get(),
+            at: clock.wall_at(*at),
+            cause: change.cause.to_string(),
+        }),
+        drain: of.drain.as_ref().map(|drain| DrainStatus {
+            since: clock.wall_at(drain.since),
+            until: drain.until.map(|until| clock.wall_at(until)),
+            force: drain.force,
+        }),
+        holds: of.holds.iter().map(hold).collect(),
+        silent_peers: of.silent_peers.clone(),
+        chain: super::why::chain(of),
+    }
+}
+
+fn hold(of: &Hold) -> FaultStatus {
+    let (code, text) = match of {
+        Hold::PreemptDelay { remaining } => (
+            "preempt-delay",
+            format!("it waits {remaining} s longer before it takes over from the worse master (preempt_delay)"),
+        ),
+        Hold::NoPreempt { master, theirs } => (
+            "nopreempt",
+            format!("it leaves the worse master {master} (priority {theirs}) alone (nopreempt)"),
+        ),
+        Hold::StartupDelay { remaining } => (
+            "startup-delay",
+            format!("it neither hears nor sends anything for {remaining} s (vrrp_startup_delay)"),
+        ),
+        Hold::ListensAfterStall { remaining } => (
+            "listens-after-stall",
+            format!("it was asleep and listens for {remaining} s before it advertises again"),
+        ),
+        Hold::Group => (
+            "group",
+            "its own master is silent, but other members of its sync group still hear theirs".into(),
+        ),
+        Hold::Drained => (
+            "drained",
+            "it is drained: every other node goes first, until `vrrpd resume`".into(),
+        ),
+    };
+    FaultStatus {
+        code: code.into(),
+        text,
     }
 }
 
@@ -441,6 +533,7 @@ fn peer(of: &PeerSnapshot) -> PeerStatus {
         adverts: of.adverts,
         verdict: verdict.into(),
         dropped,
+        one_way: of.one_way,
     }
 }
 
@@ -482,6 +575,7 @@ fn problem(of: &Problem) -> ProblemStatus {
         severity: of.severity,
         code: of.code.clone(),
         instance: of.instance.as_ref().map(ToString::to_string),
+        subject: of.subject.clone(),
         text: of.text.clone(),
     }
 }

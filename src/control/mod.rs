@@ -6,13 +6,17 @@
 
 pub mod client;
 pub mod dump;
+pub mod events;
 pub mod json;
+mod order;
 pub mod server;
 pub mod text;
 pub mod why;
 
+pub use events::Journal;
 pub use json::Status;
-pub use server::{BindError, ControlSocket, Report, ReportRequest, serve};
+pub use order::{Order, Verdict};
+pub use server::{Ask, BindError, ControlSocket, Desk, OrderRequest, Report, ReportRequest, serve};
 
 use crate::model::{Instant, Micros};
 use crate::proto::Problem;

@@ -4,11 +4,14 @@
 //! its time is over, and nobody else waits for it. The engine is asked for at most ten snapshots a second in all; whoever
 //! asks in between shares the next one, so an answer is never older than its question.
 //!
-//! The language is one JSON object a line: `{"get":"status"}` is answered by [`super::Status`], everything else by
-//! `{"error":{"code":…,"text":…}}`.
+//! The language is one JSON object a line: `{"get":"status"}` is answered by [`super::Status`], `{"get":"events"}` by a
+//! line for each event and, unless it follows, `{"end":N}` behind the last of N, an [`Order`] by its [`Verdict`], everything else
+//! by `{"error":{"code":…,"text":…}}`.
 
-use super::{DaemonFacts, json};
+use super::events::{EventStatus, Journal, Wanted};
+use super::{DaemonFacts, Order, Verdict, json};
 use crate::proto::Snapshot;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::fmt;
 use std::fs;
@@ -19,13 +22,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// Clients served at one time; one more is told so and sent away.
 pub const MAX_CLIENTS: usize = 32;
+/// Of them, those that follow events at most: they stay as long as they like.
+pub const MAX_FOLLOWERS: usize = 16;
 /// Longest request, in bytes.
 pub const MAX_REQUEST: u64 = 4096;
 /// Shortest time between two snapshots.
@@ -49,6 +56,33 @@ pub struct Report {
 pub struct ReportRequest {
     /// Where the answer goes. Nobody may be waiting any more.
     pub reply: oneshot::Sender<Report>,
+}
+
+/// An order to the engine's side.
+#[derive(Debug)]
+pub struct OrderRequest {
+    /// What is to be done.
+    pub order: Order,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Verdict>,
+}
+
+/// What is asked of the engine's side.
+#[derive(Debug)]
+pub enum Ask {
+    /// How things are.
+    Report(ReportRequest),
+    /// To do something.
+    Order(OrderRequest),
+}
+
+/// Where answers come from.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// To whoever can ask the engine; each question is answered once, or dropped.
+    pub asks: mpsc::Sender<Ask>,
+    /// What happened.
+    pub journal: Journal,
 }
 
 /// Why there is no control socket. The daemon runs without one.
@@ -157,22 +191,33 @@ impl Drop for ControlSocket {
 }
 
 /// Answers questions until `shutdown` is ready, then removes the socket.
-///
-/// `requests` leads to whoever can ask the engine; each question is answered once, or dropped.
-pub async fn serve(socket: ControlSocket, requests: mpsc::Sender<ReportRequest>, shutdown: impl Future<Output = ()>) {
-    let (ask, questions) = mpsc::channel(MAX_CLIENTS);
+pub async fn serve(socket: ControlSocket, desk: Desk, shutdown: impl Future<Output = ()>) {
+    let (status, questions) = mpsc::channel(MAX_CLIENTS);
+    let counter = Counter {
+        status,
+        desk: desk.clone(),
+        followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
+    };
     tokio::select! {
         () = shutdown => {}
-        () = accept(&socket, ask) => {}
-        () = answer(questions, requests) => {}
+        () = accept(&socket, counter) => {}
+        () = answer(questions, desk.asks) => {}
     }
+}
+
+/// What a client's task works with.
+#[derive(Debug, Clone)]
+struct Counter {
+    status: mpsc::Sender<oneshot::Sender<Answer>>,
+    desk: Desk,
+    followers: Arc<Semaphore>,
 }
 
 /// One finished answer, shared by all who waited for it.
 type Answer = Arc<str>;
 
 /// Lets clients in. The tasks end with this future.
-async fn accept(socket: &ControlSocket, ask: mpsc::Sender<oneshot::Sender<Answer>>) {
+async fn accept(socket: &ControlSocket, counter: Counter) {
     let mut clients = JoinSet::new();
     loop {
         let Ok((client, _)) = socket.listener.accept().await else {
@@ -186,7 +231,7 @@ async fn accept(socket: &ControlSocket, ask: mpsc::Sender<oneshot::Sender<Answer
         } else if clients.len() >= MAX_CLIENTS {
             refuse(&client, "busy", "too many clients, ask again later");
         } else {
-            clients.spawn(converse(client, ask.clone()));
+            clients.spawn(converse(client, counter.clone()));
         }
     }
 }
@@ -197,7 +242,7 @@ fn refuse(client: &UnixStream, code: &str, text: &str) {
 }
 
 /// One client, until it hangs up, says nothing for too long, or does not listen.
-async fn converse(mut client: UnixStream, ask: mpsc::Sender<oneshot::Sender<Answer>>) {
+async fn converse(mut client: UnixStream, counter: Counter) {
     let (reader, mut writer) = client.split();
     let mut reader = BufReader::with_capacity(1024, reader);
     let mut line = Vec::new();
@@ -209,7 +254,16 @@ async fn converse(mut client: UnixStream, ask: mpsc::Sender<oneshot::Sender<Answ
         };
         let whole = line.ends_with(b"\n");
         let reply = match parse(&line, whole) {
-            Ok(Request::Status) => status(&ask).await,
+            Ok(Request::Get(Get::Status)) => status(&counter.status).await,
+            Ok(Request::Get(Get::Events(events))) if events.follow => match counter.followers.try_acquire() {
+                Ok(_place) => return follow(reader, writer, &counter.desk.journal, &events.wanted()).await,
+                Err(_) => error_line("busy", "too many clients follow the events already"),
+            },
+            Ok(Request::Get(Get::Events(events))) => {
+                let kept = counter.desk.journal.kept(&events.wanted());
+                format!("{}{{\"end\":{}}}\n", kept.concat(), kept.len()).into()
+            }
+            Ok(Request::Do(order)) => carry_out(&counter.desk.asks, order).await,
             Err(refusal) => refusal,
         };
         let sent = timeout(CLIENT_PATIENCE, writer.write_all(reply.as_bytes())).await;
@@ -219,17 +273,76 @@ async fn converse(mut client: UnixStream, ask: mpsc::Sender<oneshot::Sender<Answ
     }
 }
 
-/// What can be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Request {
-    /// The whole status document.
-    Status,
+/// Tells what happened, and what happens, until the client hangs up. Only this task waits for it.
+async fn follow(mut reader: BufReader<ReadHalf<'_>>, mut writer: WriteHalf<'_>, journal: &Journal, wanted: &Wanted) {
+    let mut feed = journal.follow();
+    let kept = journal.kept(wanted).concat();
+    if writer.write_all(kept.as_bytes()).await.is_err() {
+        return;
+    }
+    let mut nothing = [0; 64];
+    loop {
+        let line = tokio::select! {
+            // Whatever it says, only that it hangs up matters.
+            said = reader.read(&mut nothing) => match said {
+                Ok(0) | Err(_) => return,
+                Ok(_) => continue,
+            },
+            entry = feed.recv() => match entry {
+                Ok(entry) if entry.is_wanted(wanted) => entry.line,
+                Ok(_) => continue,
+                Err(RecvError::Lagged(lost)) => EventStatus::lost(lost).line(),
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if writer.write_all(line.as_bytes()).await.is_err() {
+            return;
+        }
+    }
 }
 
-#[derive(Deserialize)]
-struct RequestLine {
-    get: Request,
+/// A line of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Request {
+    /// It wants to know something.
+    Get(Get),
+    /// It wants something done.
+    Do(Order),
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "get", rename_all = "kebab-case")]
+enum Get {
+    /// The whole status document.
+    Status,
+    /// What happened.
+    Events(Events),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Events {
+    /// Not older than this.
+    since_ms: Option<u64>,
+    /// Of this instance, and of none.
+    name: Option<String>,
+    /// And everything that happens from now on.
+    follow: bool,
+}
+
+impl Events {
+    fn wanted(&self) -> Wanted {
+        let ago = self
+            .since_ms
+            .map(|ms| SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)));
+        Wanted {
+            since: ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok()),
+            name: self.name.clone(),
+        }
+    }
 }
 
 /// The request, or the line that says what is wrong with it.
@@ -238,9 +351,23 @@ fn parse(line: &[u8], whole: bool) -> Result<Request, Answer> {
         let text = format!("a request is one line of at most {MAX_REQUEST} bytes");
         return Err(error_line("bad-request", &text));
     }
-    serde_json::from_slice(line)
-        .map(|request: RequestLine| request.get)
-        .map_err(|e| error_line("bad-request", &format!("expected {{\"get\":\"status\"}}: {e}")))
+    serde_json::from_slice(line).map_err(|e| {
+        let text = format!("expected {{\"get\":\"status\"}}, {{\"get\":\"events\"}}, {{\"do\":\"drain\"}} or {{\"do\":\"resume\"}}: {e}");
+        error_line("bad-request", &text)
+    })
+}
+
+async fn carry_out(asks: &mpsc::Sender<Ask>, order: Order) -> Answer {
+    let question = async {
+        let (reply, verdict) = oneshot::channel();
+        asks.send(Ask::Order(OrderRequest { order, reply })).await.ok()?;
+        verdict.await.ok()
+    };
+    match timeout(ENGINE_PATIENCE, question).await {
+        Ok(Some(verdict)) => verdict.line().into(),
+        Ok(None) => error_line("stopping", "the daemon stops"),
+        Err(_) => error_line("engine-busy", "the engine has not answered within 2 seconds"),
+    }
 }
 
 async fn status(ask: &mpsc::Sender<oneshot::Sender<Answer>>) -> Answer {
@@ -260,7 +387,7 @@ fn error_line(code: &str, text: &str) -> Answer {
 }
 
 /// Collects questions, asks the engine once for all of them, and shares the answer.
-async fn answer(mut questions: mpsc::Receiver<oneshot::Sender<Answer>>, requests: mpsc::Sender<ReportRequest>) {
+async fn answer(mut questions: mpsc::Receiver<oneshot::Sender<Answer>>, requests: mpsc::Sender<Ask>) {
     let mut pace = interval(SNAPSHOT_PERIOD);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Some(first) = questions.recv().await {
@@ -277,10 +404,10 @@ async fn answer(mut questions: mpsc::Receiver<oneshot::Sender<Answer>>, requests
     }
 }
 
-async fn ask_engine(requests: &mpsc::Sender<ReportRequest>) -> Answer {
+async fn ask_engine(requests: &mpsc::Sender<Ask>) -> Answer {
     let question = async {
         let (reply, report) = oneshot::channel();
-        requests.send(ReportRequest { reply }).await.ok()?;
+        requests.send(Ask::Report(ReportRequest { reply })).await.ok()?;
         report.await.ok()
     };
     match timeout(ENGINE_PATIENCE, question).await {

@@ -1,8 +1,9 @@
 //! Tables for people: aligned columns, plain text.
 
 use super::Status;
+use super::events::EventStatus;
 use super::json::InstanceStatus;
-use crate::proto::StateName;
+use crate::proto::{Severity, StateName};
 use jiff::Timestamp;
 
 /// Rows in aligned columns.
@@ -63,12 +64,67 @@ pub fn overview(status: &Status) -> String {
             .map_or_else(String::new, |name| format!("{name}: "));
         text.push_str(&format!(
             "{}: {whose}{} [{}]\n",
-            severity(problem.severity),
+            problem.severity.as_str(),
             problem.text,
             problem.code
         ));
     }
     text
+}
+
+/// One event, one line.
+#[must_use]
+pub fn event(event: &EventStatus) -> String {
+    let whose = event
+        .instance
+        .as_deref()
+        .map_or_else(String::new, |name| format!("({name}) "));
+    format!("{:.3}  {:<15}  {whose}{}\n", event.at, event.kind, event.text)
+}
+
+/// One line as monitoring plugins print it, and their exit status: 0 all is well, 1 warnings, 2 errors.
+#[must_use]
+pub fn verdict(found: &[Status]) -> (String, u8) {
+    let problems: Vec<_> = found.iter().flat_map(|status| &status.problems).collect();
+    let worst = problems.iter().map(|problem| problem.severity).max();
+    let (word, exit) = match worst {
+        None | Some(Severity::Note) => ("OK", 0),
+        Some(Severity::Warning) => ("WARNING", 1),
+        Some(Severity::Error) => ("CRITICAL", 2),
+    };
+    let instances = || found.iter().flat_map(|status| &status.instances);
+    let count = |state| instances().filter(|instance| instance.state == state).count();
+    let (masters, backups, faults) = (
+        count(StateName::Master),
+        count(StateName::Backup),
+        count(StateName::Fault),
+    );
+    let counted = problems
+        .iter()
+        .filter(|problem| problem.severity != Severity::Note)
+        .count();
+    let first = problems
+        .iter()
+        .find(|problem| Some(problem.severity) == worst)
+        .filter(|_| exit > 0);
+    let text = first.map_or_else(
+        || format!("{} instances, {masters} master, {backups} backup", instances().count()),
+        |problem| {
+            let whose = problem
+                .instance
+                .as_ref()
+                .map_or_else(String::new, |name| format!("{name}: "));
+            let more = if counted > 1 {
+                format!(" (and {} more)", counted - 1)
+            } else {
+                String::new()
+            };
+            format!("{whose}{} [{}]{more}", problem.text, problem.code)
+        },
+    );
+    let line =
+        format!("VRRP {word} - {text} | masters={masters} backups={backups} faults={faults} problems={counted}\n");
+    (line, exit)
 }
 
 /// The peers heard.
@@ -84,10 +140,11 @@ pub fn peers(status: &Status) -> String {
     ])];
     for instance in &status.instances {
         rows.extend(instance.peers.iter().map(|peer| {
-            let verdict = peer
-                .dropped
-                .as_ref()
-                .map_or_else(|| peer.verdict.clone(), |why| format!("dropped: {why}"));
+            let verdict = match (&peer.dropped, peer.one_way) {
+                (Some(why), _) => format!("dropped: {why}"),
+                (None, true) => "one-way: it does not hear us".into(),
+                (None, false) => peer.verdict.clone(),
+            };
             let seen = format!("{} ms ago", peer.last_seen_ms);
             let name = instance.name.clone();
             vec![
@@ -98,6 +155,10 @@ pub fn peers(status: &Status) -> String {
                 peer.adverts.to_string(),
                 verdict,
             ]
+        }));
+        rows.extend(instance.silent_peers.iter().map(|peer| {
+            let silent = "never heard (backups are silent)";
+            row(&[&instance.name, &peer.to_string(), "-", "-", "0", silent])
         }));
     }
     table(&rows)
@@ -173,6 +234,9 @@ fn ago(since: Timestamp, now: Timestamp) -> String {
 /// `100`, or `100+11=111`.
 #[must_use]
 pub fn priority(instance: &InstanceStatus) -> String {
+    if instance.drain.is_some() {
+        return format!("{} (drained)", instance.priority.effective);
+    }
     let adds: Vec<String> = instance
         .priority
         .contributions
@@ -202,13 +266,6 @@ fn addresses(instance: &InstanceStatus) -> String {
         (1, _) => first.address.clone(),
         (_, true) => format!("{} and {} more, {present} of {count} set", first.address, count - 1),
         (_, false) => format!("{} and {} more", first.address, count - 1),
-    }
-}
-
-const fn severity(severity: crate::proto::Severity) -> &'static str {
-    match severity {
-        crate::proto::Severity::Warning => "warning",
-        crate::proto::Severity::Error => "error",
     }
 }
 

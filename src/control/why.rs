@@ -1,40 +1,97 @@
-//! Why an instance is in its state, in plain words: the cause with its evidence, the arithmetic of the priority, who else is
+//! Why an instance is in its state, in plain words: the causes in their order, the arithmetic of the priority, who else is
 //! there, and what would change it.
 
 use super::json::InstanceStatus;
 use super::text::priority;
-use crate::proto::StateName;
-use std::fmt::Write as _;
+use crate::proto::{Evidence, InstanceSnapshot, PriorityChange, Reason, StateName};
+
+/// The causes of a state, the first one first; the last one is the state.
+pub(super) fn chain(of: &InstanceSnapshot) -> Vec<String> {
+    let mut chain = Vec::new();
+    causes(&of.reason, &mut chain);
+    // A priority that fell since, or that was low already, explains what the reason does not know.
+    if let Some((_, change)) = &of.last_priority
+        && change.to == of.priority.effective
+        && !chain.iter().any(|link| link.contains(&change.cause.to_string()))
+    {
+        priority_links(change, &mut chain);
+    }
+    let (state, reason) = (of.state.as_str(), &of.reason);
+    chain.push(format!("it is {state} because {reason}"));
+    chain
+}
+
+/// What lies behind a reason, without the reason itself.
+fn causes(reason: &Reason, chain: &mut Vec<String>) {
+    if let Reason::Preempted { because, .. } | Reason::HigherPriority { because, .. } = reason {
+        for evidence in because {
+            match evidence {
+                Evidence::Ours(change) => priority_links(change, chain),
+                other @ (Evidence::Theirs { .. } | Evidence::Asleep { .. } | Evidence::Waited { .. }) => {
+                    chain.push(other.to_string());
+                }
+            }
+        }
+    }
+    if let Reason::Group {
+        member,
+        because: Some(because),
+        ..
+    } = reason
+    {
+        causes(because, chain);
+        chain.push(format!("member {member}: {because}"));
+    }
+}
+
+fn priority_links(change: &PriorityChange, chain: &mut Vec<String>) {
+    chain.push(change.cause.to_string());
+    let how = if change.to < change.from { "fell" } else { "rose" };
+    chain.push(format!("its priority {how} from {} to {}", change.from, change.to));
+}
 
 /// The whole story of one instance.
 #[must_use]
 pub fn story(instance: &InstanceStatus) -> String {
-    let mut text = String::new();
-    let mut say = |line: String| {
-        text.push_str(&line);
-        text.push('\n');
-    };
-    let state = instance.state.as_str();
-    say(format!(
-        "{} is {state} since {}, because {}.",
-        instance.name, instance.since, instance.reason_text
-    ));
+    let mut lines = vec![format!(
+        "{} is {} since {}, because {}.",
+        instance.name,
+        instance.state.as_str(),
+        instance.since,
+        instance.reason_text
+    )];
+    if instance.chain.len() > 1 {
+        lines.push("  What led to it:".into());
+        let numbered = instance.chain.iter().enumerate();
+        lines.extend(numbered.map(|(at, link)| format!("    {}. {link}", at + 1)));
+    }
     if let Some(last) = instance
         .last_transition
         .as_ref()
         .filter(|last| last.reason != instance.reason)
     {
-        say(format!(
+        lines.push(format!(
             "  Its last change was {} → {}, because {}.",
             last.from.as_str(),
             last.to.as_str(),
             last.detail
         ));
     }
-    for fault in &instance.faults {
-        say(format!("  It cannot take part while {}.", fault.text));
+    let faults = instance.faults.iter();
+    lines.extend(faults.map(|fault| format!("  It cannot take part while {}.", fault.text)));
+    lines.extend(instance.holds.iter().map(|hold| format!("  Note: {}.", hold.text)));
+    if let Some(until) = instance.drain.as_ref().and_then(|drain| drain.until) {
+        lines.push(format!("  Its drain ends by itself at {until}."));
     }
-    say(format!("  Priority {}.", priority(instance)));
+    lines.extend(arithmetic(instance));
+    lines.extend(others(instance));
+    lines.push(format!("  {}", what_next(instance)));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn arithmetic(instance: &InstanceStatus) -> Vec<String> {
+    let mut lines = vec![format!("  Priority {}.", priority(instance))];
     for c in &instance.priority.contributions {
         let (kind, name, status) = (c.tracker.as_str(), &c.name, c.status.as_str());
         let effect = match (c.weight, c.adds) {
@@ -42,40 +99,49 @@ pub fn story(instance: &InstanceStatus) -> String {
             (weight, 0) => format!("adds nothing now (weight {weight})"),
             (weight, adds) => format!("adds {adds:+} (weight {weight})"),
         };
-        say(format!("    {kind} {name} is {status}: {effect}"));
+        lines.push(format!("    {kind} {name} is {status}: {effect}"));
     }
-    match (&instance.master, instance.state) {
-        (Some(_), StateName::Master) => say("  It is the master itself.".into()),
-        (Some(master), _) => say(format!(
-            "  The master is {} with priority {}.",
-            master.address, master.priority
-        )),
-        (None, _) => say("  No master is known.".into()),
+    if let Some(change) = &instance.last_priority {
+        let (from, to, at) = (change.from, change.to, change.at);
+        lines.push(format!(
+            "    It last changed from {from} to {to} at {at}, because {}.",
+            change.cause
+        ));
     }
+    lines
+}
+
+fn others(instance: &InstanceStatus) -> Vec<String> {
+    let mut lines = vec![match (&instance.master, instance.state) {
+        (Some(_), StateName::Master) => "  It is the master itself.".into(),
+        (Some(master), _) => format!("  The master is {} with priority {}.", master.address, master.priority),
+        (None, _) => "  No master is known.".into(),
+    }];
     for peer in &instance.peers {
-        let mut line = String::new();
-        // Writing to a string cannot fail.
-        if write!(
-            line,
-            "    heard {} with priority {}, {} ms ago",
+        let verdict = match (&peer.dropped, peer.one_way) {
+            (Some(dropped), _) => format!(", not understood ({dropped})"),
+            (None, true) => ", and it does not hear us".into(),
+            (None, false) => String::new(),
+        };
+        lines.push(format!(
+            "    heard {} with priority {}, {} ms ago{verdict}",
             peer.address, peer.priority, peer.last_seen_ms
-        )
-        .is_ok()
-        {
-            say(line);
-        }
+        ));
     }
-    say(format!("  {}", what_next(instance)));
-    text
+    let silent = instance.silent_peers.iter();
+    lines.extend(silent.map(|peer| format!("    never heard {peer} (backups are silent)")));
+    lines
 }
 
 fn what_next(instance: &InstanceStatus) -> String {
     let timer = instance.timer.as_ref().map_or(0, |timer| timer.remaining_ms);
+    let forced = instance.drain.as_ref().is_some_and(|drain| drain.force);
     match instance.state {
         StateName::Master => {
             "It gives mastership up to a higher priority, to the same priority from a higher address, or by a fault."
                 .into()
         }
+        StateName::Backup if forced => "It stays out until it is resumed, even when nobody else is master.".into(),
         StateName::Backup if instance.preempt => format!(
             "It takes over when it hears no advert of at least its own priority for {} ms; at present {timer} ms are left.",
             instance.master_down_interval_ms

@@ -1,11 +1,13 @@
 //! The engine: one epoll loop that owns the core and the VRRP sockets. It never waits for anything but its descriptors.
 
 use super::kernel::{Command, Told, Wires};
+use super::memory::Refresh;
 use super::notices::Notices;
-use super::services::{Services, Slow, Taken};
+use super::services::{Asked, Services, Slow, Taken};
 use super::{dump, signals, wording};
+use crate::control::{Order, Verdict};
 use crate::model::{Instant, Micros, Priority, ScriptId};
-use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunNotify, RunOutcome, SocketSpec};
+use crate::proto::{Action, Core, Event, KillSignal, LogEvent, RunNotify, RunOutcome, SocketSpec, State};
 use crate::supervisor::{
     DaemonStart, LoadedConfig, Program, ProgramOutcome, ProgramRef, Received, ToDaemon, ToSupervisor, exit,
 };
@@ -70,11 +72,10 @@ pub(super) struct Engine {
     /// Commands that did not fit into the ring; wishes must not be lost.
     backlog: VecDeque<Command>,
     suspended: Micros,
-    /// Why the newest configuration was not taken.
-    refused: Vec<String>,
     /// The generation of a reload whose actions are not released yet.
     reloaded: Option<u32>,
     notices: Notices,
+    refresh: Refresh,
     /// The generations of the configuration before this one and of this one, by the core's epoch.
     generations: [(u64, u32); 2],
     /// The time of day that the core knows, and when it was told.
@@ -103,7 +104,11 @@ impl Engine {
         let notices = Notices::new(global.notify_fifo.path.is_some() || global.vrrp_notify_fifo.path.is_some());
         let mut start = start;
         let next_observer = start.observer.take().map(|socket| (generation, socket.into()));
-        let core = Core::new(Arc::clone(&start.config.model), 0, now);
+        let model = Arc::clone(&start.config.model);
+        let core = match start.former.take() {
+            Some(former) => Core::import(model, &State::of(former.parts()), now),
+            None => Core::new(model, 0, now),
+        };
         Ok(Self {
             core,
             start,
@@ -119,9 +124,9 @@ impl Engine {
             buffer: ReceiveBuffer::default(),
             backlog: VecDeque::new(),
             suspended: clock::suspended(),
-            refused: Vec::new(),
             reloaded: None,
             notices,
+            refresh: Refresh::default(),
             generations: [(0, generation); 2],
             wall: (now, Micros::ZERO),
             timer,
@@ -447,7 +452,9 @@ impl Engine {
                         self.core.handle(Event::Reload(Arc::clone(&config.model)), clock::now());
                         self.generations = [self.generations[1], (self.core.epoch(), config.generation)];
                         self.start.config = config;
-                        self.refused = Vec::new();
+                        self.services.slow.push_or_count(Slow::Refused(Vec::new()));
+                        let disabled = self.start.config.disabled.clone();
+                        self.services.slow.push_or_count(Slow::Disabled(disabled));
                         self.reloaded = Some(generation);
                         self.adopt_observer();
                     }
@@ -466,7 +473,9 @@ impl Engine {
                     self.notices.open(kind, fd.into());
                 }
             }
-            ToDaemon::ReloadRefused { problems } => self.refused = problems,
+            ToDaemon::ReloadRefused { problems } => {
+                self.services.slow.push_or_count(Slow::Refused(problems));
+            }
             ToDaemon::Stop => self.shut_down(),
         }
     }
@@ -474,8 +483,15 @@ impl Engine {
     fn answer_requests(&mut self) {
         self.services.requests.drain_wake();
         let mut snapshot = None;
-        while self.services.requests.pop().is_some() {
-            snapshot = Some(self.core.snapshot(clock::now()));
+        while let Some(asked) = self.services.requests.pop() {
+            match asked {
+                Asked::Snapshot => snapshot = Some(self.core.snapshot(clock::now())),
+                Asked::Order(number, order) => {
+                    let verdict = self.carry_out_order(order);
+                    self.services.slow.push_or_count(Slow::Verdict(number, verdict));
+                    self.services.slow.wake_for_news();
+                }
+            }
         }
         if let Some(snapshot) = snapshot {
             let config = &self.start.config;
@@ -485,11 +501,41 @@ impl Engine {
                 path: config.path.clone(),
                 hash: config.hash.clone(),
                 loaded_at: config.loaded_at,
-                refused: self.refused.clone(),
             };
             self.services.slow.push_or_count(Slow::Taken(Box::new(report)));
             self.services.slow.wake_for_news();
         }
+    }
+
+    /// What somebody wants done; the actions follow with this round.
+    fn carry_out_order(&mut self, order: Order) -> Verdict {
+        let name = order.name().cloned();
+        let instances: Vec<String> = self
+            .core
+            .meant(name.as_deref())
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        if instances.is_empty() {
+            let text = name.map_or_else(
+                || "there are no instances".into(),
+                |name| format!("there is no instance and no sync group {name}"),
+            );
+            let code = "no-such-instance".into();
+            return Verdict::Error { code, text };
+        }
+        let event = match order {
+            Order::Drain { name, for_ms, force } => Event::Drain {
+                name: name.map(Into::into),
+                length: for_ms.map(Micros::from_millis),
+                force,
+            },
+            Order::Resume { name } => Event::Resume {
+                name: name.map(Into::into),
+            },
+        };
+        self.core.handle(event, clock::now());
+        Verdict::Done { instances }
     }
 
     fn release(&mut self) {
@@ -516,6 +562,7 @@ impl Engine {
             give_back_memory();
         }
         self.notices.hand_over(&self.services.slow);
+        self.refresh.hand_over(&mut self.core, &self.services.slow);
         self.wires.commands.wake_for_news();
         self.services.slow.wake_for_news();
     }
@@ -560,6 +607,10 @@ impl Engine {
             Action::Notify(told) => self.notices.push(told.notice),
             Action::RunNotify(told) => self.run_notify(*told),
             Action::Log(event) => self.log(event),
+            Action::Happened(happened) => {
+                let happened = Slow::Happened(clock::wall(), happened);
+                self.services.slow.push_or_count(happened);
+            }
             Action::Stopped => self.stopped = true,
         }
     }

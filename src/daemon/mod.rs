@@ -6,6 +6,7 @@
 mod dump;
 mod engine;
 mod kernel;
+mod memory;
 mod notices;
 mod ring;
 mod services;

@@ -3,17 +3,22 @@
 use super::notices::ForFifos;
 use super::ring::Ring;
 use super::{dump, wording};
-use crate::control::{self, ClockAnchor, ControlSocket, DaemonFacts, Report, ReportRequest};
+use crate::control::{
+    self, Ask, ClockAnchor, ControlSocket, DaemonFacts, Journal, Order, Report, ReportRequest, Verdict,
+};
+use crate::model::{Instant, Micros};
 use crate::notify::Fifos;
-use crate::proto::{self, LogEvent, Problem, Snapshot};
-use crate::supervisor::DaemonStart;
+use crate::proto::{self, Happening, LogEvent, Problem, Remembered, Snapshot};
+use crate::supervisor::{DaemonStart, Sender, ToSupervisor};
 use crate::system::clock;
 use crate::system::logsink::{Log, Severity};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,6 +26,8 @@ use tokio::sync::{mpsc, oneshot};
 const RING: usize = 4096;
 /// Requests for a snapshot that wait for the engine.
 const REQUESTS: usize = 16;
+/// How often a problem of our own is looked at again while there is one.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What the engine hands over.
 #[derive(Debug)]
@@ -35,6 +42,25 @@ pub(super) enum Slow {
     Fifos(ForFifos),
     /// A state file is to be written.
     Dump(Box<dump::Order>),
+    /// Something happened, at this time of day.
+    Happened(Micros, Box<Happening>),
+    /// A part of the memory that the supervisor keeps.
+    Keep(Remembered),
+    /// Why the newest configuration was not taken; empty when one is.
+    Refused(Vec<String>),
+    /// Why checks and notifications of the configuration in force do not happen.
+    Disabled(Vec<String>),
+    /// The answer to the order of this number.
+    Verdict(u64, Verdict),
+}
+
+/// What the engine is asked for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// How things are.
+    Snapshot,
+    /// To do something; the number comes back with the answer.
+    Order(u64, Order),
 }
 
 /// A snapshot and the configuration that was in force.
@@ -45,15 +71,13 @@ pub(super) struct Taken {
     pub(super) path: String,
     pub(super) hash: String,
     pub(super) loaded_at: i64,
-    /// Why the newest configuration was not taken; empty if it was.
-    pub(super) refused: Vec<String>,
 }
 
 /// The engine's ends.
 #[derive(Debug)]
 pub(super) struct Services {
     pub(super) slow: Ring<Slow>,
-    pub(super) requests: Ring<()>,
+    pub(super) requests: Ring<Asked>,
     ending: Arc<AtomicBool>,
     dumps: dump::Pending,
     thread: Option<JoinHandle<()>>,
@@ -86,7 +110,11 @@ pub(super) fn start(start: &mut DaemonStart) -> io::Result<Services> {
     let (slow, requests) = (Ring::<Slow>::new(RING)?, Ring::new(REQUESTS)?);
     let ending = Arc::new(AtomicBool::new(false));
     let dumps = dump::Pending::default();
-    let desk = Desk {
+    let lines = start
+        .former
+        .iter()
+        .flat_map(|former| former.events.iter().map(|line| &**line));
+    let mut desk = Desk {
         inbox: slow.clone(),
         engine: requests.clone(),
         ending: Arc::clone(&ending),
@@ -95,7 +123,23 @@ pub(super) fn start(start: &mut DaemonStart) -> io::Result<Services> {
         lost: 0,
         fifos: Fifos::new(std::mem::take(&mut start.fifos)),
         waiting: Vec::new(),
+        orders: BTreeMap::new(),
+        next_order: 0,
+        journal: Journal::new(lines),
+        keeper: start.channel.sender.clone(),
+        refused: Vec::new(),
+        disabled: start.config.disabled.clone(),
+        raised: Vec::new(),
+        losses: [Loss::default(); 2],
     };
+    let begun = match &start.former {
+        None => ("started", format!("vrrpd started with {}", start.config.path)),
+        Some(former) => (
+            "respawned",
+            format!("the VRRP process died ({}) and was started again", former.death),
+        ),
+    };
+    desk.remark(begun.0, begun.1);
     defer_log(&start.log, &slow, &ending);
     let path = control::asked_for(start.options.control.clone()).unwrap_or_else(|| control::DEFAULT_SOCKET.into());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -125,7 +169,11 @@ fn defer_log(log: &Log, slow: &Ring<Slow>, ending: &Arc<AtomicBool>) {
 
 /// Serves the control socket, if there can be one, and the log until the end.
 async fn run(desk: Desk, path: PathBuf) {
-    let (ask, questions) = mpsc::channel(REQUESTS);
+    let (asks, questions) = mpsc::channel(REQUESTS);
+    let counter = control::Desk {
+        asks,
+        journal: desk.journal.clone(),
+    };
     let (end, ended) = oneshot::channel::<()>();
     let control = async {
         match ControlSocket::bind(&path).await {
@@ -137,7 +185,7 @@ async fn run(desk: Desk, path: PathBuf) {
                     // An error means that the other end was dropped, which says the same.
                     ended.await.unwrap_or_default();
                 };
-                control::serve(socket, ask, stop).await;
+                control::serve(socket, counter, stop).await;
             }
             Err(error) => tracing::warn!("{error}"),
         }
@@ -148,7 +196,7 @@ async fn run(desk: Desk, path: PathBuf) {
 /// Takes what the engine hands over.
 struct Desk {
     inbox: Ring<Slow>,
-    engine: Ring<()>,
+    engine: Ring<Asked>,
     ending: Arc<AtomicBool>,
     log: Log,
     dumps: dump::Pending,
@@ -156,10 +204,41 @@ struct Desk {
     lost: u64,
     fifos: Fifos,
     waiting: Vec<ReportRequest>,
+    /// Orders that the engine has not answered, by number.
+    orders: BTreeMap<u64, oneshot::Sender<Verdict>>,
+    next_order: u64,
+    journal: Journal,
+    /// The way to the supervisor, who keeps what a successor should know.
+    keeper: Sender<ToSupervisor>,
+    refused: Vec<String>,
+    disabled: Vec<String>,
+    /// Problems of our own that are shown.
+    raised: Vec<Problem>,
+    /// Log lines and FIFO lines that were lost.
+    losses: [Loss; 2],
+}
+
+/// A count of losses, and when it last grew.
+#[derive(Debug, Clone, Copy, Default)]
+struct Loss {
+    count: u64,
+    grew: Option<Instant>,
+}
+
+/// A loss is a problem for this long after the last one.
+const SHOWN: Micros = Micros::from_secs(600);
+
+impl Loss {
+    fn now(&mut self, count: u64, now: Instant) -> Option<u64> {
+        if count > self.count {
+            *self = Self { count, grew: Some(now) };
+        }
+        self.grew.filter(|at| now.since(*at) < SHOWN).map(|_| self.count)
+    }
 }
 
 impl Desk {
-    async fn work(mut self, mut questions: mpsc::Receiver<ReportRequest>, end: oneshot::Sender<()>) {
+    async fn work(mut self, mut questions: mpsc::Receiver<Ask>, end: oneshot::Sender<()>) {
         #[expect(
             deprecated,
             reason = "its successor is no safe function; this ring keeps its descriptor as long as it lives"
@@ -192,13 +271,22 @@ impl Desk {
                     }
                 }
                 question = questions.recv(), if open => match question {
-                    Some(question) => {
+                    Some(Ask::Report(question)) => {
                         self.waiting.push(question);
-                        self.engine.push_or_count(());
+                        self.engine.push_or_count(Asked::Snapshot);
+                        self.engine.wake_for_news();
+                    }
+                    Some(Ask::Order(request)) => {
+                        self.next_order += 1;
+                        // Dropped when there is no room, which tells whoever asked.
+                        if self.engine.push(Asked::Order(self.next_order, request.order)).is_ok() {
+                            self.orders.insert(self.next_order, request.reply);
+                        }
                         self.engine.wake_for_news();
                     }
                     None => open = false,
                 },
+                () = tokio::time::sleep(LOOK), if !self.raised.is_empty() => {}
             }
         }
     }
@@ -215,6 +303,22 @@ impl Desk {
                 Slow::Text(severity, text) => self.log.write(severity, &text),
                 Slow::Fifos(order) => self.serve_fifos(order),
                 Slow::Taken(taken) => self.answer(*taken),
+                Slow::Happened(wall, happened) => {
+                    let line = self.journal.add(&happened, wall);
+                    self.keep_line(&line);
+                }
+                Slow::Keep(part) => {
+                    let kept = self.keeper.keep(part.key(), &part);
+                    if let Err(error) = kept {
+                        tracing::debug!("the supervisor does not keep our memory: {error}");
+                    }
+                }
+                Slow::Refused(refused) => self.refused = refused,
+                Slow::Disabled(disabled) => self.disabled = disabled,
+                Slow::Verdict(number, verdict) => {
+                    // Who gave the order may have hung up.
+                    drop(self.orders.remove(&number).map(|reply| reply.send(verdict)));
+                }
                 Slow::Dump(order) => {
                     order.carry_out(&self.log);
                     self.dumps.end(order.kind);
@@ -226,6 +330,43 @@ impl Desk {
             self.lost += dropped;
             let text = format!("{dropped} log lines were lost: they came faster than they could be written");
             self.log.write(Severity::Warning, &text);
+        }
+        self.look();
+    }
+
+    /// Tells which problems of our own have come up and which have gone.
+    fn look(&mut self) {
+        let problems = self.problems();
+        let is_in = |list: &[Problem], one: &Problem| {
+            list.iter()
+                .any(|problem| problem.code == one.code && problem.subject == one.subject)
+        };
+        let before = std::mem::replace(&mut self.raised, problems.clone());
+        let gone = before
+            .iter()
+            .filter(|old| !is_in(&problems, old))
+            .cloned()
+            .map(Happening::Cleared);
+        let come = problems
+            .iter()
+            .filter(|new| !is_in(&before, new))
+            .cloned()
+            .map(Happening::Raised);
+        for happened in gone.chain(come) {
+            let line = self.journal.add(&happened, clock::wall());
+            self.keep_line(&line);
+        }
+    }
+
+    fn remark(&mut self, kind: &str, text: String) {
+        let line = self.journal.remark(kind, text, clock::wall());
+        self.keep_line(&line);
+    }
+
+    fn keep_line(&mut self, line: &str) {
+        let kept = self.keeper.send(&ToSupervisor::Happened(line.trim_end().to_owned()));
+        if let Err(error) = kept {
+            tracing::debug!("the supervisor does not keep our events: {error}");
         }
     }
 
@@ -239,18 +380,21 @@ impl Desk {
     }
 
     /// What an operator should look at and the core does not know.
-    fn problems(&self, refused: &[String]) -> Vec<Problem> {
+    fn problems(&mut self) -> Vec<Problem> {
         let problem = |severity, code: &str, text| Problem {
             severity,
             code: code.into(),
             instance: None,
+            subject: None,
             text,
         };
-        let lost = self.lost + self.log.lost();
-        let lost = (lost > 0).then(|| {
-            let text = format!("{lost} log lines were lost since the start: a log does not take them in time");
+        let now = clock::now();
+        let [log, fifo] = &mut self.losses;
+        let lost = log.now(self.lost + self.log.lost(), now).map(|lost| {
+            let text = format!("{lost} log lines were lost since the start: a log does not take them in time. Look at syslog, and at the disk of the log file");
             problem(proto::Severity::Warning, "log-lines-lost", text)
         });
+        let refused = &self.refused;
         let refused = refused.first().map(|first| {
             let text = match refused.len() {
                 1 => format!("the configuration was changed and not taken: {first}"),
@@ -261,12 +405,17 @@ impl Desk {
             };
             problem(proto::Severity::Error, "reload-refused", text)
         });
-        let untold = self.fifos.lost();
-        let untold = (untold > 0).then(|| {
-            let text = format!("{untold} lines for notify FIFOs were lost since the start: nobody reads them in time");
+        let untold = fifo.now(self.fifos.lost(), now).map(|untold| {
+            let text = format!("{untold} lines for notify FIFOs were lost since the start: nobody reads them in time. Look at the program that should read them");
             problem(proto::Severity::Warning, "fifo-lines-lost", text)
         });
-        lost.into_iter().chain(untold).chain(refused).collect()
+        let disabled = self.disabled.iter().map(|why| {
+            let text = format!("{why}: the configuration asks for it and it does not happen. Correct the program or the configuration, then reload");
+            let mut problem = problem(proto::Severity::Warning, "disabled-check", text);
+            problem.subject = Some(why.clone());
+            problem
+        });
+        lost.into_iter().chain(untold).chain(refused).chain(disabled).collect()
     }
 
     fn answer(&mut self, taken: Taken) {
@@ -281,7 +430,7 @@ impl Desk {
                 instant: clock::now(),
                 wall: clock::wall(),
             },
-            problems: self.problems(&taken.refused),
+            problems: self.problems(),
         };
         let report = Report {
             facts,

@@ -4,10 +4,10 @@
     reason = "the long match is split over two functions; a test sees that no line is left without words"
 )]
 
-use crate::model::{Family, IfName};
+use crate::model::{Family, IfName, Micros};
 use crate::proto::{
-    Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ProcessLine,
-    RunOutcome, ScriptLine,
+    self, Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace,
+    ProcessLine, RunOutcome, ScriptLine, Span,
 };
 use crate::system::logsink::Severity;
 use std::io;
@@ -20,6 +20,13 @@ pub(super) const fn severity(event: &LogEvent) -> Severity {
         LogEvent::Notify { line, .. } => match line {
             NotifyLine::Ended { .. } => Severity::Info,
             NotifyLine::Slow { .. } | NotifyLine::Skipped { .. } | NotifyLine::Killed { .. } => Severity::Warning,
+        },
+        LogEvent::Instance {
+            line: InstanceLine::Problem { raised: true, problem },
+            ..
+        } => match problem.severity {
+            proto::Severity::Note | proto::Severity::Warning => Severity::Warning,
+            proto::Severity::Error => Severity::Error,
         },
         LogEvent::StartupDelay { .. }
         | LogEvent::Group { .. }
@@ -284,7 +291,9 @@ fn instance(name: &str, line: &InstanceLine) -> String {
                 error(*errno)
             )
         }
-        other => address(name, other).unwrap_or_else(|| heard(name, other)),
+        other => address(name, other)
+            .or_else(|| story(name, other))
+            .unwrap_or_else(|| heard(name, other)),
     }
 }
 
@@ -325,6 +334,35 @@ fn address(name: &str, line: &InstanceLine) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Lines that keepalived does not have: why, and what an operator should know.
+fn story(name: &str, line: &InstanceLine) -> Option<String> {
+    Some(match line {
+        InstanceLine::Because { to, reason } => format!("({name}) is {} because {reason}", to.as_str()),
+        InstanceLine::Drained { length, force } => drained(name, *length, *force),
+        InstanceLine::Resumed { time_over: true } => {
+            format!("({name}) takes part again: the time of its drain is over")
+        }
+        InstanceLine::Resumed { time_over: false } => format!("({name}) takes part again"),
+        InstanceLine::Problem { raised: true, problem } => {
+            format!("({name}) problem {}: {}", problem.code, problem.text)
+        }
+        InstanceLine::Problem { raised: false, problem } => {
+            let subject = problem
+                .subject
+                .as_deref()
+                .map_or_else(String::new, |subject| format!(" ({subject})"));
+            format!("({name}) problem {}{subject} has gone", problem.code)
+        }
+        _ => return None,
+    })
+}
+
+fn drained(name: &str, length: Option<Micros>, force: bool) -> String {
+    let length = length.map_or_else(String::new, |length| format!(" for {}", Span(length)));
+    let force = if force { ", stays out whatever happens" } else { "" };
+    format!("({name}) drained{length}{force}")
 }
 
 /// Lines about what others say.

@@ -1,5 +1,6 @@
 //! What goes out of the core. Every effect on the world is one of these values; order within one transition is part of the behaviour.
 
+use super::happening::Happening;
 use super::log_event::LogEvent;
 use super::reason::Reason;
 pub use crate::model::StateName;
@@ -68,6 +69,8 @@ pub enum Action {
     RunNotify(Box<RunNotify>),
     /// A line for the log.
     Log(LogEvent),
+    /// This happened: for whoever asks later.
+    Happened(Box<Happening>),
     /// Everything that a [`super::Event::Shutdown`] asked for is done.
     Stopped,
 }

@@ -104,6 +104,35 @@ impl DropReason {
         }
     }
 
+    /// Whether a sender of such adverts is most likely a router of another cluster with the same VRID, or a peer with
+    /// another configuration.
+    #[must_use]
+    pub const fn is_of_another_cluster(self) -> bool {
+        match self {
+            Self::Version
+            | Self::AuthType
+            | Self::AuthMismatch
+            | Self::AuthFailure
+            | Self::AuthMissing
+            | Self::AuthUnknownKey
+            | Self::AuthHmac
+            | Self::Interval
+            | Self::Destination
+            | Self::NotAPeer => true,
+            Self::Length
+            | Self::TotalLength
+            | Self::Ttl
+            | Self::Type
+            | Self::Checksum
+            | Self::AuthMalformed
+            | Self::AuthStale
+            | Self::AuthReplay
+            | Self::Source
+            | Self::OwnerIgnores
+            | Self::OwnAdvert => false,
+        }
+    }
+
     /// The statistics field of keepalived that counts this, where it has one (`captures/BAD.tsv`, column counter_keepalived).
     #[must_use]
     pub const fn keepalived_counter(self) -> Option<&'static str> {

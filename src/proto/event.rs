@@ -137,6 +137,20 @@ pub enum Event<'a> {
     Reload(Arc<Model>),
     /// Stop, but leave everything as it is and tell the other routers nothing (`-V`): only programs are told.
     Leave,
+    /// Somebody wants instances out of service: mastership is handed over, and others go first from now on.
+    Drain {
+        /// The instance, and the others of its sync group; `None` = all, also those that a reload adds.
+        name: Option<Arc<str>>,
+        /// For how long; `None` = until [`Event::Resume`].
+        length: Option<Micros>,
+        /// Stay out even when nobody else is master.
+        force: bool,
+    },
+    /// The end of a drain.
+    Resume {
+        /// The instance, and the others of its sync group; `None` = all.
+        name: Option<Arc<str>>,
+    },
     /// Stop in order: release mastership, remove addresses, then [`super::Action::Stopped`].
     Shutdown,
 }

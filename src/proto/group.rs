@@ -1,6 +1,7 @@
 //! Sync groups: instances that change state together (behaviour §6). An instance never touches another one: after each step
 //! of a member the core looks at what became of it and lets the others follow, in the order of the group.
 
+use super::happening::Happening;
 use super::instance::{Instance, State};
 use super::log_event::{GroupLine, LogEvent};
 use super::mutant::Mutant;
@@ -179,15 +180,16 @@ impl Core {
             if at == index {
                 continue;
             }
-            let because = || Reason::Group {
+            let because = |why: &Option<Reason>| Reason::Group {
                 group: group.name.clone(),
                 member: member.config.name.clone(),
+                because: why.clone().map(Box::new),
             };
             if member.own_fault.is_some() && !self.mutation.is(Mutant::GroupFaultIgnored) {
-                others.fault.get_or_insert_with(because);
+                others.fault.get_or_insert_with(|| because(&member.own_fault));
             }
             if member.own_pending.is_some() {
-                others.pending.get_or_insert_with(because);
+                others.pending.get_or_insert_with(|| because(&member.own_pending));
             }
             others.hesitate |= !member.wants_master;
             others.not_all_owners |= !member.starts_as_master();
@@ -246,6 +248,7 @@ impl Core {
         let reason = Reason::Group {
             group: name.clone(),
             member: member.unwrap_or_default(),
+            because: self.instances.get(index).and_then(Instance::root_cause),
         };
         match (before.state, shown.state) {
             (before, StateName::Master) if before != StateName::Master => {
@@ -303,12 +306,15 @@ impl Core {
         };
         if state != group.state {
             group.sequence += 1;
-            group.pending = Some(GroupChange {
+            let change = GroupChange {
                 name: group.name.clone(),
                 from: group.state,
                 to: state,
                 sequence: group.sequence,
-            });
+            };
+            self.actions
+                .push_back(Action::Happened(Happening::Group(change.clone()).into()));
+            group.pending = Some(change);
             group.previous = group.state;
             group.state = state;
         }
@@ -355,6 +361,7 @@ impl Core {
             let reason = Reason::Group {
                 group,
                 member: member.unwrap_or_default(),
+                because: self.instances.get(other).and_then(Instance::root_cause),
             };
             for at in masters {
                 self.at_alone(at, now, |i, ctx| i.follow_to_backup(reason.clone(), false, ctx));

@@ -3,6 +3,8 @@
 use super::action::StateName;
 use super::counters::DropReason;
 use super::event::RunOutcome;
+use super::reason::Reason;
+use super::snapshot::Problem;
 use crate::model::{Family, IfName, LinkBeatMethod, MacAddr, Micros, NotifyKind, Priority};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -110,6 +112,32 @@ pub enum InstanceLine {
     EnteringMaster,
     /// Fault.
     EnteringFault,
+    /// Why it has entered the state that the line before names.
+    Because {
+        /// The state.
+        to: StateName,
+        /// Why.
+        reason: Reason,
+    },
+    /// Somebody drained it.
+    Drained {
+        /// For how long; `None` = until it is resumed.
+        length: Option<Micros>,
+        /// Whether it stays out even when nobody else is master.
+        force: bool,
+    },
+    /// It takes part again.
+    Resumed {
+        /// Whether its time was over; else somebody resumed it.
+        time_over: bool,
+    },
+    /// Something that an operator should look at came up or has gone.
+    Problem {
+        /// Whether it came up.
+        raised: bool,
+        /// What.
+        problem: Problem,
+    },
     /// Fault at the start, because an interface is down.
     FaultAtStartInterface {
         /// Which.

@@ -9,8 +9,10 @@
 mod action;
 mod counters;
 mod deadlines;
+mod drain;
 mod event;
 mod group;
+mod happening;
 mod instance;
 mod limiter;
 mod links;
@@ -40,17 +42,20 @@ pub use event::{
     Culprit, Datagram, Event, FileReading, Link, LinkAddress, Observation, Packet, ProcessChange, ProcessWatch,
     RunOutcome,
 };
+pub use happening::Happening;
+pub use instance::PeerState;
 pub use log_event::{
     Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ProcessLine,
     ScriptLine,
 };
 pub use mutant::Mutant;
-pub use reason::{Reason, TrackerKind, Transition};
+pub use reason::{Evidence, PriorityCause, PriorityChange, Reason, Span, TrackerKind, Transition};
 pub use snapshot::{
-    Activity, Contribution, GroupSnapshot, InstanceSnapshot, LinkSnapshot, MasterSnapshot, PeerSnapshot,
-    PrioritySnapshot, Problem, Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus, Verdict, VipSnapshot,
+    Activity, Contribution, DrainSnapshot, GroupSnapshot, Hold, InstanceSnapshot, LinkSnapshot, MasterSnapshot,
+    PeerSnapshot, PrioritySnapshot, Problem, Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus,
+    Verdict, VipSnapshot,
 };
-pub use state::{InstanceState, Phase, State, TrackerState};
+pub use state::{DrainState, InstanceState, Phase, Remembered, State, TrackerState};
 pub use timer::Timer;
 
 use crate::model::{IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, Ticket};
@@ -111,6 +116,10 @@ pub struct Core {
     mutation: Mutation,
     /// Old masters that leave with a reload, until their addresses are gone.
     leaving: Vec<Instance>,
+    /// The drain of the whole node; what a reload adds is drained as well.
+    node_drain: Option<instance::Drain>,
+    /// What a successor has not been told yet.
+    changes: drain::Changes,
 }
 
 /// Where the core is in its life.
@@ -161,6 +170,8 @@ impl Core {
             wall: None,
             mutation: Mutation::default(),
             leaving: Vec::new(),
+            node_drain: None,
+            changes: drain::Changes::default(),
             model,
         };
         for config in Settings::all(&core.model) {
@@ -273,6 +284,8 @@ impl Core {
             Event::Reload(model) => self.reload(model, now),
             Event::Leave => self.shutdown(true, now),
             Event::Shutdown => self.shutdown(false, now),
+            Event::Drain { name, length, force } => self.drain(name.as_deref(), length, force, now),
+            Event::Resume { name } => self.resume(name.as_deref(), now),
         }
     }
 
@@ -347,9 +360,15 @@ impl Core {
             .instances
             .iter()
             .map(|i| i.snapshot(now, &self.world, &self.trackers, self.mutation));
+        let mut instances: Vec<_> = instances.collect();
+        if let Some(until) = self.delayed_until.filter(|until| *until > now) {
+            let remaining = until.since(now);
+            let held = |instance: &mut InstanceSnapshot| instance.holds.push(Hold::StartupDelay { remaining });
+            instances.iter_mut().for_each(held);
+        }
         Snapshot {
             taken_at: now,
-            instances: instances.collect(),
+            instances,
             groups: self.groups.iter().map(|group| self.group_snapshot(group)).collect(),
             trackers: self
                 .trackers
@@ -454,6 +473,8 @@ impl Core {
             mutation: self.mutation,
         };
         handle(instance, &mut ctx);
+        instance.look_at_problems(&mut ctx);
+        self.note_change(index);
         self.arm(index);
         self.arm_pacer(now);
     }

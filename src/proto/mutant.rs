@@ -123,11 +123,33 @@ pub enum Mutant {
     ReloadForgetsAddresses,
     /// A master does not tell at once that a reload changed its adverts.
     ReloadKeepsQuiet,
+    /// A drained master stays master.
+    DrainIgnored,
+    /// A drained master leaves without priority 0.
+    DrainUnannounced,
+    /// A drained instance keeps its priority.
+    DrainKeepsPriority,
+    /// A drained instance stays out even when nobody else is master, unforced.
+    DrainLeavesNobody,
+    /// A forced drain takes over when nobody else is master.
+    ForcedDrainServes,
+    /// A drain of a member leaves the others of its sync group.
+    DrainOfOneMember,
+    /// The time of a drain does not end it.
+    DrainNeverEnds,
+    /// A reload ends a drain.
+    DrainLostAtReload,
+    /// A new process does not know that its predecessor was drained.
+    DrainLostAtRespawn,
+    /// A reason does not say what changed the priority.
+    CauseLeftOut,
+    /// A problem that has gone stays.
+    ProblemNeverClears,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 71] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -188,6 +210,17 @@ impl Mutant {
         Self::ReverseIgnored,
         Self::QuorumMaxIgnored,
         Self::ProcessDelayIgnored,
+        Self::DrainIgnored,
+        Self::DrainUnannounced,
+        Self::DrainKeepsPriority,
+        Self::DrainLeavesNobody,
+        Self::ForcedDrainServes,
+        Self::DrainOfOneMember,
+        Self::DrainNeverEnds,
+        Self::DrainLostAtReload,
+        Self::DrainLostAtRespawn,
+        Self::CauseLeftOut,
+        Self::ProblemNeverClears,
     ];
 }
 

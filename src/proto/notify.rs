@@ -148,6 +148,7 @@ impl Core {
             | Action::Notify(_)
             | Action::RunNotify(_)
             | Action::Log(_)
+            | Action::Happened(_)
             | Action::Stopped => return,
         };
         let notice = Arc::new(notice);

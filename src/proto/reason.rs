@@ -1,6 +1,7 @@
 //! Why an instance is in its state: every transition carries one of these, with the evidence.
 
 use super::action::StateName;
+use super::snapshot::TrackerStatus;
 use crate::model::{IfName, Micros, Priority};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -35,6 +36,9 @@ pub enum Reason {
         theirs: Priority,
         /// Ours.
         ours: Priority,
+        /// What made the difference.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        because: Vec<Evidence>,
     },
     /// A better advert came while we were master.
     HigherPriority {
@@ -44,6 +48,9 @@ pub enum Reason {
         theirs: Priority,
         /// Ours.
         ours: Priority,
+        /// What made the difference.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        because: Vec<Evidence>,
     },
     /// An advert of the same priority from a higher address came while we were master.
     HigherAddress {
@@ -86,6 +93,9 @@ pub enum Reason {
         group: Arc<str>,
         /// The member.
         member: Arc<str>,
+        /// Why that member is as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<Box<Self>>,
     },
     /// The last fault has gone.
     FaultCleared,
@@ -104,6 +114,15 @@ pub enum Reason {
         /// What.
         detail: String,
     },
+    /// The process died and was started again: it begins as a backup, because the addresses were removed.
+    Respawned,
+    /// Somebody drained it for maintenance (`vrrpd drain`).
+    Drained {
+        /// For how long; `None` = until it is resumed.
+        length: Option<Micros>,
+    },
+    /// It was drained and released, and nobody else took over.
+    NotTakenOver,
     /// The instance was taken out of the configuration, or changed so that it has to start again.
     Reload,
     /// The daemon stops.
@@ -138,6 +157,21 @@ impl TrackerKind {
 }
 
 impl Reason {
+    /// What tells a fault from others of the same code.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        if let Self::TrackerFailed { name, .. } | Self::TrackerPending { name, .. } = self {
+            return name.to_string();
+        }
+        if let Self::InterfaceDown { interface, .. } = self {
+            return interface.to_string();
+        }
+        if let Self::Group { member, .. } = self {
+            return member.to_string();
+        }
+        self.to_string()
+    }
+
     /// A stable word for machines.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -158,6 +192,9 @@ impl Reason {
             Self::AddressLost { .. } => "address-lost",
             Self::Stalled { .. } => "stalled",
             Self::ConfigurationFault { .. } => "configuration-fault",
+            Self::Respawned => "respawned",
+            Self::Drained { .. } => "drained",
+            Self::NotTakenOver => "not-taken-over",
             Self::Reload => "reload",
             Self::Shutdown => "shutdown",
         }
@@ -182,11 +219,23 @@ impl fmt::Display for Reason {
                 write!(f, "master {master} fell silent: no advert for {silent} s")
             }
             Self::MasterReleased { master } => write!(f, "master {master} gave mastership up (priority 0)"),
-            Self::Preempted { master, theirs, ours } => {
-                write!(f, "master {master} has priority {theirs}, lower than ours, {ours}")
+            Self::Preempted {
+                master,
+                theirs,
+                ours,
+                because,
+            } => {
+                write!(f, "master {master} has priority {theirs}, lower than ours, {ours}")?;
+                evidence(f, because)
             }
-            Self::HigherPriority { from, theirs, ours } => {
-                write!(f, "{from} advertises priority {theirs}, higher than ours, {ours}")
+            Self::HigherPriority {
+                from,
+                theirs,
+                ours,
+                because,
+            } => {
+                write!(f, "{from} advertises priority {theirs}, higher than ours, {ours}")?;
+                evidence(f, because)
             }
             Self::HigherAddress { from, priority } => {
                 write!(
@@ -213,13 +262,137 @@ impl fmt::Display for Reason {
                 write!(f, "interface {interface} has no address to send from")
             }
             Self::NoSourceAddress { interface: None } => f.write_str("there is no address to send from"),
-            Self::Group { group, member } => write!(f, "sync group {group} follows its member {member}"),
+            Self::Group { group, member, because } => {
+                write!(f, "sync group {group} follows its member {member}")?;
+                because.as_ref().map_or(Ok(()), |because| write!(f, ": {because}"))
+            }
             Self::FaultCleared => f.write_str("the last fault has gone"),
             Self::AddressLost { address } => write!(f, "somebody keeps deleting {address}"),
             Self::Stalled { gap } => write!(f, "the process did not run for {gap} s"),
             Self::ConfigurationFault { detail } => write!(f, "the configuration cannot be carried out: {detail}"),
+            Self::Respawned => f.write_str("the VRRP process died and was started again"),
+            Self::Drained { length: None } => f.write_str("it was drained for maintenance, until `vrrpd resume`"),
+            Self::Drained { length: Some(length) } => {
+                write!(f, "it was drained for maintenance, for {}", Span(*length))
+            }
+            Self::NotTakenOver => f.write_str("it was drained and nobody else took over"),
             Self::Reload => f.write_str("the configuration changed"),
             Self::Shutdown => f.write_str("the daemon stops"),
+        }
+    }
+}
+
+/// A length of time that a person has chosen: `2 h`, `30 min`, `90 s`, `1.5 s`.
+#[derive(Debug, Clone, Copy)]
+pub struct Span(pub Micros);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s")];
+        match units.iter().find(|(unit, _)| self.0.0 > 0 && self.0.0 % unit == 0) {
+            Some((unit, name)) => write!(f, "{} {name}", self.0.0 / unit),
+            None => write!(f, "{}.{:03} s", self.0.0 / 1_000_000, self.0.0 / 1_000 % 1_000),
+        }
+    }
+}
+
+/// What lies behind a comparison of priorities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Ours was different before.
+    Ours(PriorityChange),
+    /// Theirs was different before.
+    Theirs {
+        /// What it was.
+        before: Priority,
+    },
+    /// We were asleep meanwhile.
+    Asleep {
+        /// How long.
+        gap: Micros,
+    },
+    /// `preempt_delay` was waited for.
+    Waited {
+        /// How long.
+        delay: Micros,
+    },
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours(change) => write!(f, "ours {change}"),
+            Self::Theirs { before } => write!(f, "theirs was {before} before"),
+            Self::Asleep { gap } => write!(f, "we did not run for {gap} s"),
+            Self::Waited { delay } => write!(f, "after a preempt_delay of {delay} s"),
+        }
+    }
+}
+
+fn evidence(f: &mut fmt::Formatter<'_>, of: &[Evidence]) -> fmt::Result {
+    of.iter().try_for_each(|one| write!(f, "; {one}"))
+}
+
+/// A change of our own effective priority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityChange {
+    /// Before.
+    pub from: Priority,
+    /// After.
+    pub to: Priority,
+    /// Why.
+    pub cause: PriorityCause,
+}
+
+impl fmt::Display for PriorityChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.to < self.from { "fell" } else { "rose" };
+        write!(f, "{how} from {} to {} because {}", self.from, self.to, self.cause)
+    }
+}
+
+/// Why our own priority changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriorityCause {
+    /// A tracker with a weight reported something else.
+    Tracker {
+        /// Its kind.
+        kind: TrackerKind,
+        /// Its name.
+        name: Arc<str>,
+        /// Its condition now.
+        status: TrackerStatus,
+        /// What it reported, while it is bad.
+        detail: Option<String>,
+    },
+    /// Another configuration is in force.
+    Configuration,
+    /// Somebody drained it.
+    Drained,
+    /// Its drain has ended.
+    Resumed,
+    /// Another address owner does not yield, or has gone.
+    OtherOwner,
+}
+
+impl fmt::Display for PriorityCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tracker {
+                kind,
+                name,
+                status,
+                detail,
+            } => {
+                write!(f, "{} {name} is {}", kind.as_str(), status.as_str())?;
+                detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
+            }
+            Self::Configuration => f.write_str("the configuration changed"),
+            Self::Drained => f.write_str("it was drained"),
+            Self::Resumed => f.write_str("its drain ended"),
+            Self::OtherOwner => f.write_str("there is another address owner"),
         }
     }
 }

@@ -2,10 +2,11 @@
 //! state while what runs follows the new settings; what is another virtual router now begins anew; what left is released.
 
 use super::group::Group;
+use super::happening::Happening;
 use super::instance::{Instance, Settings};
 use super::mutant::Mutant;
 use super::reason::Reason;
-use super::{Core, Life};
+use super::{Action, Core, Life};
 use crate::model::{InstanceId, Instant, Model, Renumbering, continued};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ impl Core {
                 self.at_alone(index, now, |instance, ctx| instance.stop(Reason::Reload, ctx));
             }
         }
+        let happened = self.happened(&fates);
         let old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
         let fresh = self.line_up(old, &configs, &fates, now);
         self.adopt_trackers(&model, now);
@@ -51,6 +53,8 @@ impl Core {
             .iter()
             .map(|config| Group::again(config, &old_groups))
             .collect();
+        self.forget_node_drain(now);
+        self.restore_drains();
         self.model = model;
         self.begin_epoch();
         self.configure_links(now);
@@ -69,8 +73,21 @@ impl Core {
         self.each(now, Instance::reconsider);
         self.part_mixed_groups(now);
         self.settle_groups();
+        self.actions.push_back(Action::Happened(happened.into()));
         if self.model.global.fifo_states_on_reload {
             self.repeat_states();
+        }
+    }
+
+    /// What is told of a reload.
+    fn happened(&self, fates: &[Fate]) -> Happening {
+        let count = |wanted: fn(&Fate) -> bool| fates.iter().filter(|fate| wanted(fate)).count();
+        let continued = count(|fate| fate.continues().is_some());
+        Happening::Reloaded {
+            unchanged: count(|fate| matches!(fate, Fate::GoesOn(_, false))),
+            adjusted: count(|fate| matches!(fate, Fate::GoesOn(_, true))),
+            started: fates.len() - continued,
+            removed: self.instances.len().saturating_sub(continued),
         }
     }
 
@@ -101,11 +118,18 @@ impl Core {
         let mut fresh = Vec::new();
         for (config, fate) in configs.iter().zip(fates) {
             let kept = fate.continues().and_then(|at| old.get_mut(at)).and_then(Option::take);
-            let instance = kept.unwrap_or_else(|| {
+            let mut instance = kept.unwrap_or_else(|| {
                 let id = self.new_id();
                 fresh.push(id);
-                Instance::new(id, config.clone(), now)
+                let mut instance = Instance::new(id, config.clone(), now);
+                // Another router, but for an operator it is the one that was drained.
+                let before = old.iter().flatten().find(|old| old.config.name == config.name);
+                instance.drain = before.and_then(|old| old.drain.clone());
+                instance
             });
+            if self.mutation.is(Mutant::DrainLostAtReload) {
+                instance.drain = None;
+            }
             self.instances.push(instance);
         }
         for (position, left) in old.iter().enumerate() {

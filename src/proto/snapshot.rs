@@ -3,7 +3,7 @@
 use super::action::StateName;
 use super::counters::Counters;
 use super::event::{Link, ProcessWatch};
-use super::reason::{Reason, TrackerKind, Transition};
+use super::reason::{PriorityChange, Reason, TrackerKind, Transition};
 use super::timer::Timer;
 use crate::model::{Family, IfName, Instant, Micros, Priority, Version, Vrid};
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,56 @@ pub struct InstanceSnapshot {
     pub counters: Counters,
     /// The last transition, if there was one.
     pub last_transition: Option<(Instant, Transition)>,
+    /// The last change of its effective priority, if there was one.
+    pub last_priority: Option<(Instant, PriorityChange)>,
+    /// Its drain, if somebody drained it.
+    pub drain: Option<DrainSnapshot>,
+    /// What keeps it from taking over although it might.
+    pub holds: Vec<Hold>,
+    /// Configured peers that have never been heard.
+    pub silent_peers: Vec<IpAddr>,
+}
+
+/// A drain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainSnapshot {
+    /// Since when.
+    pub since: Instant,
+    /// When it ends by itself; `None` = when it is resumed.
+    pub until: Option<Instant>,
+    /// Whether it stays out even when nobody else is master.
+    pub force: bool,
+}
+
+/// Why an instance does not take over although nothing is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hold {
+    /// `preempt_delay` runs against a worse master.
+    PreemptDelay {
+        /// How long still.
+        remaining: Micros,
+    },
+    /// `nopreempt`, and a worse master lives.
+    NoPreempt {
+        /// The master.
+        master: IpAddr,
+        /// Its priority.
+        theirs: Priority,
+    },
+    /// The start is delayed.
+    StartupDelay {
+        /// How long still.
+        remaining: Micros,
+    },
+    /// It was asleep and listens before it advertises again.
+    ListensAfterStall {
+        /// How long still.
+        remaining: Micros,
+    },
+    /// Other members of its sync group still hear their masters.
+    Group,
+    /// Somebody drained it.
+    Drained,
 }
 
 /// A priority and its parts.
@@ -190,6 +240,8 @@ pub struct PeerSnapshot {
     pub adverts: u64,
     /// What was thought of the last one.
     pub verdict: Verdict,
+    /// Whether it goes on as a master although ours are better: it evidently does not hear us.
+    pub one_way: bool,
 }
 
 /// What was thought of an advert.
@@ -254,7 +306,10 @@ pub struct Problem {
     pub code: String,
     /// Whose.
     pub instance: Option<Arc<str>>,
-    /// In words.
+    /// What tells it from others of the same code: an address, an interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// In words, and what to do.
     pub text: String,
 }
 
@@ -262,8 +317,22 @@ pub struct Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing.
+    /// Good to know; nothing has to be done.
+    Note,
+    /// Somebody should look at it.
     Warning,
     /// Something does not work.
     Error,
+}
+
+impl Severity {
+    /// The word for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }

@@ -28,6 +28,10 @@ pub enum Timer {
     StartupDelay,
     /// A notify program has run for too long to be waited for.
     NotifyOrder,
+    /// The time of a drain is over.
+    DrainEnd,
+    /// Problems that fade are looked at again.
+    Look,
     /// A stop has taken too long.
     StopLimit,
 }
@@ -48,6 +52,8 @@ impl Timer {
             Self::ProcessDelay => "process-delay",
             Self::StartupDelay => "startup-delay",
             Self::NotifyOrder => "notify-order",
+            Self::DrainEnd => "drain-end",
+            Self::Look => "look",
             Self::StopLimit => "stop-limit",
         }
     }

@@ -3,7 +3,8 @@
 use super::node::Node;
 use super::world::World;
 use crate::model::{Instant, Micros, Version};
-use crate::proto::StateName;
+use crate::proto::{Action, Happening, InstanceLine, LogEvent, StateName};
+use std::sync::Arc;
 
 /// What went wrong, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,4 +237,44 @@ pub(super) fn settle_time(world: &World) -> Micros {
     };
     let longest = world.nodes.iter().map(of).max().unwrap_or(Micros::ZERO);
     longest + SLACK + world.slowest_kernel()
+}
+
+/// One reason for all: what the log says of a transition, what is told to whoever asks later, and what programs are told.
+pub(super) fn reasons(world: &mut World, index: usize, action: &Action) {
+    let Some(node) = world.nodes.get_mut(index) else { return };
+    let seen = &mut node.seen;
+    let mut wrong = None;
+    if let Action::Log(LogEvent::Instance {
+        name,
+        line: InstanceLine::Because { to, reason },
+    }) = action
+    {
+        seen.logged.insert(Arc::clone(name), (*to, reason.clone()));
+    }
+    if let Action::Happened(happened) = action {
+        if let Happening::Transition(change) = &**happened {
+            let logged = seen.logged.get(&change.name);
+            if logged != Some(&(change.to, change.reason.clone())) {
+                wrong = Some(format!("the log says {logged:?}, events say {:?}", change.reason));
+            }
+            let key = (Arc::clone(&change.name), change.sequence);
+            seen.untold.insert(key, change.reason.clone());
+        }
+        if let Happening::Raised(problem) | Happening::Cleared(problem) = &**happened {
+            let raised = matches!(**happened, Happening::Raised(_));
+            seen.problems.push((raised, problem.code.clone()));
+        }
+    }
+    if let Action::StateChanged(change) = action {
+        let happened = seen.untold.remove(&(Arc::clone(&change.name), change.sequence));
+        if happened.as_ref() != Some(&change.reason) {
+            wrong = Some(format!(
+                "events say {happened:?}, programs are told {:?}",
+                change.reason
+            ));
+        }
+    }
+    if let Some(wrong) = wrong {
+        world.violate(format!("node {index}: {wrong}"));
+    }
 }

@@ -4,9 +4,10 @@ use super::Planted;
 use super::network::LINK;
 use super::observe::all_well;
 use crate::model::{Instance, InstanceId, Instant, MacAddr, Micros, Model, Priority, Ticket, Weight};
-use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, State, StateName, Transmit};
+use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, Reason, RunOutcome, State, StateName, Transmit};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A node of the cluster.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct Node {
     /// Whether the service that the script checks is well.
     pub(super) service: bool,
     pub(super) since_service: Instant,
+    /// How the script ends while the service is not well.
+    pub(super) failure: RunOutcome,
     pub(super) seen: Seen,
 }
 
@@ -53,6 +56,12 @@ pub(super) struct Seen {
     /// The newest wish for addresses.
     pub(super) wish: Option<AddressWish>,
     pub(super) vips_without_master: Option<Instant>,
+    /// Problems, in the order in which they came up (`true`) and went.
+    pub(super) problems: Vec<(bool, String)>,
+    /// The reason of the last transition of each instance, as the log had it.
+    pub(super) logged: BTreeMap<Arc<str>, (StateName, Reason)>,
+    /// The reason of each transition that its programs have not been told yet, by name and number.
+    pub(super) untold: BTreeMap<(Arc<str>, u64), Reason>,
 }
 
 impl Node {
@@ -74,6 +83,7 @@ impl Node {
             kernel_delay: Micros::MILLISECOND,
             service: true,
             since_service: Instant(0),
+            failure: RunOutcome::Exited(1),
             seen: Seen::default(),
         }
     }

@@ -1,6 +1,8 @@
 //! Directed scenarios: one rule of the protocol each, with the exact time at which it has to show.
 
 mod auth;
+mod causes;
+mod drain;
 mod group;
 mod host;
 mod links;
@@ -71,6 +73,8 @@ pub fn scenarios() -> Vec<Scenario> {
     all.extend(host::scenarios());
     all.extend(auth::scenarios());
     all.extend(group::scenarios());
+    all.extend(drain::scenarios());
+    all.extend(causes::scenarios());
     all.extend(links::scenarios());
     all.extend(tracked::scenarios());
     all

@@ -6,7 +6,9 @@ use super::network::{LINK, Network, datagram};
 use super::node::Node;
 use super::random::Random;
 use crate::model::{Instant, LinkBeatMethod, MacAddr, Micros, Model};
-use crate::proto::{Action, AddressWish, Announce, Culprit, Datagram, Event, Packet, RunOutcome, StateName};
+use crate::proto::{
+    Action, AddressWish, Announce, Culprit, Datagram, Event, InstanceSnapshot, Packet, RunOutcome, StateName,
+};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -236,6 +238,14 @@ impl World {
         }
     }
 
+    /// The service fails, and the script ends like this.
+    pub(super) fn fail_service(&mut self, index: usize, outcome: RunOutcome) {
+        self.set_service(index, false);
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.failure = outcome;
+        }
+    }
+
     /// An event for a node's core now, or when it runs again.
     pub(super) fn tell(&mut self, index: usize, event: Event<'static>) {
         let now = self.now;
@@ -407,11 +417,13 @@ impl World {
             }
             Action::RunScript { run, .. } => {
                 let delay = Micros(self.random.between(1_000, 40_000));
-                let status = i32::from(!self.nodes.get(index).is_some_and(|node| node.service));
-                let event = Event::ScriptEnded {
-                    run,
-                    outcome: RunOutcome::Exited(status),
-                };
+                let failure = self
+                    .nodes
+                    .get(index)
+                    .filter(|node| !node.service)
+                    .map(|node| node.failure);
+                let outcome = failure.unwrap_or(RunOutcome::Exited(0));
+                let event = Event::ScriptEnded { run, outcome };
                 self.later(now + delay, Due::Event(index, life, event));
             }
             Action::RunNotify(told) => {
@@ -436,10 +448,9 @@ impl World {
             Action::OpenSocket(_)
             | Action::CloseSocket(_)
             | Action::KillScript { .. }
-            | Action::StateChanged(_)
             | Action::GroupChanged(_)
-            | Action::Notify(_)
-            | Action::Log(_) => {}
+            | Action::Notify(_) => {}
+            Action::StateChanged(_) | Action::Log(_) | Action::Happened(_) => check::reasons(self, index, &action),
         }
     }
 
@@ -517,6 +528,37 @@ impl World {
         snapshot.map_or_else(Vec::new, |s| {
             s.problems.into_iter().map(|problem| problem.code).collect()
         })
+    }
+
+    /// Why the first instance of a node is in its state: code and words.
+    pub(super) fn reason(&self, index: usize) -> (String, String) {
+        let reason = self.first_instance(index).map(|instance| instance.reason);
+        reason.map_or_else(Default::default, |reason| {
+            (reason.code().to_owned(), reason.to_string())
+        })
+    }
+
+    /// What holds the first instance of a node back.
+    pub(super) fn holds(&self, index: usize) -> Vec<String> {
+        let holds = self
+            .first_instance(index)
+            .map(|instance| instance.holds)
+            .unwrap_or_default();
+        let word = |hold| format!("{hold:?}").split(' ').next().unwrap_or_default().to_owned();
+        holds.into_iter().map(word).collect()
+    }
+
+    fn first_instance(&self, index: usize) -> Option<InstanceSnapshot> {
+        let node = self.nodes.get(index)?;
+        let snapshot = node.core.as_ref()?.snapshot(node.clock(self.now));
+        snapshot.instances.into_iter().next()
+    }
+
+    /// Whether the last that was told of this problem is that it came up.
+    pub(super) fn told_of(&self, index: usize, code: &str) -> Option<bool> {
+        let problems = self.nodes.get(index).map(|node| &node.seen.problems)?;
+        let last = problems.iter().rev().find(|(_, one)| one == code);
+        last.map(|(raised, _)| *raised)
     }
 
     /// Somebody deletes the addresses of a node.

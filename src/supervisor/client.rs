@@ -4,6 +4,7 @@
 //! sent later. A thread of the daemon that sends has its own clone of the [`Sender`]; messages of one clone keep their
 //! order, and reach the supervisor even if the daemon dies right after they were sent.
 
+use super::memory::Former;
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::options::RunOptions;
 use crate::model::FifoKind;
@@ -26,6 +27,8 @@ pub struct DaemonStart {
     pub channel: Channel<ToSupervisor, ToDaemon>,
     /// The configuration in force.
     pub config: LoadedConfig,
+    /// What the daemon before this one has left, if it died.
+    pub former: Option<Former>,
     /// Its notify FIFOs.
     pub fifos: Vec<(FifoKind, File)>,
     /// Where observations of files and processes come from, if there are any.
@@ -247,6 +250,17 @@ impl Sender<ToSupervisor> {
     }
 }
 
+impl Sender<ToSupervisor> {
+    /// Gives the supervisor a part of our memory to keep.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn keep(&mut self, key: String, part: &impl Serialize) -> Result<Sent, SendError> {
+        let text = serde_json::to_string(part).map_err(|_| SendError::TooLarge)?;
+        self.send(&ToSupervisor::Keep { key, text })
+    }
+}
+
 impl<Out> AsFd for Sender<Out> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -410,6 +424,7 @@ mod tests {
             path: "/etc/vrrpd/vrrpd.conf".to_owned(),
             hash: "ab".to_owned(),
             loaded_at: 7,
+            disabled: Vec::new(),
             model: Model::default().into(),
         };
         let (mut supervisor, mut daemon) = channel().unwrap();

@@ -2,6 +2,7 @@
 
 use super::client::{Channel, DaemonMain, DaemonStart, channel};
 use super::loader::Brief;
+use super::memory::Former;
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::options::RunOptions;
 use crate::model::{FifoKind, Instant};
@@ -35,6 +36,8 @@ pub(super) struct Recipe<'a> {
     pub(super) config: &'a File,
     pub(super) log: &'a Log,
     pub(super) main: DaemonMain,
+    /// What the daemon before it has left.
+    pub(super) former: Option<Former>,
 }
 
 impl DaemonProcess {
@@ -115,6 +118,7 @@ fn prepare(
     let config = LoadedConfig::read(recipe.config)?;
     confine(options, brief)?;
     Ok(DaemonStart {
+        former: recipe.former.clone(),
         fifos,
         observer,
         channel,

@@ -30,6 +30,8 @@ pub struct Reading {
     pub hash: String,
     /// Every problem, one line each, worded for the log.
     pub problems: Vec<String>,
+    /// Those of them by which a check or a notification does not happen, although the configuration asks for it.
+    pub disabled: Vec<String>,
     /// The exit status of a start with it, if it cannot run ([`super::exit`]).
     pub stop: Option<i32>,
     /// The exit status of `-t` with it; not 0 means that `reload_check_config` refuses it.
@@ -235,6 +237,7 @@ fn read_into(
             path: options.config.clone(),
             hash: reading.hash,
             loaded_at: i64::try_from(clock::wall().0 / 1_000_000).unwrap_or(0),
+            disabled: reading.disabled,
             model: model.into(),
         };
         write(config_file, &config)?;

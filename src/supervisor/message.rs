@@ -18,6 +18,9 @@ pub struct LoadedConfig {
     pub hash: String,
     /// Wall clock at the reading, seconds since 1970.
     pub loaded_at: i64,
+    /// Why checks and notifications that it asks for do not happen.
+    #[serde(default)]
+    pub disabled: Vec<String>,
     /// What it means.
     pub model: Arc<Model>,
 }
@@ -66,6 +69,15 @@ pub enum ToSupervisor {
     GuardAdd(Vec<GuardedAddress>),
     /// Confirmed removed: forget these.
     GuardWithdraw(Vec<GuardedAddress>),
+    /// Keep this for the next daemon, should this one die; it replaces what had the same key.
+    Keep {
+        /// Which part of the memory.
+        key: String,
+        /// Its text.
+        text: String,
+    },
+    /// Keep this line of what happened as well.
+    Happened(String),
     /// Somebody sent SIGHUP to the daemon, or asked for a reload on the control socket.
     ReloadRequested,
     /// The configuration of this generation is in force.

@@ -6,6 +6,7 @@ mod daemon_process;
 mod fifo;
 mod guard;
 mod loader;
+mod memory;
 mod message;
 mod observer;
 mod once;
@@ -22,6 +23,7 @@ pub use client::{
     exit,
 };
 pub use loader::{ReadConfig, Reading};
+pub use memory::Former;
 pub use message::{GuardedAddress, LoadedConfig, Program, ProgramOutcome, ProgramRef, ToDaemon, ToSupervisor};
 pub use observer::{ObserverMain, ObserverStart};
 pub use options::{CalledAs, FOLLOWED, RunOptions};

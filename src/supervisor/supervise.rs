@@ -8,6 +8,7 @@ use super::daemon_process::{DaemonProcess, Recipe};
 use super::fifo::Fifo;
 use super::guard::Guard;
 use super::loader::{Brief, Usable};
+use super::memory::Memory;
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::observer::Observers;
 use super::once::{Once, When};
@@ -89,6 +90,10 @@ pub(super) struct Supervisor {
     printing: Option<i32>,
     /// The startup or shutdown script.
     pub(super) once: Option<Once>,
+    /// What the daemon wants to be kept for its successor.
+    memory: Memory,
+    /// How the last daemon died.
+    death: Option<String>,
 }
 
 /// A stop under way.
@@ -143,6 +148,8 @@ impl Supervisor {
             exit: None,
             printing: None,
             once: None,
+            memory: Memory::default(),
+            death: None,
         };
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
         if let Some(own) = &mut supervisor.own {
@@ -373,6 +380,8 @@ impl Supervisor {
                 }
             }
             ToSupervisor::GuardWithdraw(addresses) => self.guard.withdraw(&addresses),
+            ToSupervisor::Keep { key, text } => self.memory.keep(key, text),
+            ToSupervisor::Happened(line) => self.memory.happened(line),
             ToSupervisor::ReloadRequested => self.request_reload(),
             ToSupervisor::ReloadDone { generation } => self.on_reload_done(generation),
             ToSupervisor::StopRequested => self.begin_stop(exit::OK),
@@ -465,6 +474,7 @@ impl Supervisor {
             config: &self.config,
             log: &self.log,
             main: self.parts.daemon,
+            former: None,
         };
         let home = self.own.as_mut().and_then(|own| own.home.take());
         let (own, fifos, daemon) = (&mut self.own, &mut self.fifos, &mut self.daemon);
@@ -510,6 +520,7 @@ impl Supervisor {
             config: &self.config,
             log: &self.log,
             main: self.parts.daemon,
+            former: self.death.clone().map(|death| self.memory.former(death)),
         };
         let ends = self.fifos.iter().map(|fifo| Ok((fifo.kind, fifo.file.try_clone()?)));
         let ends = ends.collect::<io::Result<Vec<_>>>().unwrap_or_else(|error| {
@@ -530,6 +541,7 @@ impl Supervisor {
                 return;
             }
         };
+        self.death = None;
         tracing::info!("Starting VRRP child process, pid={}", daemon.pid);
         self.write_vrrp_file(daemon.pid);
         if let Some(own) = &self.own {
@@ -561,6 +573,7 @@ impl Supervisor {
             self.programs.abandon();
         }
         log_end(daemon.pid, end);
+        self.death = Some(format!("process {} {}", daemon.pid, describe(end)));
         self.reload.daemon_died();
         if let Some(stopping) = &self.stopping {
             self.exit = Some(stopping.status);
@@ -752,12 +765,17 @@ fn permanent(end: sys::End) -> Option<(i32, &'static str)> {
 }
 
 fn log_end(pid: i32, end: sys::End) {
+    if end != sys::End::Exited(0) {
+        tracing::info!("pid {pid} {}", describe(end));
+    }
+}
+
+fn describe(end: sys::End) -> String {
     match end {
-        sys::End::Exited(0) => {}
-        sys::End::Exited(status) => tracing::info!("pid {pid} exited with status {status}"),
+        sys::End::Exited(status) => format!("exited with status {status}"),
         sys::End::Signaled(signal) => {
             let name = nix::sys::signal::Signal::try_from(signal).map_or("?", nix::sys::signal::Signal::as_str);
-            tracing::info!("pid {pid} exited due to signal {signal} ({name})");
+            format!("exited due to signal {signal} ({name})")
         }
     }
 }

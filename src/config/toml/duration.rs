@@ -12,7 +12,8 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// Reads a number with a unit; the number may have decimals.
-pub(in crate::config) fn read_duration(text: &str) -> Option<Micros> {
+#[must_use]
+pub fn read_duration(text: &str) -> Option<Micros> {
     let text = text.trim();
     let end = text.bytes().position(|b| !b.is_ascii_digit() && b != b'.')?;
     let (number, unit) = text.split_at(end);

@@ -5,6 +5,7 @@ use crate::model::{HmacMode, Instance as Config, Micros, OldUnicastChecksum, Tra
 use crate::proto::action::Action;
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
+use crate::proto::reason::PriorityCause;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -34,8 +35,10 @@ impl Instance {
         let to = self.priority_of(ctx);
         let from = std::mem::replace(&mut self.effective, to);
         self.move_master_down(before, ctx);
+        self.adds = self.contributed(ctx);
+        (self.dirty, self.changed) = (true, true);
         if from != self.effective {
-            self.tell_priority(from, false, ctx);
+            self.tell_priority(from, false, PriorityCause::Configuration, ctx);
         }
         self.adjust_preempt_delay(old.preempt_delay);
         self.adjust_addresses(ctx);

@@ -38,6 +38,11 @@ pub(in crate::proto) struct Ah<'a> {
 }
 
 impl Memory {
+    /// Whether there is nothing to remember.
+    pub(in crate::proto) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Judges the AH header of an advert; a good one moves the counter.
     pub(super) fn check_ah(
         &mut self,

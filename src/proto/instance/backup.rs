@@ -5,8 +5,9 @@ use crate::model::{AdvertInterval, Instant, Micros, Priority, Version};
 use crate::proto::action::Action;
 use crate::proto::log_event::{InstanceLine, LogEvent};
 use crate::proto::mutant::Mutant;
-use crate::proto::reason::Reason;
+use crate::proto::reason::{Evidence, Reason};
 use crate::proto::snapshot::Verdict;
+use std::net::IpAddr;
 
 impl Instance {
     pub(super) fn backup_heard(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
@@ -14,7 +15,7 @@ impl Instance {
             self.backup_heard_release(heard, at, ctx);
             return;
         }
-        if self.lowered && !heard.priority.is_owner() {
+        if self.lowered && !heard.priority.is_owner() && self.drain.is_none() {
             self.lowered = false;
             self.effective = Priority::OWNER;
             self.log(InstanceLine::OwnerRestored { lower_heard: true }, ctx.out);
@@ -81,10 +82,13 @@ impl Instance {
             let silent = backup.accepted.map_or(Micros::ZERO, |(_, _, before)| at.since(before));
             if silent > near {
                 self.counters.near_failovers += 1;
+                self.near_at = Some(at);
+                self.dirty = true;
             }
             backup.master_down = at + mdi;
             backup.accepted = Some((heard.source, heard.priority, at));
             backup.released = None;
+            self.dirty |= backup.nobody_since.take().is_some();
         }
         self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
     }
@@ -149,7 +153,15 @@ impl Instance {
     /// Active_Down_Timer fired.
     pub(super) fn master_down(&mut self, ctx: &mut Context<'_>) {
         let recent = self.master_down_interval(ctx.mutation);
+        let stays_out = self.stays_out(ctx.mutation);
         let State::Backup(backup) = &mut self.state else { return };
+        if stays_out {
+            // It listens on, so that it knows when somebody is there again.
+            backup.master_down = ctx.now + recent;
+            backup.nobody_since.get_or_insert(ctx.now);
+            self.dirty = true;
+            return;
+        }
         self.wants_master = true;
         if ctx.others.hesitate {
             // The group takes over when the last member's master has fallen silent (behaviour §6).
@@ -157,26 +169,53 @@ impl Instance {
             self.log(InstanceLine::ReceiveTimeout, ctx.out);
             return;
         }
-        let reason = match (backup.discarded, backup.released, backup.accepted) {
+        let reason = self.take_over_reason(recent, ctx);
+        self.log(InstanceLine::ReceiveTimeout, ctx.out);
+        if self.lowered {
+            self.log(InstanceLine::OwnerRestored { lower_heard: false }, ctx.out);
+        }
+        self.enter_master(reason, ctx);
+    }
+
+    /// What the silence of a whole Master_Down_Interval means.
+    fn take_over_reason(&self, recent: Micros, ctx: &Context<'_>) -> Reason {
+        let State::Backup(backup) = &self.state else {
+            return self.reason.clone();
+        };
+        match (backup.discarded, backup.released, backup.accepted) {
             (Some((master, theirs, at)), None, _) if ctx.now.since(at) < recent => Reason::Preempted {
                 master,
                 theirs,
                 ours: self.effective,
+                because: self.why_preempted(master, theirs, ctx),
             },
             (_, Some(master), _) => Reason::MasterReleased { master },
             (_, None, Some((master, _, at))) => Reason::MasterDown {
                 master: Some(master),
                 silent_for: Some(ctx.now.since(at)),
             },
+            (_, None, None) if self.drain.is_some() && matches!(self.reason, Reason::Drained { .. }) => {
+                Reason::NotTakenOver
+            }
             (_, None, None) => Reason::MasterDown {
                 master: None,
                 silent_for: None,
             },
-        };
-        self.log(InstanceLine::ReceiveTimeout, ctx.out);
-        if self.lowered {
-            self.log(InstanceLine::OwnerRestored { lower_heard: false }, ctx.out);
         }
-        self.enter_master(reason, ctx);
+    }
+
+    fn why_preempted(&self, master: IpAddr, theirs: Priority, ctx: &Context<'_>) -> Vec<Evidence> {
+        let State::Backup(backup) = &self.state else {
+            return Vec::new();
+        };
+        let before = backup
+            .accepted
+            .filter(|(from, before, _)| *from == master && *before > theirs);
+        let theirs_before = before.map(|(_, before, _)| Evidence::Theirs { before });
+        let waited = backup.preempt_after.map(|_| Evidence::Waited {
+            delay: self.config.preempt_delay,
+        });
+        let ours = self.evidence_of_ours(theirs, ctx);
+        theirs_before.into_iter().chain(ours).chain(waited).collect()
     }
 }

@@ -45,6 +45,7 @@ impl Instance {
         if !claim.may_be_answered(mac, ctx.now) && !storms || ctx.mutation.is(Mutant::ClaimsIgnored) {
             return;
         }
+        self.dirty = true;
         let at = ctx.now + HEED;
         claim.answer_at.get_or_insert(at);
         master.claims_answer.get_or_insert(at);

@@ -32,6 +32,9 @@ impl Instance {
                 | Reason::AddressLost { .. }
                 | Reason::Stalled { .. }
                 | Reason::ConfigurationFault { .. }
+                | Reason::Respawned
+                | Reason::Drained { .. }
+                | Reason::NotTakenOver
                 | Reason::Reload
                 | Reason::Shutdown) => InstanceLine::FaultConfiguration {
                     detail: other.to_string(),

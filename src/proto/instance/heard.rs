@@ -52,6 +52,7 @@ impl Instance {
         self.peers
             .note(arrived.source, arrived.view.priority(), Verdict::Dropped(reason), at);
         if self.once.first(Cause::Dropped(reason), arrived.source, ctx.now) {
+            self.dirty = true;
             self.log(
                 InstanceLine::Dropped {
                     from: arrived.source,

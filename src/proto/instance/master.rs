@@ -5,10 +5,11 @@ use super::{Context, Heard, Instance, State};
 use crate::model::{AdvertInterval, Authentication, IfName, Instant, Micros, NoticeEvent, Priority, VirtualAddress};
 use crate::proto::action::Action;
 use crate::proto::event::Culprit;
+use crate::proto::happening::Happening;
 use crate::proto::limiter::Cause;
 use crate::proto::log_event::{InstanceLine, LogEvent};
 use crate::proto::mutant::Mutant;
-use crate::proto::reason::Reason;
+use crate::proto::reason::{Evidence, PriorityCause, Reason};
 use crate::proto::snapshot::Verdict;
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -65,7 +66,12 @@ impl Instance {
         let (line, reason) = if theirs > ours {
             (
                 InstanceLine::MasterHeardHigher { from, theirs, ours },
-                Reason::HigherPriority { from, theirs, ours },
+                Reason::HigherPriority {
+                    from,
+                    theirs,
+                    ours,
+                    because: self.why_worse(theirs, ctx),
+                },
             )
         } else {
             (
@@ -86,7 +92,14 @@ impl Instance {
         }
     }
 
+    fn why_worse(&self, theirs: Priority, ctx: &Context<'_>) -> Vec<Evidence> {
+        let asleep = self.stalled.map(|(gap, _)| Evidence::Asleep { gap });
+        self.evidence_of_ours(theirs, ctx).into_iter().chain(asleep).collect()
+    }
+
     fn master_heard_worse(&mut self, heard: &Heard, both_owners: bool, at: Instant, ctx: &mut Context<'_>) {
+        // While it is known, it is looked at from time to time; a flood must not make us look at each advert.
+        self.dirty |= !self.shows("dual-master");
         if both_owners {
             self.rogue_owner(heard, ctx);
             return;
@@ -163,6 +176,7 @@ impl Instance {
                 self.lowered = true;
                 self.effective = Priority::MAX;
                 self.log(InstanceLine::OwnerYields { other: heard.source }, ctx.out);
+                self.note_priority(Priority::OWNER, Priority::MAX, PriorityCause::OtherOwner, ctx);
             }
             Some(_) => {}
         }
@@ -230,6 +244,7 @@ impl Instance {
             .filter_map(|(at, present)| (!std::mem::replace(present, true) || restored).then_some(at))
             .collect();
         master.complete |= complete;
+        self.dirty = true;
         self.announce_new(&new, complete, restored, ctx);
     }
 
@@ -243,6 +258,7 @@ impl Instance {
             errno,
         };
         self.log(line, ctx.out);
+        self.dirty = true;
     }
 
     /// Somebody else deleted an address: it is put back without giving mastership up, unless that happens again and again.
@@ -263,6 +279,15 @@ impl Instance {
         master.stolen_at.push(now);
         let restored = master.stolen_at.len() <= STOLEN_LIMIT;
         let ticket = master.ticket;
+        self.dirty = true;
+        let happened = Happening::AddressStolen {
+            instance: self.config.name.clone(),
+            address: vip.address,
+            interface: vip.interface.clone(),
+            culprit: culprit.clone(),
+            restored,
+        };
+        ctx.out.push_back(Action::Happened(happened.into()));
         self.log(
             InstanceLine::AddressStolen {
                 address: vip.address,
@@ -311,7 +336,8 @@ impl Instance {
         if gap <= limit {
             return;
         }
-        self.stalled = Some(gap);
+        self.stalled = Some((gap, ctx.now));
+        self.dirty = true;
         if listens {
             master.listens_until = Some(ctx.now + skew);
             master.next_advert = master.next_advert.max(ctx.now + skew);

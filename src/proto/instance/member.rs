@@ -6,12 +6,12 @@ use crate::proto::reason::Reason;
 impl Instance {
     /// Whether it is an address owner that does not wait.
     pub(in crate::proto) fn starts_as_master(&self) -> bool {
-        self.config.is_owner() && self.config.state == crate::model::WantedState::Master
+        self.config.is_owner() && self.config.state == crate::model::WantedState::Master && self.drain.is_none()
     }
 
     /// Another member of its group has become master.
     pub(in crate::proto) fn follow_to_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
-        if matches!(self.state, State::Backup(_)) {
+        if matches!(self.state, State::Backup(_)) && !self.stays_out(ctx.mutation) {
             self.enter_master(reason, ctx);
         }
     }
@@ -33,6 +33,14 @@ impl Instance {
     /// Whether it went to Backup because an address was lost.
     pub(in crate::proto) const fn lost_address(&self) -> bool {
         matches!(self.reason, Reason::AddressLost { .. })
+    }
+
+    /// Why it is as it is, without going round in its group.
+    pub(in crate::proto) fn root_cause(&self) -> Option<Box<Reason>> {
+        if let Reason::Group { because, .. } = &self.reason {
+            return because.clone();
+        }
+        Some(Box::new(self.reason.clone()))
     }
 
     /// Whether all its news have been told.

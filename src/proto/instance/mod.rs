@@ -9,11 +9,15 @@ mod announce;
 mod auth;
 mod backup;
 mod claims;
+mod drain;
 mod faults;
 mod heard;
 mod master;
 mod member;
 mod peers;
+mod priority;
+mod problems;
+mod respawn;
 mod settings;
 mod state;
 mod transmit;
@@ -21,26 +25,29 @@ mod view;
 
 pub(super) use advert::{Arrived, Heard, judge};
 pub(super) use auth::{Ah, Memory};
+pub(super) use drain::Drain;
+pub use peers::PeerState;
+pub(super) use peers::Peers;
 pub(super) use settings::Settings;
 pub(super) use state::State;
 
 use super::action::{Action, AddressWish, Notify, StateChange, StateName, Subject};
 use super::counters::Counters;
 use super::group::Others;
+use super::happening::Happening;
 use super::limiter::{Bucket, OnceTable};
 use super::log_event::{InstanceLine, LogEvent};
 use super::mutant::{Mutant, Mutation};
 use super::pacer::Pacer;
-use super::reason::{Reason, Transition};
+use super::reason::{PriorityChange, Reason, Transition};
+use super::snapshot::Problem;
 use super::timer::Timer;
 use super::tracking::Trackers;
 use super::world::World;
 use crate::model::{
     AdvertInterval, Circumstances, Family, IfName, InstanceId, Instant, Micros, Notice, NoticeEvent, NoticeOf,
-    Priority, Ticket, Version, VirtualAddress,
+    Priority, Ticket, VirtualAddress,
 };
-use faults::file_faults;
-use peers::Peers;
 use state::{Backup, Master};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -127,8 +134,25 @@ pub(super) struct Instance {
     old_checksum: bool,
     cache: Option<Cache>,
     memory: Memory,
-    /// How long it was asleep as master, the last time that this was too long. Shown until the next transition.
-    stalled: Option<Micros>,
+    /// How long it was asleep as master, the last time that this was too long, and when it woke.
+    stalled: Option<(Micros, Instant)>,
+    /// Out of service on purpose.
+    pub(super) drain: Option<Box<Drain>>,
+    /// What each tracker added to the priority when it was computed last.
+    adds: Vec<i32>,
+    last_priority: Option<Box<(Instant, PriorityChange)>>,
+    /// When a master was silent for nearly too long, the last time.
+    near_at: Option<Instant>,
+    /// Problems that are shown.
+    raised: Vec<Problem>,
+    /// When problems are looked at again, because some fade.
+    look_at: Option<Instant>,
+    /// Something happened that problems may follow from.
+    dirty: bool,
+    /// Something happened that a successor of this process should know.
+    pub(super) changed: bool,
+    /// Whether it goes on where a former process ended.
+    respawned: bool,
 }
 
 impl Instance {
@@ -166,12 +190,29 @@ impl Instance {
             cache: None,
             memory: Memory::default(),
             stalled: None,
+            drain: None,
+            adds: Vec::new(),
+            last_priority: None,
+            near_at: None,
+            raised: Vec::new(),
+            look_at: None,
+            dirty: false,
+            changed: true,
+            respawned: false,
             config,
         }
     }
 
     pub(super) fn next_deadline(&self) -> Option<(Instant, Timer)> {
-        self.state.next_deadline()
+        let drain_end = self.drain.as_ref().and_then(|drain| drain.until);
+        let drain_end = drain_end.map(|at| (at, Timer::DrainEnd));
+        let look = self.look_at.map(|at| (at, Timer::Look));
+        self.state
+            .next_deadline()
+            .into_iter()
+            .chain(drain_end)
+            .chain(look)
+            .min()
     }
 
     pub(super) const fn is_master(&self) -> bool {
@@ -193,6 +234,7 @@ impl Instance {
             return;
         }
         self.effective = self.priority_of(ctx);
+        self.adds = self.contributed(ctx);
         self.faults = self.find_faults(ctx);
         let owner_starts = self.starts_as_master() && !ctx.others.not_all_owners;
         if self.faults.is_empty() && owner_starts && self.waits_for(ctx).is_none() {
@@ -226,19 +268,6 @@ impl Instance {
         }
     }
 
-    /// `base + Σ contributions`, 1 to 254; an owner has always 255 (behaviour §4).
-    fn priority_of(&self, ctx: &Context<'_>) -> Priority {
-        if self.config.is_owner() {
-            return if self.lowered { Priority::MAX } else { Priority::OWNER };
-        }
-        let sum: i32 = self
-            .contributions(ctx.world, ctx.trackers, ctx.mutation)
-            .iter()
-            .map(|c| c.adds)
-            .sum();
-        Priority::clamped(i32::from(self.config.priority.get()) + sum)
-    }
-
     /// Something that instances depend on has changed: trackers, links, addresses or sockets.
     pub(super) fn reconsider(&mut self, ctx: &mut Context<'_>) {
         if self.unread.is_some() {
@@ -247,8 +276,9 @@ impl Instance {
         self.look_for_source(ctx);
         let faults = self.find_faults(ctx);
         let before = std::mem::replace(&mut self.faults, faults);
+        self.dirty |= before != self.faults;
         self.log_file_faults(&before, ctx);
-        self.apply_priority(&before, ctx);
+        self.follow_trackers(&before, ctx);
         let one_gone = ctx.mutation.is(Mutant::OneCauseEndsFault) && self.faults.len() < before.len();
         let faulty = !self.faults.is_empty() && !one_gone;
         let waits_for = self.waits_for(ctx);
@@ -257,7 +287,7 @@ impl Instance {
             State::Init => match waits_for {
                 Some(reason) => self.reason = reason,
                 None if self.clearing.is_some() && self.sequence > 0 => {}
-                None => self.enter_backup(Reason::Startup, ctx),
+                None => self.enter_backup(self.start_reason(), ctx),
             },
             State::Backup(_) | State::Master(_) if faulty => {
                 let release = self.is_master();
@@ -290,50 +320,6 @@ impl Instance {
         self.cache = None;
         if !matches!(self.state, State::Init) {
             self.log(InstanceLine::SourceChanged { to: source }, ctx.out);
-        }
-    }
-
-    /// A backup's timer moves by the change of its Master_Down_Interval; a master's next advert carries the new value.
-    /// `before`: the faults before this one, while which the old value stays if a file caused them (behaviour §4).
-    fn apply_priority(&mut self, before: &[Reason], ctx: &mut Context<'_>) {
-        if file_faults(&self.faults).next().is_some() {
-            return;
-        }
-        let recovers = file_faults(before).next().is_some();
-        let (from, to) = (self.effective, self.priority_of(ctx));
-        if from == to {
-            return;
-        }
-        let before = self.master_down_interval(ctx.mutation);
-        self.effective = to;
-        self.move_master_down(before, ctx);
-        self.tell_priority(from, recovers, ctx);
-    }
-
-    /// Active_Down_Timer follows a change of its interval, which was this long before.
-    fn move_master_down(&mut self, before: Micros, ctx: &Context<'_>) {
-        let after = self.master_down_interval(ctx.mutation);
-        if let State::Backup(backup) = &mut self.state {
-            backup.master_down = backup.master_down.before(before) + after;
-        }
-    }
-
-    /// The effective priority has changed; `recovers`: with the end of a fault that a file caused.
-    fn tell_priority(&self, from: Priority, recovers: bool, ctx: &mut Context<'_>) {
-        let to = self.effective;
-        let line = if recovers {
-            InstanceLine::SettingPriority { to }
-        } else {
-            InstanceLine::EffectivePriority { from, to }
-        };
-        self.log(line, ctx.out);
-        if self.config.notify_priority_changes {
-            let event = if self.is_master() {
-                NoticeEvent::MasterPriority
-            } else {
-                NoticeEvent::BackupPriority
-            };
-            self.notify(event, ctx.out);
         }
     }
 
@@ -376,7 +362,7 @@ impl Instance {
     }
 
     fn timer_priority(&self) -> Priority {
-        if self.config.is_owner() {
+        if self.config.is_owner() && self.drain.is_none() {
             Priority::OWNER
         } else {
             self.effective
@@ -405,6 +391,10 @@ impl Instance {
 
     /// Runs what is due. Order as in [`Timer`].
     pub(super) fn on_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
+        if self.drain_is_over(ctx.now, ctx.mutation) {
+            self.end_drain(true, ctx);
+        }
+        self.dirty |= self.look_at.take_if(|at| *at <= ctx.now).is_some();
         match &self.state {
             State::Init | State::Fault => {}
             State::Backup(backup) => {
@@ -419,12 +409,8 @@ impl Instance {
     fn enter_backup_at_start(&mut self, ctx: &mut Context<'_>) {
         let until = ctx.not_before + self.master_down_interval(ctx.mutation);
         self.log(InstanceLine::EnteringBackupInit, ctx.out);
-        self.set_state(
-            State::Backup(Backup::waiting_until(until)),
-            Reason::Startup,
-            Until::Now,
-            ctx,
-        );
+        let reason = self.start_reason();
+        self.set_state(State::Backup(Backup::waiting_until(until)), reason, Until::Now, ctx);
     }
 
     /// To Backup with a full Master_Down_Interval; from Master the addresses go first.
@@ -450,7 +436,7 @@ impl Instance {
         self.lowered = false;
         self.memory.begin();
         self.master_interval = self.config.advert_interval;
-        if self.config.is_owner() {
+        if self.config.is_owner() && self.drain.is_none() {
             self.effective = Priority::OWNER;
         }
         let ticket = self.new_ticket(ctx);
@@ -543,6 +529,7 @@ impl Instance {
         self.state = state;
         self.since = ctx.now;
         self.stalled = None;
+        (self.dirty, self.changed) = (true, true);
         self.reason = reason.clone();
         self.sequence += 1;
         self.last_transition = Some((
@@ -559,9 +546,12 @@ impl Instance {
             from,
             to,
             priority: self.effective,
-            reason,
+            reason: reason.clone(),
             sequence: self.sequence,
         };
+        self.log(InstanceLine::Because { to, reason }, ctx.out);
+        ctx.out
+            .push_back(Action::Happened(Happening::Transition(change.clone()).into()));
         self.pending.push_back(Pending { change, until });
         self.release_news(None, ctx.out);
     }
@@ -648,15 +638,6 @@ impl Instance {
 
     pub(super) const fn last_master(&self) -> Option<IpAddr> {
         self.last_master
-    }
-
-    /// Goes on where an instance of a former process ended.
-    pub(super) fn remember(&mut self, interval: AdvertInterval, last_master: Option<IpAddr>, counters: Counters) {
-        if self.config.version == Version::V3 {
-            self.master_interval = interval;
-        }
-        self.last_master = last_master;
-        self.counters = counters.believable();
     }
 
     pub(super) fn clear_counters(&mut self) {

@@ -1,6 +1,7 @@
 //! Who else is heard on this VRID: a bounded table for `status --peers` and `why`.
 
-use crate::model::{AdvertInterval, Instant, Priority};
+use crate::model::{AdvertInterval, Instant, Micros, Priority};
+use crate::proto::counters::DropReason;
 use crate::proto::snapshot::{PeerSnapshot, Verdict};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -20,19 +21,49 @@ struct Peer {
     /// Whether it was ever believed. From then on the rest is of adverts that were.
     accepted: bool,
     verdict: Verdict,
+    /// Since when it has been advertising less than we do without a break.
+    worse_since: Option<Instant>,
 }
+
+/// A peer as a successor of this process knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerState {
+    /// Its address.
+    #[serde(rename = "a")]
+    pub address: IpAddr,
+    /// Priority of its last advert.
+    #[serde(rename = "p")]
+    pub priority: Priority,
+    /// How long before the state was taken it was heard.
+    #[serde(rename = "s")]
+    pub seen_before: Micros,
+    /// Adverts from it.
+    #[serde(rename = "n")]
+    pub adverts: u64,
+    /// Whether one of them was valid.
+    #[serde(rename = "ok")]
+    pub accepted: bool,
+    /// What was thought of the last one.
+    #[serde(rename = "v")]
+    pub verdict: Verdict,
+}
+
+/// A break in the adverts of a peer, after which it begins anew.
+const BREAK: u64 = 4;
 
 impl Peers {
     pub(in crate::proto) const LIMIT: usize = 64;
 
     pub(in crate::proto) fn note(&mut self, address: IpAddr, priority: Priority, verdict: Verdict, at: Instant) {
         let accepted = !matches!(verdict, Verdict::Dropped(_));
+        let worse = verdict == Verdict::LowerPriority && priority != Priority::RELEASE;
         if let Some(peer) = self.table.iter_mut().find(|peer| peer.address == address) {
             if accepted || !peer.accepted {
                 // What a stranger forges in its name changes nothing that it said itself.
                 peer.priority = priority;
                 peer.verdict = verdict;
                 peer.seen = at;
+                peer.worse_since = if worse { peer.worse_since.or(Some(at)) } else { None };
             }
             peer.adverts += 1;
             peer.accepted |= accepted;
@@ -60,10 +91,71 @@ impl Peers {
             adverts: 1,
             accepted,
             verdict,
+            worse_since: worse.then_some(at),
         });
     }
 
-    pub(in crate::proto) fn snapshot(&self, now: Instant) -> Vec<PeerSnapshot> {
+    /// Senders that go on as masters although our adverts have been better for a while: they do not hear us.
+    pub(in crate::proto) fn deaf(&self, now: Instant, master_since: Instant, interval: AdvertInterval) -> Vec<IpAddr> {
+        let patience = interval.duration().times(BREAK);
+        let deaf = |peer: &&Peer| {
+            let begun = peer.worse_since.map(|since| since.max(master_since));
+            let long = begun.is_some_and(|begun| peer.seen.since(begun) >= patience);
+            long && now.since(peer.seen) < patience
+        };
+        self.table.iter().filter(deaf).map(|peer| peer.address).collect()
+    }
+
+    /// Senders that use this VRID and were never understood, and what was wrong with their last advert.
+    pub(in crate::proto) fn strangers(&self, now: Instant, within: Micros) -> Vec<(IpAddr, DropReason)> {
+        let stranger = |peer: &Peer| match peer.verdict {
+            Verdict::Dropped(reason) if !peer.accepted && reason.is_of_another_cluster() => {
+                (now.since(peer.seen) < within).then_some((peer.address, reason))
+            }
+            Verdict::Dropped(_) | Verdict::Accepted | Verdict::LowerPriority => None,
+        };
+        self.table.iter().filter_map(stranger).collect()
+    }
+
+    /// Whether this one was ever understood.
+    pub(in crate::proto) fn has_heard(&self, address: IpAddr) -> bool {
+        self.table.iter().any(|peer| peer.accepted && peer.address == address)
+    }
+
+    /// Whether anybody was ever understood.
+    pub(in crate::proto) fn has_heard_anybody(&self) -> bool {
+        self.table.iter().any(|peer| peer.accepted)
+    }
+
+    pub(in crate::proto) fn export(&self, now: Instant) -> Vec<PeerState> {
+        let state = |peer: &Peer| PeerState {
+            address: peer.address,
+            priority: peer.priority,
+            seen_before: now.since(peer.seen),
+            adverts: peer.adverts,
+            accepted: peer.accepted,
+            verdict: peer.verdict,
+        };
+        self.table.iter().map(state).collect()
+    }
+
+    /// The table that a former process had at `then`.
+    pub(in crate::proto) fn import(states: &[PeerState], then: Instant) -> Self {
+        let peer = |state: &PeerState| Peer {
+            address: state.address,
+            priority: state.priority,
+            seen: then.before(state.seen_before),
+            adverts: state.adverts,
+            accepted: state.accepted,
+            verdict: state.verdict,
+            worse_since: None,
+        };
+        Self {
+            table: states.iter().take(Self::LIMIT).map(peer).collect(),
+        }
+    }
+
+    pub(in crate::proto) fn snapshot(&self, now: Instant, deaf: &[IpAddr]) -> Vec<PeerSnapshot> {
         let mut peers: Vec<_> = self
             .table
             .iter()
@@ -73,16 +165,26 @@ impl Peers {
                 last_seen: now.since(peer.seen),
                 adverts: peer.adverts,
                 verdict: peer.verdict,
+                one_way: deaf.contains(&peer.address),
             })
             .collect();
         peers.sort_by_key(|peer| peer.address);
         peers
     }
 
-    /// Other senders that advertised as masters within the last `intervals` intervals.
-    pub(in crate::proto) fn recent(&self, now: Instant, interval: AdvertInterval, intervals: u64) -> Vec<IpAddr> {
-        let limit = interval.duration().times(intervals);
-        let recent = |peer: &&Peer| peer.accepted && peer.priority != Priority::RELEASE && now.since(peer.seen) < limit;
+    /// Other senders that advertised as masters within the last `intervals` intervals, and not only when we took over.
+    pub(in crate::proto) fn recent(
+        &self,
+        now: Instant,
+        master_since: Instant,
+        interval: AdvertInterval,
+        intervals: u64,
+    ) -> Vec<IpAddr> {
+        let interval = interval.duration();
+        let recent = |peer: &&Peer| {
+            let master = peer.accepted && peer.priority != Priority::RELEASE;
+            master && now.since(peer.seen) < interval.times(intervals) && peer.seen.since(master_since) >= interval
+        };
         self.table.iter().filter(recent).map(|peer| peer.address).collect()
     }
 }
@@ -90,8 +192,6 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Micros;
-    use crate::proto::counters::DropReason;
     use std::net::Ipv4Addr;
 
     #[test]
@@ -108,7 +208,7 @@ mod tests {
                 Instant(2 + u64::from(i)),
             );
         }
-        let table = peers.snapshot(Instant(20_000));
+        let table = peers.snapshot(Instant(20_000), &[]);
         assert!(table.iter().any(|peer| peer.address == real));
         assert_eq!(table.len(), Peers::LIMIT);
     }
@@ -122,12 +222,12 @@ mod tests {
             peers.note(real, Priority(200), Verdict::Dropped(DropReason::Checksum), at);
         }
         let now = Instant(12_000_000);
-        let [peer] = &peers.snapshot(now)[..] else {
+        let [peer] = &peers.snapshot(now, &[])[..] else {
             panic!("one peer")
         };
         assert_eq!((peer.priority, peer.verdict), (Priority(100), Verdict::Accepted));
         assert_eq!(peer.last_seen, Micros::from_secs(11));
-        let recent = peers.recent(now, AdvertInterval::DEFAULT, 3);
+        let recent = peers.recent(now, Instant(0), AdvertInterval::DEFAULT, 3);
         assert!(recent.is_empty(), "no second master is alive");
     }
 }

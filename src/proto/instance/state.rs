@@ -32,6 +32,8 @@ pub(in crate::proto) struct Backup {
     pub(in crate::proto) discarded: Option<(IpAddr, Priority, Instant)>,
     /// Who gave mastership up since the last accepted advert.
     pub(in crate::proto) released: Option<IpAddr>,
+    /// Since when there is no master that it could replace if it were not drained.
+    pub(in crate::proto) nobody_since: Option<Instant>,
 }
 
 impl Backup {
@@ -42,6 +44,7 @@ impl Backup {
             accepted: None,
             discarded: None,
             released: None,
+            nobody_since: None,
         }
     }
 }

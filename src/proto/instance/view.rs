@@ -1,15 +1,15 @@
 //! What an instance shows of itself.
 
 use super::{Instance, State};
-use crate::model::{Instant, Priority};
+use crate::model::{Instant, Transport};
 use crate::proto::mutant::Mutation;
 use crate::proto::reason::TrackerKind;
 use crate::proto::snapshot::{
-    Contribution, InstanceSnapshot, MasterSnapshot, PrioritySnapshot, Problem, Severity, TimerSnapshot, TrackerStatus,
-    VipSnapshot,
+    Contribution, Hold, InstanceSnapshot, MasterSnapshot, PrioritySnapshot, TimerSnapshot, TrackerStatus, VipSnapshot,
 };
 use crate::proto::tracking::{Finding, Trackers};
 use crate::proto::world::World;
+use std::net::IpAddr;
 
 impl Instance {
     /// What each tracker adds to the priority.
@@ -65,16 +65,70 @@ impl Instance {
             advert_interval: config.advert_interval.duration(),
             master_advert_interval: self.master_interval.duration(),
             master_down_interval: self.master_down_interval(mutation),
-            timer: self.next_deadline().map(|(at, timer)| TimerSnapshot {
+            timer: self.state.next_deadline().map(|(at, timer)| TimerSnapshot {
                 timer,
                 remaining: at.since(now),
             }),
             preempt: config.preempt,
             vips: self.vips(),
-            peers: self.peers.snapshot(now),
+            peers: self.peers.snapshot(now, &self.deaf_peers(now)),
             counters: self.counters.clone(),
             last_transition: self.last_transition.clone(),
+            last_priority: self.last_priority.as_deref().cloned(),
+            drain: self.drain.as_ref().map(|drain| drain.snapshot()),
+            holds: self.holds(now),
+            silent_peers: self.silent_peers(),
         }
+    }
+
+    /// Configured peers that were never heard. A backup is silent, so this may be as it should be.
+    pub(super) fn silent_peers(&self) -> Vec<IpAddr> {
+        let Transport::Unicast { peers, .. } = &self.config.transport else {
+            return Vec::new();
+        };
+        let addresses = peers.iter().map(|peer| peer.address);
+        addresses.filter(|address| !self.peers.has_heard(*address)).collect()
+    }
+
+    /// Masters that do not hear us although we are better.
+    pub(super) fn deaf_peers(&self, now: Instant) -> Vec<IpAddr> {
+        if self.master().is_none() {
+            return Vec::new();
+        }
+        self.peers.deaf(now, self.since, self.config.advert_interval)
+    }
+
+    /// What keeps it from taking over although nothing is wrong with it.
+    fn holds(&self, now: Instant) -> Vec<Hold> {
+        let mut holds = Vec::new();
+        match &self.state {
+            State::Backup(backup) => {
+                let worse = backup.accepted.filter(|(_, theirs, _)| *theirs < self.effective);
+                match (backup.preempt_after.filter(|end| *end > now), worse) {
+                    (Some(end), _) => holds.push(Hold::PreemptDelay {
+                        remaining: end.since(now),
+                    }),
+                    (None, Some((master, theirs, _))) if !self.config.preempt => {
+                        holds.push(Hold::NoPreempt { master, theirs });
+                    }
+                    (None, _) => {}
+                }
+                if self.wants_master {
+                    holds.push(Hold::Group);
+                }
+            }
+            State::Master(master) => {
+                let listens = master.listens_until.filter(|until| *until > now);
+                holds.extend(listens.map(|until| Hold::ListensAfterStall {
+                    remaining: until.since(now),
+                }));
+            }
+            State::Init | State::Fault => {}
+        }
+        if self.drain.is_some() {
+            holds.push(Hold::Drained);
+        }
+        holds
     }
 
     fn known_master(&self) -> Option<MasterSnapshot> {
@@ -95,7 +149,7 @@ impl Instance {
         }
     }
 
-    fn vips(&self) -> Vec<VipSnapshot> {
+    pub(super) fn vips(&self) -> Vec<VipSnapshot> {
         let advertised = self.config.vips.len();
         let present = |i: usize| {
             self.master()
@@ -112,63 +166,5 @@ impl Instance {
                 excluded: i >= advertised,
             })
             .collect()
-    }
-
-    /// What an operator should look at.
-    pub(in crate::proto) fn problems(&self, now: Instant) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut add = |severity, code: &str, text: String| {
-            problems.push(Problem {
-                severity,
-                code: code.into(),
-                instance: Some(self.config.name.clone()),
-                text,
-            });
-        };
-        for fault in &self.faults {
-            add(Severity::Error, fault.code(), fault.to_string());
-        }
-        if let Some(master) = self.master() {
-            for other in self.peers.recent(now, self.config.advert_interval, 3) {
-                add(
-                    Severity::Error,
-                    "dual-master",
-                    format!("{other} advertises as master beside us"),
-                );
-            }
-            for vip in self.vips().iter().filter(|vip| master.complete && !vip.present) {
-                let text = format!("{} is not on {} although we are master", vip.address, vip.interface);
-                add(Severity::Error, "address-missing", text);
-            }
-        }
-        for (position, claim) in self.master().iter().flat_map(|master| &master.claims) {
-            if let Some(vip) = self.addresses.get(*position).filter(|_| claim.persists) {
-                let text = format!(
-                    "{} claims {} on {} again and again",
-                    claim.mac, vip.address, vip.interface
-                );
-                add(Severity::Error, "foreign-claim", text);
-            }
-        }
-        if let Some(gap) = self.stalled {
-            add(
-                Severity::Warning,
-                "stalled",
-                format!("it was asleep for {gap} s as master"),
-            );
-        }
-        if let State::Backup(backup) = &self.state
-            && self.counters.near_failovers > 0
-            && backup
-                .accepted
-                .is_some_and(|(_, priority, _)| priority != Priority::RELEASE)
-        {
-            let text = format!(
-                "the master was silent for two intervals {} times",
-                self.counters.near_failovers
-            );
-            add(Severity::Warning, "near-failover", text);
-        }
-        problems
     }
 }

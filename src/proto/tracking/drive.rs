@@ -2,8 +2,10 @@
 
 use super::{FileTracker, News, ProcessTracker, ScriptTracker, Tracker, TrackerId, tracked};
 use crate::model::{Instant, Model, RunId, ScriptId};
+use crate::proto::action::Action;
 use crate::proto::deadlines::Owner;
 use crate::proto::event::{Observation, RunOutcome};
+use crate::proto::happening::Happening;
 use crate::proto::instance::Instance;
 use crate::proto::{Core, Life};
 
@@ -140,7 +142,19 @@ impl Core {
 
     /// Those who track it look again.
     fn spread(&mut self, id: TrackerId, news: News, now: Instant) {
-        if news == News::None || self.life != Life::Running {
+        if news == News::None {
+            return;
+        }
+        if let Some(position) = self.trackers.position(id) {
+            self.changes.trackers.insert(position);
+            let told = self
+                .trackers
+                .all
+                .get(position)
+                .map(|tracker| Action::Happened(told(tracker).into()));
+            self.actions.extend(told);
+        }
+        if self.life != Life::Running {
             return;
         }
         // Members of a group start together, each knowing of the others.
@@ -169,5 +183,16 @@ impl Core {
                 Tracker::Process(process) => ProcessTracker::remember(process, known.status),
             }
         }
+    }
+}
+
+/// What is told of a tracker that has changed.
+fn told(tracker: &Tracker) -> Happening {
+    let snapshot = tracker.snapshot();
+    Happening::Tracker {
+        kind: snapshot.kind,
+        name: snapshot.name,
+        status: snapshot.status,
+        detail: snapshot.detail,
     }
 }

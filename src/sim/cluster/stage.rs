@@ -258,7 +258,8 @@ impl<'a> Stage<'a> {
             | Action::RestoreAddress { .. }
             | Action::KillScript { .. }
             | Action::AskLink { .. }
-            | Action::Log(_) => {}
+            | Action::Log(_)
+            | Action::Happened(_) => {}
         }
     }
 

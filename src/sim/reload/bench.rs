@@ -250,6 +250,7 @@ impl Bench {
                 }
             }
             Action::Log(_)
+            | Action::Happened(_)
             | Action::GroupChanged(_)
             | Action::OpenSocket(_)
             | Action::CloseSocket(_)
