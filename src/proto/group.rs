@@ -10,6 +10,7 @@ use super::{Action, Core, GroupChange, StateName};
 use crate::model::{
     GroupId, Instance as Config, Instant, SyncGroup, TrackFile, TrackInterface, TrackProcess, TrackScript, Weight,
 };
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// One group.
@@ -71,6 +72,24 @@ impl Group {
             sequence: 0,
             pending: None,
         }
+    }
+
+    /// A new state, and the news about it.
+    fn change_to(&mut self, state: StateName, out: &mut VecDeque<Action>) {
+        if state == self.state {
+            return;
+        }
+        self.sequence += 1;
+        let change = GroupChange {
+            name: self.name.clone(),
+            from: self.state,
+            to: state,
+            sequence: self.sequence,
+        };
+        out.push_back(Action::Happened(Happening::Group(change.clone()).into()));
+        self.pending = Some(change);
+        self.previous = self.state;
+        self.state = state;
     }
 
     /// After a reload: a group of the same name goes on.
@@ -289,6 +308,21 @@ impl Core {
         }
     }
 
+    /// A group whose members can all start at once is in Backup before them and is told first, as keepalived does. Every other
+    /// change of a group follows its members.
+    pub(super) fn begin_groups(&mut self) {
+        for group in &mut self.groups {
+            let mut members = group.members.iter().filter_map(|at| self.instances.get(*at));
+            let starts = members
+                .clone()
+                .all(|i| i.own_fault.is_none() && i.own_pending.is_none());
+            if starts && !members.all(Instance::starts_as_master) {
+                group.change_to(StateName::Backup, &mut self.actions);
+                self.actions.extend(group.pending.take().map(Action::GroupChanged));
+            }
+        }
+    }
+
     /// The state of a group is what its members show together. It is told after them.
     fn settle_group(&mut self, at: usize) {
         let Some(group) = self.groups.get_mut(at) else { return };
@@ -304,20 +338,7 @@ impl Core {
         } else {
             StateName::Backup
         };
-        if state != group.state {
-            group.sequence += 1;
-            let change = GroupChange {
-                name: group.name.clone(),
-                from: group.state,
-                to: state,
-                sequence: group.sequence,
-            };
-            self.actions
-                .push_back(Action::Happened(Happening::Group(change.clone()).into()));
-            group.pending = Some(change);
-            group.previous = group.state;
-            group.state = state;
-        }
+        group.change_to(state, &mut self.actions);
         if members.iter().all(|member| member.has_told()) {
             self.actions.extend(group.pending.take().map(Action::GroupChanged));
         }

@@ -522,6 +522,7 @@ impl Core {
         self.arm_links();
         self.begin_delay(now);
         self.look_at_members(now);
+        self.begin_groups();
         for index in 0..self.instances.len() {
             self.at_alone(index, now, Instance::start);
         }

@@ -4,6 +4,7 @@
     reason = "a test looks for the few actions that it is about"
 )]
 
+mod group;
 mod links;
 mod notify;
 mod table;
