@@ -176,6 +176,13 @@ fn a_missing_file_is_status_4_for_a_test_and_6_for_a_start() {
 }
 
 #[test]
+fn timer_expired_backup_without_a_priority_is_254() {
+    let text = "vrrp_instance A { interface eth0\n virtual_router_id 1\n nopreempt\n timer_expired_backup\n virtual_ipaddress { 10.0.0.1 }\n}\n";
+    let model = load_text(text, &NoHost).model.unwrap();
+    assert_eq!(model.instances[0].timer_expired_backup, Some(Priority(254)));
+}
+
+#[test]
 fn every_problem_is_found_in_one_run() {
     let text =
         "vrrp_instance A {\n state FOO\n virtual_router_id 300\n priority 0\n advert_int x\n}\nvrrp_script s {\n}\n";

@@ -134,7 +134,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
             },
         ),
     )
-    .missing("")
+    .alone(99)
     .bad("max_auto_priority '{v}' must be in [0, 99] (or -1 to disable) - ignoring")
     .later()
     .doc(

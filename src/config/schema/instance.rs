@@ -546,7 +546,7 @@ const ACTS: &[Keyword<Draft>] = &[
             |d| d.timer_expired_backup.map(i64::from),
         ),
     )
-    .missing("")
+    .alone(254)
     .bad("({n}) timer_expired_backup highest_other_priority not valid! must be between 1 & 254")
     .synonyms(&[Synonym {
         name: "thread_timer_expired",

@@ -138,6 +138,8 @@ pub(in crate::config) struct Row {
     pub(in crate::config) told: Told,
     /// Without an argument: what is said instead of ending; `Some("")`: nothing is said.
     pub(in crate::config) missing: Option<&'static str>,
+    /// Without an argument: the number that it stands for.
+    pub(in crate::config) alone: Option<i64>,
     /// A value that cannot be used: what is said. `{n}` the block's name, `{v}` the value, `{k}` the keyword, `{a}` all arguments.
     pub(in crate::config) bad: &'static str,
     /// 0 counts as 1, and this is said.
@@ -239,6 +241,7 @@ const fn row(name: &'static str, args: &'static str, value: Value, shape: Shape)
         toml: "",
         told: Told::Silently,
         missing: None,
+        alone: None,
         bad: "",
         zero: None,
     }
@@ -391,6 +394,12 @@ impl<D> Keyword<D> {
         self
     }
 
+    /// Without an argument it stands for this number, and nothing is said.
+    pub(in crate::config) const fn alone(mut self, number: i64) -> Self {
+        (self.row.missing, self.row.alone) = (Some(""), Some(number));
+        self
+    }
+
     pub(in crate::config) const fn repeat(mut self, repeat: Repeat) -> Self {
         self.row.repeat = repeat;
         self
@@ -514,7 +523,7 @@ impl<D: Block> Keyword<D> {
             Access::Int { set, .. } => {
                 let Value::Int(number) = self.row.value else { return };
                 let Some(text) = self.argument(node, draft, ctx) else {
-                    return;
+                    return self.row.alone.into_iter().for_each(|number| set(draft, number));
                 };
                 let read = self.not_zero(number.read(text, ctx.test), 0, 1, node, draft, ctx);
                 self.put(read, node, draft, ctx, set);
