@@ -10,7 +10,8 @@ use crate::model::{Family, Instant, Micros};
 use crate::sys::FrameSender;
 use crate::system::clock;
 use crate::wire::arp::ArpPacket;
-use crate::wire::ip::{Ipv4Header, PROTO_VRRP};
+use crate::wire::auth::AhHeader;
+use crate::wire::ip::{Ipv4Header, PROTO_AH, PROTO_VRRP};
 use crate::wire::ndp::UnsolicitedNa;
 use crate::wire::vrrp::{Addresses, Advert};
 use nix::sys::socket::{
@@ -163,10 +164,13 @@ fn decode(frame: &[u8]) -> Option<Seen> {
         [0x08, 0x00] => {
             let (header, rest) = Ipv4Header::parse(frame.get(14..)?).ok()?;
             let length = usize::from(header.total_len).checked_sub(header.header_len)?;
-            let message = rest.get(..length)?;
-            (header.protocol == PROTO_VRRP)
-                .then(|| advert(Family::Ipv4, message, header.source.into(), header.destination.into()))
-                .flatten()
+            let message = match header.protocol {
+                PROTO_VRRP => rest.get(..length)?,
+                // Who may have sent it is for the nodes to find out.
+                PROTO_AH => AhHeader::parse(rest.get(..length)?).ok()?.1,
+                _ => return None,
+            };
+            advert(Family::Ipv4, message, header.source.into(), header.destination.into())
         }
         [0x86, 0xdd] => ipv6(frame),
         [0x08, 0x06] => {

@@ -11,7 +11,7 @@ use super::sandbox::context;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{
     InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkFlags,
     LinkInfo, LinkMessage,
@@ -181,9 +181,14 @@ impl Rtnl {
     /// Gives a link an address.
     pub(super) fn add_address(&mut self, on: OnLink) -> io::Result<()> {
         let new = NLM_F_CREATE | NLM_F_EXCL;
+        let mut message = address_message(on);
+        if on.address.is_ipv6() {
+            // An address that is still being checked cannot be bound, and a daemon that starts at once would fail.
+            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        }
         self.change(
             &format!("add the address {}/{}", on.address, on.prefix_len),
-            RouteNetlinkMessage::NewAddress(address_message(on)),
+            RouteNetlinkMessage::NewAddress(message),
             new,
         )
     }
