@@ -75,6 +75,15 @@ impl fmt::Display for Check {
     }
 }
 
+/// A judge of runs that have to print the same as the first one.
+pub(crate) fn alike(seen: &[&Outcome]) -> Result<(), String> {
+    if seen.iter().all(|other| other.text == seen[0].text) && !seen[0].text.is_empty() {
+        return Ok(());
+    }
+    let lines = seen.iter().map(|of| format!("    {}: {}", of.job, of.text));
+    Err(lines.collect::<Vec<_>>().join("\n"))
+}
+
 /// A judge of lines `WHAT: FOUND LOWEST HIGHEST`: everything is in its range.
 pub(crate) fn in_range(seen: &[&Outcome]) -> Result<(), String> {
     let good = |line: &str| {

@@ -4,8 +4,7 @@
 //! The connector answers in the initial process and user namespaces only, so this run has no sandbox but its own mounts and a
 //! network namespace that the daemon enters (`-s`). It ends what it starts, by process id.
 
-use crate::check::{Check, Needs, Twin};
-use crate::election::same;
+use crate::check::{Check, Needs, Twin, alike};
 use crate::stage::{KEEPALIVED, Speaker};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -66,7 +65,7 @@ pub(crate) fn checks() -> Vec<Check> {
     vec![Check {
         name: "tracked::connector".into(),
         jobs: vec![job("k"), job("v")],
-        judge: same,
+        judge: alike,
         oracle: "what keepalived logs about the same files and processes",
         twin: Twin {
             what: "another process is tracked".into(),
@@ -169,6 +168,7 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
     let program = match speaker {
         Speaker::Keepalived => KEEPALIVED,
         Speaker::Vrrpd => env!("CARGO_BIN_EXE_vrrpd"),
+        Speaker::Frr | Speaker::Newer => panic!("no such speaker here: {speaker:?}"),
     };
     let conf = format!("{DIRECTORY}/conf");
     let set = |number: &str| fs::write(format!("{DIRECTORY}/tf"), number);

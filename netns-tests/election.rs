@@ -1,384 +1,374 @@
-//! Elections under a script of faults: who holds the address after each step. keepalived is the oracle: a pair of them
-//! first, then the mixed pairs in both roles, then vrrpd alone.
+//! Elections under a script of faults: who is master after each step. keepalived is the oracle: a cluster of it first, then
+//! the mixed clusters in all roles, then vrrpd alone. `docs/interop.md` is made of the same runs.
 
 use crate::check::{Check, Needs, Twin};
-use crate::jobs::Outcome;
+use crate::cluster::{KINDS, Kind, Settings, configuration, on_link, source};
+use crate::differences;
+use crate::frr;
+use crate::jobs::{Job, Outcome};
+use crate::options::{NEWER, OPTIONS};
+use crate::scripts::{BEST, COMMON, PAIRED, Scenario, Step};
 use crate::seed::needs;
-use crate::stage::{KEEPALIVED, Speaker, Stage, node};
+use crate::stage::{KEEPALIVED, Speaker, Stage, names, newer, node};
 use nix::sys::signal::Signal;
 use std::io;
-use std::net::IpAddr;
-use vrrpd::lab::{Cut, NodeId};
-use vrrpd::model::Micros;
+use vrrpd::lab::{Cut, Lab, NodeId};
+use vrrpd::model::{Instant, Micros};
 
-/// How the nodes speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    V2Pass,
-    V2Ah,
-    V3Ipv4,
-    V3Ipv6,
-    Unicast,
+/// Clusters that are compared, each a node a letter; the first one is the oracle.
+pub(crate) struct Comparison {
+    /// The first part of the check's name, and what the table calls it.
+    pub(crate) name: &'static str,
+    pub(crate) clusters: &'static [&'static str],
+    pub(crate) scripts: &'static [Scenario],
+    /// Which kinds speak so.
+    pub(crate) speak: fn(&Kind) -> bool,
 }
 
-const KINDS: [(&str, Kind); 5] = [
-    ("v2-pass", Kind::V2Pass),
-    ("v2-ah", Kind::V2Ah),
-    ("v3-ipv4", Kind::V3Ipv4),
-    ("v3-ipv6", Kind::V3Ipv6),
-    ("unicast", Kind::Unicast),
-];
-
-impl Kind {
-    fn vip(self) -> IpAddr {
-        match self {
-            Self::V3Ipv6 => "2001:db8:1::100".parse().unwrap(),
-            _ => "192.0.2.100".parse().unwrap(),
-        }
-    }
-
-    fn calm(self) -> Micros {
-        match self {
-            Self::V2Pass | Self::V2Ah => Micros::from_millis(4_700),
-            _ => Micros::from_millis(2_500),
-        }
-    }
-}
-
-/// What differs between nodes.
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    priority: u8,
-    vrid: u8,
-    /// Further lines of the instance.
-    lines: &'static str,
-    /// Weight of the check.
-    tracker: Option<i16>,
-}
-
-/// What is done to a node, 0 or 1.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Start(usize),
-    StartBoth,
-    Stop(usize),
-    Crash(usize),
-    Pause(usize),
-    Fail(usize),
-    Heal(usize),
-    Cut(usize),
-    Mend(usize),
-    /// The node's link loses its carrier.
-    Unplug(usize),
-    Plug(usize),
-    /// A new priority by SIGHUP.
-    Reload(usize, u8),
-    /// Waits for a change that comes by itself.
-    Change,
-}
-
-struct Scenario {
-    name: &'static str,
-    priorities: [u8; 2],
-    /// Further lines of the second node's instance.
-    lines: &'static str,
-    tracker: Option<i16>,
-    /// Which node wins is a race, also between two of keepalived; that one of them wins is none.
-    either: bool,
-    steps: &'static [Step],
-    twin: &'static str,
-    /// Makes the configuration wrong.
-    spoil: fn(&mut [Settings; 2]),
-}
-
-use Step::{Change, Crash, Cut as CutOff, Fail, Heal, Mend, Pause, Plug, Reload, Start, StartBoth, Stop, Unplug};
-
-/// Two nodes, the second one is better.
-const BASE: Scenario = Scenario {
-    name: "",
-    priorities: [100, 150],
-    lines: "",
-    tracker: None,
-    either: false,
-    steps: &[],
-    twin: DEAF,
-    spoil: deaf,
-};
-
-const DEAF: &str = "the second node has another VRID";
-
-fn deaf(settings: &mut [Settings; 2]) {
-    settings[1].vrid = 52;
-}
-
-const MEEK: &str = "the second node does not preempt";
-
-fn meek(settings: &mut [Settings; 2]) {
-    settings[1].lines = "nopreempt";
-}
-
-const UNTRACKED: &str = "the check is not tracked";
-
-fn untracked(settings: &mut [Settings; 2]) {
-    for of in settings {
-        of.tracker = None;
-    }
-}
-
-const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "lower-first",
-        steps: &[Start(0), Start(1)],
-        twin: MEEK,
-        spoil: meek,
-        ..BASE
+pub(crate) const COMPARISONS: &[Comparison] = &[
+    Comparison {
+        name: "election",
+        clusters: &["kk", "kv", "vk", "vv"],
+        scripts: PAIRED,
+        speak: |kind| kind.thorough,
     },
-    Scenario {
-        name: "higher-first",
-        steps: &[Start(1), Start(0)],
-        twin: "the first node has priority 200",
-        spoil: |settings| settings[0].priority = 200,
-        ..BASE
+    Comparison {
+        name: "trio",
+        clusters: &["kkk", "kvk", "vkv", "vvv"],
+        scripts: COMMON,
+        speak: |_| true,
     },
-    Scenario {
-        name: "simultaneous",
-        steps: &[StartBoth],
-        twin: "the second node has priority 50",
-        spoil: |settings| settings[1].priority = 50,
-        ..BASE
+    Comparison {
+        name: "option",
+        clusters: &["kk", "kv", "vk", "vv"],
+        scripts: OPTIONS,
+        speak: |_| true,
     },
-    Scenario {
-        name: "equal-low-first",
-        priorities: [100, 100],
-        steps: &[Start(0), Start(1)],
-        twin: "the second node has priority 101",
-        spoil: |settings| settings[1].priority = 101,
-        ..BASE
+    Comparison {
+        name: "newer",
+        clusters: &["nn", "nv", "vn", "vv"],
+        scripts: OPTIONS,
+        speak: asked_for_newer,
     },
-    Scenario {
-        name: "equal-high-first",
-        priorities: [100, 100],
-        steps: &[Start(1), Start(0)],
-        twin: "the first node has priority 101",
-        spoil: |settings| settings[0].priority = 101,
-        ..BASE
+    Comparison {
+        name: "newest",
+        clusters: &["nn", "nv", "vn", "vv"],
+        scripts: NEWER,
+        speak: asked_for_newer,
     },
-    Scenario {
-        name: "equal-simultaneous",
-        priorities: [100, 100],
-        either: true,
-        steps: &[StartBoth],
-        ..BASE
+    // With keepalived beside it, FRR shows which differences are its own.
+    Comparison {
+        name: "frr",
+        clusters: &["kk", "fk", "kf", "fv", "vf"],
+        scripts: COMMON,
+        speak: Kind::frr_speaks,
     },
-    // Two masters meet: among equals the higher address wins, whoever has been master for longer.
-    Scenario {
-        name: "equal-meet",
-        priorities: [100, 100],
-        steps: &[CutOff(0), Start(0), Start(1), Mend(0)],
-        twin: "the first node has priority 101",
-        spoil: |settings| settings[0].priority = 101,
-        ..BASE
-    },
-    Scenario {
-        name: "preempt",
-        steps: &[Start(1), Start(0), Stop(1), Start(1)],
-        twin: MEEK,
-        spoil: meek,
-        ..BASE
-    },
-    Scenario {
-        name: "preempt-delay",
-        lines: "preempt_delay 8",
-        steps: &[Start(0), Start(1), Change],
-        twin: "the second node preempts at once",
-        spoil: |settings| settings[1].lines = "",
-        ..BASE
-    },
-    Scenario {
-        name: "nopreempt",
-        lines: "nopreempt",
-        steps: &[Start(0), Start(1), Stop(0), Start(0)],
-        twin: "the second node preempts",
-        spoil: |settings| settings[1].lines = "",
-        ..BASE
-    },
-    Scenario {
-        name: "crash",
-        steps: &[Start(0), Start(1), Crash(1), Start(1)],
-        twin: MEEK,
-        spoil: meek,
-        ..BASE
-    },
-    Scenario {
-        name: "stop",
-        steps: &[Start(0), Start(1), Stop(1)],
-        ..BASE
-    },
-    Scenario {
-        name: "pause",
-        steps: &[Start(0), Start(1), Pause(1)],
-        ..BASE
-    },
-    Scenario {
-        name: "tracker-negative",
-        tracker: Some(-60),
-        steps: &[Start(0), Start(1), Fail(1), Heal(1)],
-        twin: UNTRACKED,
-        spoil: untracked,
-        ..BASE
-    },
-    Scenario {
-        name: "tracker-positive",
-        priorities: [100, 105],
-        tracker: Some(11),
-        steps: &[Start(0), Start(1), Fail(1), Heal(1)],
-        twin: UNTRACKED,
-        spoil: untracked,
-        ..BASE
-    },
-    Scenario {
-        name: "tracker-fault",
-        tracker: Some(0),
-        steps: &[Start(0), Start(1), Fail(1), Heal(1)],
-        twin: UNTRACKED,
-        spoil: untracked,
-        ..BASE
-    },
-    Scenario {
-        name: "partition",
-        steps: &[Start(0), Start(1), CutOff(1), Mend(1)],
-        ..BASE
-    },
-    Scenario {
-        name: "unplugged",
-        steps: &[Start(0), Start(1), Unplug(1), Plug(1)],
-        twin: MEEK,
-        spoil: meek,
-        ..BASE
-    },
-    Scenario {
-        name: "reload",
-        steps: &[Start(0), Start(1), Reload(0, 200), Reload(0, 100)],
-        ..BASE
+    Comparison {
+        name: "frr-trio",
+        clusters: &["kkk", "kfv", "vkf", "fvk"],
+        scripts: COMMON,
+        speak: Kind::frr_speaks,
     },
 ];
 
-const PAIRS: [&str; 4] = ["kk", "kv", "vk", "vv"];
+fn asked_for_newer(_: &Kind) -> bool {
+    newer().is_some()
+}
+
+impl Comparison {
+    /// Whether it stands in `docs/interop.md`, which only speaks of what is installed.
+    pub(crate) fn is_published(&self) -> bool {
+        !self.clusters[0].starts_with('n')
+    }
+
+    /// The scripts that are played with a kind.
+    pub(crate) fn scripts_of<'a>(&'a self, kind: &'a Kind) -> impl Iterator<Item = &'static Scenario> + use<'a> {
+        let spoken = (self.speak)(kind);
+        self.scripts
+            .iter()
+            .filter(move |scenario| spoken && scenario.is_for(kind))
+    }
+
+    /// The clusters that can play a script.
+    pub(crate) fn clusters_for<'a>(&self, scenario: &'a Scenario) -> impl Iterator<Item = &'static str> + use<'a> {
+        // FRR has no checks.
+        let clusters = self.clusters.iter().copied();
+        clusters.filter(|cluster| scenario.tracker.is_none() || !cluster.ends_with('f'))
+    }
+}
+
+/// The run of a cluster.
+pub(crate) fn job(kind: &Kind, scenario: &Scenario, cluster: &str) -> Job {
+    format!("election {} {} {cluster}", kind.name, scenario.name)
+}
+
+/// Every script of every kind that a comparison plays.
+pub(crate) fn rows() -> impl Iterator<Item = (&'static Comparison, &'static Kind, &'static Scenario)> {
+    COMPARISONS.iter().flat_map(|of| {
+        let kinds = KINDS.iter().filter(|kind| (of.speak)(kind));
+        kinds.flat_map(move |kind| of.scripts_of(kind).map(move |scenario| (of, kind, scenario)))
+    })
+}
 
 pub(crate) fn checks() -> Vec<Check> {
-    let check = |kind: &str, scenario: &Scenario| {
-        let job = |pair: &str| format!("election {kind} {} {pair}", scenario.name);
-        Check {
-            name: format!("election::{kind}::{}", scenario.name),
-            jobs: PAIRS.iter().map(|pair| job(pair)).collect(),
-            judge: same,
-            oracle: "two keepalived nodes; addresses in the nodes' kernels",
-            twin: Twin {
-                what: scenario.twin.to_owned(),
-                sees: "spoiled",
-                jobs: vec![job("kk"), format!("{} spoiled", job("vv"))],
-            },
-            needs: match scenario.tracker {
-                Some(_) => needs(&[KEEPALIVED]),
-                None => vec![Needs::Program(KEEPALIVED)],
-            },
-        }
-    };
-    KINDS
-        .iter()
-        .flat_map(|(kind, _)| SCENARIOS.iter().map(move |scenario| check(kind, scenario)))
-        .collect()
+    rows().map(|(of, kind, scenario)| check(of, kind, scenario)).collect()
 }
 
-/// All did what the first one did.
-pub(crate) fn same(seen: &[&Outcome]) -> Result<(), String> {
-    if seen.iter().all(|other| other.text == seen[0].text) && !seen[0].text.is_empty() {
+fn check(of: &Comparison, kind: &Kind, scenario: &Scenario) -> Check {
+    let clusters: Vec<&str> = of.clusters_for(scenario).collect();
+    let ours = "v".repeat(clusters[0].len());
+    let with_frr = of.clusters.iter().any(|cluster| cluster.contains('f'));
+    Check {
+        name: format!("{}::{}::{}", of.name, kind.name, scenario.name),
+        jobs: clusters.iter().map(|cluster| job(kind, scenario, cluster)).collect(),
+        judge: same,
+        oracle: "as many keepalived nodes; adverts on the wire, addresses in the nodes' kernels",
+        twin: Twin {
+            what: scenario.twin.to_owned(),
+            sees: "spoiled",
+            jobs: vec![
+                job(kind, scenario, clusters[0]),
+                format!("{} spoiled", job(kind, scenario, &ours)),
+            ],
+        },
+        needs: match scenario.runs_checks() {
+            _ if with_frr => needs(&[KEEPALIVED, frr::PROGRAM]),
+            true => needs(&[KEEPALIVED]),
+            false => vec![Needs::Program(KEEPALIVED)],
+        },
+    }
+}
+
+/// What was seen after a step, as a run prints it: `MASTERS/HOLDERS@MILLISECONDS`. The masters are those whose adverts are on
+/// the wire; the holders have the address, which a dead node of keepalived keeps. The time is that of the last change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct After<'a> {
+    pub(crate) masters: &'a str,
+    /// Nothing beside FRR, whose nodes have the address on a link of their own all the time.
+    pub(crate) holders: &'a str,
+    millis: Option<u64>,
+}
+
+impl<'a> After<'a> {
+    fn of(word: &'a str) -> Self {
+        let (who, millis) = word.split_once('@').unwrap_or((word, ""));
+        let (masters, holders) = who.split_once('/').unwrap_or((who, ""));
+        Self {
+            masters,
+            holders,
+            millis: millis.parse().ok(),
+        }
+    }
+
+    /// All steps of a run.
+    pub(crate) fn all(outcome: &'a Outcome) -> Vec<Self> {
+        outcome.text.split_whitespace().map(Self::of).collect()
+    }
+
+    fn agrees(&self, other: &Self, slack: Micros) -> bool {
+        let in_time = match (self.millis, other.millis) {
+            (Some(one), Some(other)) => one.abs_diff(other) <= slack.as_millis(),
+            _ => true,
+        };
+        let holders = self.holders.is_empty() || other.holders.is_empty() || self.holders == other.holders;
+        self.masters == other.masters && holders && in_time
+    }
+}
+
+/// The notify FIFO of a node.
+const FIFO: &str = "/run/fifo";
+
+/// An answer comes at once, and much sooner than the next advert.
+const AT_ONCE: Micros = Micros::from_millis(150);
+
+fn yes(is_so: bool) -> String {
+    if is_so { "yes" } else { "no" }.into()
+}
+
+/// How much a busy machine may be late, beside what the protocol's timers leave open.
+const LATE: Micros = Micros::from_secs(1);
+
+/// Whether a run did what keepalived's did: same masters and holders, each change within a Master_Down_Interval of when
+/// keepalived's came, for nobody can say when in its interval the last advert was sent.
+pub(crate) fn agrees(theirs: &Outcome, ours: &Outcome) -> bool {
+    let kind = KINDS
+        .iter()
+        .find(|kind| Some(kind.name) == ours.job.split(' ').nth(1))
+        .unwrap();
+    let slack = kind.longest_silence() + LATE;
+    let (theirs, ours) = (After::all(theirs), After::all(ours));
+    !theirs.is_empty()
+        && theirs.len() == ours.len()
+        && theirs.iter().zip(&ours).all(|(their, our)| our.agrees(their, slack))
+}
+
+/// All did what the first one did, but for what is known and explained.
+fn same(seen: &[&Outcome]) -> Result<(), String> {
+    let oracle = seen[0].job.rsplit(' ').next().unwrap_or_default();
+    let excused = |other: &Outcome| differences::explained(oracle, other).is_some();
+    let agreed = |other: &&Outcome| agrees(seen[0], other) || excused(other);
+    if seen.iter().all(agreed) {
         return Ok(());
     }
     let lines = seen.iter().map(|of| format!("    {}: {}", of.job, of.text));
     Err(lines.collect::<Vec<_>>().join("\n"))
 }
 
-fn address(node: usize) -> String {
-    format!("192.0.2.{}", node + 1)
-}
-
-/// The configuration of a node; keepalived and vrrpd read the same.
-fn configuration(kind: Kind, node: usize, settings: Settings) -> String {
-    let (interval, version) = match kind {
-        Kind::V2Pass | Kind::V2Ah => ("1", 2),
-        _ => ("0.5", 3),
-    };
-    let extra = match kind {
-        Kind::V2Pass => "authentication {\n auth_type PASS\n auth_pass 1111\n }".to_owned(),
-        Kind::V2Ah => "authentication {\n auth_type AH\n auth_pass s3cr3tAH\n }".to_owned(),
-        Kind::V3Ipv4 | Kind::V3Ipv6 => String::new(),
-        Kind::Unicast => {
-            let peer = address(1 - node);
-            format!("unicast_src_ip {}\n unicast_peer {{\n {peer}\n }}", address(node))
-        }
-    };
-    let vips = match kind {
-        Kind::V3Ipv6 => "fe80::100/64\n 2001:db8:1::100/64",
-        _ => "192.0.2.100/24",
-    };
-    let (script, track) = match settings.tracker {
-        Some(weight) => (
-            format!("vrrp_script chk {{\n script \"/usr/bin/test -e /tmp/well\"\n interval 1\n weight {weight}\n}}\n"),
-            "track_script {\n chk\n }",
-        ),
-        None => (String::new(), ""),
-    };
-    let Settings {
-        priority, vrid, lines, ..
-    } = settings;
-    format!(
-        "global_defs {{\n router_id node\n enable_script_security\n script_user root\n}}\n{script}vrrp_instance VI_1 {{\n state BACKUP\n interface eth0\n virtual_router_id {vrid}\n priority {priority}\n version {version}\n advert_int {interval}\n {lines}\n {extra}\n virtual_ipaddress {{\n {vips}\n }}\n {track}\n}}\n"
-    )
-}
-
 struct Election {
     stage: Stage,
-    kind: Kind,
+    kind: &'static Kind,
     speakers: Vec<Speaker>,
-    settings: [Settings; 2],
+    settings: Vec<Settings>,
     seen: Vec<String>,
+    by_address: bool,
+    /// When the last fault was made.
+    fault: Instant,
 }
 
 impl Election {
     fn start(&mut self, node: usize) -> io::Result<()> {
-        let text = configuration(self.kind, node, self.settings[node]);
-        self.stage.start(node, self.speakers[node], &text)
+        let (speaker, mut settings) = (self.speakers[node], self.settings[node]);
+        // keepalived 2.2.7 ends without one.
+        settings.interface |= speaker == Speaker::Keepalived;
+        if speaker == Speaker::Frr {
+            return frr::start(&mut self.stage, node, self.kind, settings);
+        }
+        let text = configuration(self.kind, node, self.speakers.len(), settings);
+        self.stage.start(node, speaker, &text)
+    }
+
+    fn reload(&mut self, node: usize) -> io::Result<()> {
+        let settings = self.settings[node];
+        if self.speakers[node] == Speaker::Frr {
+            return frr::set_priority(&mut self.stage, node, settings);
+        }
+        let text = configuration(self.kind, node, self.speakers.len(), settings);
+        self.stage.write(node, "vrrp.conf", &text)?;
+        self.stage.signal(node, Signal::SIGHUP)
+    }
+
+    /// Masters and holders of the address now.
+    fn who(&self) -> impl Fn(&Lab) -> String + use<> {
+        let vip = self.kind.vip();
+        let silence = Micros(self.kind.interval().0 * 2);
+        let holders_count = !self.speakers.contains(&Speaker::Frr);
+        let by_address = self.by_address;
+        move |lab| {
+            if by_address {
+                return names(&lab.holders(vip));
+            }
+            let mut who = names(&crate::stage::speaking(lab, silence));
+            if holders_count {
+                who += "/";
+                who += &names(&lab.holders(vip));
+            }
+            who
+        }
+    }
+
+    fn second_address(&mut self, node: usize, verb: &str) -> io::Result<()> {
+        let address = source(self.kind, node);
+        let mut words = vec!["/usr/sbin/ip", "address", verb, &address, "dev", "eth0"];
+        if self.kind.ipv6 && verb == "add" {
+            words.push("nodad");
+        }
+        let asked = self.stage.run(node, "ip", &words)?;
+        self.stage.until("ip ends", 10, |lab| !lab.runs(asked))
+    }
+
+    fn listen(&mut self, node: usize) -> io::Result<()> {
+        let fifo = self.stage.lab.node(NodeId(node)).unwrap().run().join("fifo");
+        let script = format!("umask 077; mkfifo {FIFO} && exec cat <>{FIFO}");
+        self.stage.run(node, "reader", &["/bin/sh", "-c", &script])?;
+        self.stage.until("the FIFO is there", 10, |_| fifo.exists())
+    }
+
+    /// The answer to a step that only asks.
+    fn question(&mut self, step: Step) -> io::Result<Option<String>> {
+        match step {
+            Step::Answers(one, other) => {
+                let since = self.stage.note(step.to_string());
+                self.stage.look_on(Micros::from_secs(8))?;
+                let asked = self.stage.adverts(one, since, false);
+                let answers = self.stage.adverts(other, since, false);
+                let answered = |at: &&Instant| {
+                    answers
+                        .iter()
+                        .any(|answer| answer.since(**at) <= AT_ONCE && answer >= *at)
+                };
+                // The last one may still be answered.
+                let asked = asked.get(..asked.len().saturating_sub(1)).unwrap_or_default();
+                let answers = asked.iter().filter(answered).count();
+                // Now and then an advert of its own comes at the right time.
+                Ok(Some(yes(answers * 5 >= asked.len() * 4 && !asked.is_empty())))
+            }
+            Step::Replay(one, other) => {
+                let since = self.stage.note(step.to_string());
+                let last = self.stage.last_advert(one);
+                self.stage.crash(one)?;
+                // Longer than a Master_Down_Interval.
+                for _ in 0..30 {
+                    self.stage.lab.inject(NodeId(other), &last)?;
+                    self.stage.look_on(Micros::from_millis(200))?;
+                }
+                Ok(Some(yes(!self.stage.adverts(other, since, false).is_empty())))
+            }
+            Step::LastWord(node) => {
+                let better = self.speakers.len() - 1;
+                let heard = self.stage.adverts(better, self.fault, false).first().copied();
+                let said = heard.map_or(0, |heard| self.stage.adverts(node, heard, false).len());
+                Ok(Some(yes(said > 0)))
+            }
+            Step::Told(node) => {
+                let lines = self.stage.lines(node, "reader", Instant(0));
+                let short = |line: &String| {
+                    let words: Vec<&str> = line.split(' ').collect();
+                    // Which member goes first is a question of the clock.
+                    format!("{}:{}", words[0], words.get(2).copied().unwrap_or_default())
+                };
+                Ok(Some(lines.iter().map(short).collect::<Vec<_>>().join(",")))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn step(&mut self, step: Step) -> io::Result<()> {
-        self.stage.note(format!("{step:?}"));
+        self.stage.note(format!("{step}"));
+        let best = self.speakers.len() - 1;
+        let of = |node: usize| if node == BEST { best } else { node };
         let lab = &mut self.stage.lab;
         match step {
-            Start(node) => self.start(node),
-            StartBoth => self.start(0).and_then(|()| self.start(1)),
-            Stop(node) => self.stage.signal(node, Signal::SIGTERM),
-            Crash(node) => self.stage.crash(node),
-            Pause(node) => {
-                self.stage.signal_all(node, Signal::SIGSTOP)?;
+            Step::Start(node) => self.start(of(node)),
+            Step::StartAll => (0..=best).try_for_each(|node| self.start(node)),
+            Step::Stop(node) => self.stage.signal(of(node), Signal::SIGTERM),
+            Step::Crash(node) => self.stage.crash(of(node)),
+            Step::Pause(node) => {
+                self.stage.signal_all(of(node), Signal::SIGSTOP)?;
                 // The pause is the fault itself: 5 s, whatever happens meanwhile.
                 self.stage.look_on(Micros::from_secs(5))?;
-                self.seen.push(format!("paused:{}", self.stage.holders()));
-                self.stage.signal_all(node, Signal::SIGCONT)
+                self.seen.push(self.who()(&self.stage.lab));
+                self.stage.signal_all(of(node), Signal::SIGCONT)
             }
-            Fail(node) => self.stage.remove(node, "well"),
-            Heal(node) => self.stage.write(node, "well", ""),
-            CutOff(node) => lab.cut(NodeId(node), Cut::Both),
-            Mend(node) => lab.heal(NodeId(node)),
-            Unplug(node) => lab.set_carrier(NodeId(node), false),
-            Plug(node) => lab.set_carrier(NodeId(node), true),
-            Reload(node, priority) => {
-                self.settings[node].priority = priority;
-                let text = configuration(self.kind, node, self.settings[node]);
-                self.stage.write(node, "vrrp.conf", &text)?;
-                self.stage.signal(node, Signal::SIGHUP)
+            Step::Fail(node) => self.stage.remove(of(node), "well"),
+            Step::Heal(node) => self.stage.write(of(node), "well", ""),
+            Step::Cut(node) => lab.cut(NodeId(of(node)), Cut::Both),
+            Step::Mend(node) => lab.heal(NodeId(of(node))),
+            Step::Unplug(node) => lab.set_carrier(NodeId(of(node)), false),
+            Step::Plug(node) => lab.set_carrier(NodeId(of(node)), true),
+            Step::Reload(node, priority) => {
+                self.settings[of(node)].priority = priority;
+                self.reload(of(node))
             }
-            Change => {
+            Step::Deafen(node) => lab.cut(NodeId(of(node)), Cut::Inbound),
+            Step::GiveSource(node) => self.second_address(of(node), "add"),
+            Step::TakeSource(node) => self.second_address(of(node), "del"),
+            Step::Listen(node) => self.listen(of(node)),
+            Step::Later(node, lines) => {
+                self.settings[of(node)].lines = lines;
+                self.reload(of(node))
+            }
+            Step::Answers(..) | Step::Replay(..) | Step::LastWord(_) | Step::Told(_) => Ok(()),
+            Step::Change => {
                 let (before, vip) = (lab.holders(self.kind.vip()), self.kind.vip());
                 lab.watch(Micros::from_secs(15), |lab| lab.holders(vip) != before)
                     .map(drop)
@@ -387,48 +377,59 @@ impl Election {
     }
 }
 
+fn find(name: &str) -> &'static Scenario {
+    let mut all = COMPARISONS.iter().flat_map(|of| of.scripts);
+    all.find(|scenario| scenario.name == name).unwrap()
+}
+
 pub(crate) fn play(words: &[&str]) -> io::Result<String> {
-    let [kind, name, pair, spoiled @ ..] = words else {
-        return Err(io::Error::other("kind, scenario, pair, perhaps spoiled"));
+    let [kind, name, cluster, spoiled @ ..] = words else {
+        return Err(io::Error::other("kind, scenario, cluster, perhaps spoiled"));
     };
-    let kind = KINDS.iter().find(|(known, _)| known == kind).unwrap().1;
-    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == *name).unwrap();
-    let of = |node: usize| Settings {
-        priority: scenario.priorities[node],
-        vrid: 51,
-        lines: if node == 1 { scenario.lines } else { "" },
-        tracker: scenario.tracker,
-    };
-    let mut settings = [of(0), of(1)];
+    let kind = KINDS.iter().find(|known| known.name == *kind).unwrap();
+    let scenario = find(name);
+    let nodes = cluster.len();
+    let mut settings: Vec<Settings> = (0..nodes).map(|node| Settings::new(scenario, node)).collect();
     if !spoiled.is_empty() {
         (scenario.spoil)(&mut settings);
     }
-    let specs = (0..2).map(|index| {
-        let six = format!("2001:db8:1::{}/64", index + 1);
-        node(
-            &format!("node{}", index + 1),
-            &[&format!("{}/24", address(index)), &six],
-        )
+    let specs = (0..nodes).map(|index| {
+        let [four, six] = on_link(index);
+        node(&format!("node{}", index + 1), &[&four, &six])
     });
-    let stage = Stage::new(specs.collect(), kind.vip(), kind.calm())?;
-    for index in 0..2 {
+    // A check may need its interval to notice; nothing changes any more after a Master_Down_Interval; the rest is for a busy
+    // machine.
+    let notice = Micros::from_secs(u64::from(scenario.tracker.is_some()));
+    let calm = notice + kind.longest_silence() + Micros::from_millis(600);
+    let stage = Stage::new(specs.collect(), kind.vip(), calm)?;
+    for index in 0..nodes {
         stage.write(index, "well", "")?;
     }
     let mut election = Election {
         stage,
         kind,
-        speakers: pair.chars().map(Speaker::of).collect(),
+        speakers: cluster.chars().map(Speaker::of).collect(),
         settings,
         seen: Vec::new(),
+        by_address: scenario.by_address,
+        fault: Instant(0),
     };
     for step in scenario.steps {
+        if let Some(answer) = election.question(*step)? {
+            election.seen.push(answer);
+            continue;
+        }
+        let began = vrrpd::system::clock::now();
+        election.fault = began;
         election.step(*step)?;
-        let holders = election.stage.settled()?;
-        let holders = match (scenario.either, holders.as_str()) {
-            (true, "1" | "2") => "one".to_owned(),
-            _ => holders,
+        let who = election.who();
+        let (who, changed) = election.stage.calm(who)?;
+        let who = match (scenario.either, who.as_str()) {
+            (true, "1/1" | "2/2") => "one".to_owned(),
+            _ => who,
         };
-        election.seen.push(holders);
+        let millis = changed.since(began).as_millis();
+        election.seen.push(format!("{who}@{millis}"));
     }
     Ok(election.seen.join(" "))
 }

@@ -1,8 +1,7 @@
 //! Interfaces that an instance depends on: delays, polling, other names, and what is not tracked. keepalived is the oracle, as
 //! in `election`: who holds the address after each step, and whether it moved before a delay was over.
 
-use crate::check::{Check, Needs, Twin};
-use crate::election::same;
+use crate::check::{Check, Needs, Twin, alike};
 use crate::stage::{KEEPALIVED, Speaker, Stage, node};
 use std::io;
 use std::net::IpAddr;
@@ -136,7 +135,7 @@ pub(crate) fn checks() -> Vec<Check> {
         Check {
             name: format!("links::{}", scenario.name),
             jobs: scenario.pairs.iter().map(|pair| job(pair)).collect(),
-            judge: same,
+            judge: alike,
             oracle: "addresses in the nodes' kernels; where they are in `pairs`, two keepalived nodes",
             twin: Twin {
                 what: scenario.twin.to_owned(),

@@ -15,20 +15,25 @@
 )]
 
 mod check;
+mod cluster;
 mod connector;
 mod decode;
 mod differences;
 mod drain;
 mod election;
 mod forge;
+mod frr;
+mod interop;
 mod jobs;
 mod kernel;
 mod links;
 mod log_order;
 mod noise;
+mod options;
 mod processes;
 mod replay;
 mod script_user;
+mod scripts;
 mod seed;
 mod stage;
 mod story;
@@ -36,6 +41,8 @@ mod tracked;
 mod wire;
 
 use check::{Check, Needs};
+use jobs::{Job, Outcome};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -80,7 +87,16 @@ fn main() -> ExitCode {
     let (run, not_run): (Vec<Check>, Vec<Check>) = checks
         .into_iter()
         .partition(|check| missing(&check.needs, root).is_none());
-    let failed = judge_all(&run);
+    let (outcomes, mut failed) = judge_all(&run);
+    let table = interop::compare(&outcomes);
+    println!(
+        "test interop::table ... {}",
+        if table.is_ok() { "ok" } else { "FAILED" }
+    );
+    if let Err(why) = table {
+        println!("{why}");
+        failed += 1;
+    }
     for check in &not_run {
         let why = missing(&check.needs, root).unwrap_or_default();
         println!("test {} ... NOT RUN: needs {why}", check.name);
@@ -91,7 +107,7 @@ fn main() -> ExitCode {
     println!(
         "test result: {}. {} passed; {failed} failed; {} ignored",
         if good { "ok" } else { "FAILED" },
-        run.len() - failed,
+        run.len() + 1 - failed,
         not_run.len()
     );
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -106,8 +122,8 @@ fn missing(needs: &[Needs], root: bool) -> Option<&'static str> {
     })
 }
 
-/// Runs what the checks need and judges it; how many failed.
-fn judge_all(checks: &[Check]) -> usize {
+/// Runs what the checks need and judges it; what was seen, and how many failed.
+fn judge_all(checks: &[Check]) -> (BTreeMap<Job, Outcome>, usize) {
     let outcomes = jobs::run_all(checks);
     let mut failed = 0;
     for check in checks {
@@ -119,5 +135,5 @@ fn judge_all(checks: &[Check]) -> usize {
             }
         }
     }
-    failed
+    (outcomes, failed)
 }

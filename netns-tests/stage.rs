@@ -1,12 +1,13 @@
 //! Nodes, their daemons, and what is done to them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
-use vrrpd::lab::{Happening, Lab, NodeId, NodeSpec, ProgramId, Seen};
+use vrrpd::lab::{Frame, Happening, Lab, NodeId, NodeSpec, ProgramId, Seen};
 use vrrpd::model::{Instant, Micros};
 use vrrpd::system::clock;
 
@@ -14,19 +15,32 @@ pub(crate) const KEEPALIVED: &str = "/usr/sbin/keepalived";
 /// The binary under test, as a node sees it.
 pub(crate) const VRRPD: &str = "/run/.programs/vrrpd";
 
+/// The newer keepalived, as a node sees it.
+const NEWER: &str = "/run/.programs/keepalived";
+
 /// What speaks VRRP on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speaker {
     Keepalived,
     Vrrpd,
+    Frr,
+    /// The keepalived that [`newer`] names.
+    Newer,
+}
+
+/// A keepalived that is newer than the installed one: `VRRPD_NEWER_KEEPALIVED` has its path.
+pub(crate) fn newer() -> Option<PathBuf> {
+    std::env::var_os("VRRPD_NEWER_KEEPALIVED").map(PathBuf::from)
 }
 
 impl Speaker {
-    /// `k` or `v`.
+    /// `k`, `v`, `f` or `n`.
     pub(crate) fn of(letter: char) -> Self {
         match letter {
             'k' => Self::Keepalived,
             'v' => Self::Vrrpd,
+            'f' => Self::Frr,
+            'n' => Self::Newer,
             other => panic!("no such speaker: {other}"),
         }
     }
@@ -35,6 +49,8 @@ impl Speaker {
         match self {
             Self::Keepalived => KEEPALIVED,
             Self::Vrrpd => VRRPD,
+            Self::Frr => crate::frr::PROGRAM,
+            Self::Newer => NEWER,
         }
     }
 }
@@ -71,7 +87,9 @@ pub(crate) fn node(name: &str, addresses: &[&str]) -> NodeSpec {
 impl Stage {
     pub(crate) fn new(specs: Vec<NodeSpec>, vip: IpAddr, calm: Micros) -> io::Result<Self> {
         let daemons = vec![None; specs.len()];
-        let lab = Lab::new(specs, &[PathBuf::from(env!("CARGO_BIN_EXE_vrrpd"))])?;
+        let mut programs = vec![PathBuf::from(env!("CARGO_BIN_EXE_vrrpd"))];
+        programs.extend(newer());
+        let lab = Lab::new(specs, &programs)?;
         Ok(Self {
             lab,
             vip,
@@ -119,7 +137,12 @@ impl Stage {
         let mut words = vec![speaker.program()];
         words.extend(options);
         words.extend(["-f", "/tmp/vrrp.conf"]);
-        self.daemons[node] = Some(self.run(node, "vrrp", &words)?);
+        self.start_words(node, &words)
+    }
+
+    /// Starts a daemon by these words.
+    pub(crate) fn start_words(&mut self, node: usize, words: &[&str]) -> io::Result<()> {
+        self.daemons[node] = Some(self.run(node, "vrrp", words)?);
         Ok(())
     }
 
@@ -178,14 +201,21 @@ impl Stage {
     /// Waits until the holders have not changed for the calm time, and names them.
     pub(crate) fn settled(&mut self) -> io::Result<String> {
         let vip = self.vip;
+        self.calm(|lab| names(&lab.holders(vip))).map(|(holders, _)| holders)
+    }
+
+    /// Waits until what is looked at has not changed for the calm time: what it is, and when it changed last.
+    pub(crate) fn calm(&mut self, look: impl Fn(&Lab) -> String) -> io::Result<(String, Instant)> {
+        let mut changed = clock::now();
         for _ in 0..20 {
-            let before = self.lab.holders(vip);
-            if !self.lab.watch(self.calm, |lab| lab.holders(vip) != before)? {
-                self.note(format!("settled: {}", names(&before)));
-                return Ok(names(&before));
+            let before = look(&self.lab);
+            if !self.lab.watch(self.calm, |lab| look(lab) != before)? {
+                self.note(format!("settled: {before}"));
+                return Ok((before, changed));
             }
+            changed = clock::now();
         }
-        Ok("unstable".into())
+        Ok(("unstable".into(), changed))
     }
 
     /// Times at which a node sent adverts (released: those of priority 0) since then.
@@ -198,6 +228,17 @@ impl Stage {
             .filter(|m| matches!(&m.what, Happening::Sent(from, frame) if from.0 == node && own(&frame.seen)))
             .map(|moment| moment.at)
             .collect()
+    }
+
+    /// All bytes of the last advert of a node.
+    pub(crate) fn last_advert(&self, node: usize) -> Vec<u8> {
+        let adverts = self.lab.moments.iter().rev().find_map(|moment| match &moment.what {
+            Happening::Sent(from, frame) if from.0 == node && matches!(frame.seen, Seen::Advert(_)) => {
+                Some(frame.bytes.clone())
+            }
+            _ => None,
+        });
+        adverts.expect("the node has spoken")
     }
 
     /// When the address appeared on a node (or vanished) since then.
@@ -230,6 +271,31 @@ pub(crate) fn lines(lab: &Lab, node: usize, program: &str, since: Instant) -> Ve
             Happening::Line(from, name, text) if from.0 == node && name == program => Some(text.clone()),
             _ => None,
         })
+        .collect()
+}
+
+/// Nodes whose last advert is not older than this and gives nothing up.
+pub(crate) fn speaking(lab: &Lab, silence: Micros) -> Vec<NodeId> {
+    let now = clock::now();
+    let mut last: BTreeMap<NodeId, u8> = BTreeMap::new();
+    for moment in lab.moments.iter().rev() {
+        if now.since(moment.at) > silence {
+            break;
+        }
+        if let Happening::Sent(
+            node,
+            Frame {
+                seen: Seen::Advert(advert),
+                ..
+            },
+        ) = &moment.what
+        {
+            last.entry(*node).or_insert(advert.priority);
+        }
+    }
+    last.into_iter()
+        .filter(|(_, priority)| *priority > 0)
+        .map(|(node, _)| node)
         .collect()
 }
 

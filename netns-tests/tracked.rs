@@ -2,8 +2,7 @@
 //! cluster. Its proc connector answers in the initial namespaces only; what it says there is compared by `connector`, and here
 //! vrrpd, which then looks through `/proc`, is judged by the kernels' addresses alone.
 
-use crate::check::{Check, Needs, Twin};
-use crate::election::same;
+use crate::check::{Check, Needs, Twin, alike};
 use crate::jobs::Outcome;
 use crate::stage::{KEEPALIVED, Speaker, Stage, node};
 use nix::sys::signal::Signal;
@@ -146,7 +145,7 @@ fn right(seen: &[&Outcome]) -> Result<(), String> {
     let name = seen[0].job.split(' ').nth(1);
     let scenario = SCENARIOS.iter().find(|scenario| Some(scenario.name) == name).unwrap();
     let Some(expected) = scenario.expected else {
-        return same(seen);
+        return alike(seen);
     };
     let wrong = seen.iter().find(|outcome| outcome.text != expected);
     wrong.map_or(Ok(()), |wrong| {
