@@ -315,3 +315,14 @@ fn virtual_servers_are_judged_as_keepalived_judges_them() {
     assert_eq!(loaded.test_status(), 5);
     assert!(loaded.model.is_some());
 }
+
+/// Seen from Debian's keepalived.
+#[test]
+fn a_group_that_tracks_the_interface_of_a_member_is_told() {
+    let text = "vrrp_sync_group SG { group { A B }\n sync_group_tracking_weight\n track_interface { eth1 weight 3 } }\n\
+                vrrp_instance A { interface eth0\n virtual_router_id 1\n virtual_ipaddress { 10.3.0.1 } }\n\
+                vrrp_instance B { interface eth1\n virtual_router_id 2\n virtual_ipaddress { 10.3.0.2 } }\n";
+    let told = "(B) track_interface eth1 is configured on VRRP instance and sync group. \
+                Remove vrrp instance or sync group config";
+    assert_eq!(messages(text), [told]);
+}

@@ -120,6 +120,7 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config
     let mut config = config.clone();
     let owner = config.is_owner();
     let weight = |weight: Weight| if owner { Weight::ZERO } else { weight };
+    let primary = config.interface.clone().filter(|_| !config.dont_track_primary);
     for track in track_interfaces {
         if config
             .track_interfaces
@@ -129,8 +130,10 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config
             continue;
         }
         config.track_interfaces.retain(|own| own.interface != track.interface);
+        // The member's own interface is tracked without weight already, and that wins (keepalived says so, and does it).
+        let is_primary = primary.as_ref() == Some(&track.interface);
         config.track_interfaces.push(TrackInterface {
-            weight: weight(track.weight),
+            weight: if is_primary { Weight::ZERO } else { weight(track.weight) },
             ..track.clone()
         });
     }

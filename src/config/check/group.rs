@@ -7,7 +7,7 @@ use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::Context;
 use crate::config::schema::{group, instance};
-use crate::model::{GroupId, InstanceId, Model, NotifyPrograms, SyncGroup, WantedState, Weight};
+use crate::model::{GroupId, IfName, InstanceId, Model, NotifyPrograms, SyncGroup, WantedState, Weight};
 use std::collections::BTreeMap;
 
 /// Which instances are in which group, and the programs of each group.
@@ -86,12 +86,13 @@ pub(super) fn members(
     found
 }
 
-/// Whether some members say that they own the addresses, and some that they do not.
+/// Whether members that say that they own the addresses come before one that says that it does not.
 fn mixes_owners(members: &[InstanceId], drafts: &[instance::Draft]) -> bool {
-    let drafts: Vec<_> = members.iter().filter_map(|id| drafts.get(position(id.0))).collect();
-    let owner = |draft: &&instance::Draft| draft.state == Some(WantedState::Master) && draft.priority == Some(255);
-    let backup = |draft: &&instance::Draft| draft.state == Some(WantedState::Backup);
-    drafts.iter().any(owner) && drafts.iter().any(backup)
+    let drafts = members.iter().filter_map(|id| drafts.get(position(id.0)));
+    let is_owner = |draft: &&instance::Draft| draft.state == Some(WantedState::Master) && draft.priority == Some(255);
+    let mut others = drafts.enumerate().skip_while(|(_, draft)| is_owner(draft));
+    let first = others.next();
+    first.is_some_and(|(owners, draft)| owners > 0 && draft.state == Some(WantedState::Backup))
 }
 
 /// The groups of the model, once its instances are complete.
@@ -209,14 +210,22 @@ fn twice(group: &SyncGroup, model: &mut Model, ctx: &mut Context<'_>) {
             continue;
         };
         let name = member.name.clone();
+        // Its own interface is tracked without weight; with that the group's weight does not count for this member.
+        let primary = member.interface.as_ref().filter(|_| !member.dont_track_primary);
+        if let Some(track) = group
+            .track_interfaces
+            .iter()
+            .find(|track| Some(&track.interface) == primary)
+        {
+            told.push((Some(Class::General), twice_tracked(&name, &track.interface)));
+        }
         member.track_interfaces.retain(|own| {
-            let both = group.track_interfaces.iter().find(|track| track.interface == own.interface);
+            let both = group
+                .track_interfaces
+                .iter()
+                .find(|track| track.interface == own.interface);
             both.is_none_or(|_| {
-                let interface = &own.interface;
-                let message = format!(
-                    "({name}) track_interface {interface} is configured on VRRP instance and sync group. Remove vrrp instance or sync group config"
-                );
-                told.push((Some(Class::General), message));
+                told.push((Some(Class::General), twice_tracked(&name, &own.interface)));
                 own.weight.is_fault()
             })
         });
@@ -258,6 +267,12 @@ fn twice(group: &SyncGroup, model: &mut Model, ctx: &mut Context<'_>) {
     for (class, message) in told {
         ctx.reports.whole(Code::Conflict, class, message);
     }
+}
+
+fn twice_tracked(name: &str, interface: &IfName) -> String {
+    format!(
+        "({name}) track_interface {interface} is configured on VRRP instance and sync group. Remove vrrp instance or sync group config"
+    )
 }
 
 /// Track groups and their members. Groups without any are dropped; ids of the others change.

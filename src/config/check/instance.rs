@@ -695,7 +695,7 @@ impl Completion<'_, '_> {
             let what = if owner { "" } else { "weight " };
             let interface = &track.interface;
             tell(format!(
-                "({name}) ignoring {what}tracked interface {interface} due to {why}"
+                "({name}) ignoring {interface} tracked interface {what}due to {why}"
             ));
             track.weight = crate::model::Weight::ZERO;
             !owner

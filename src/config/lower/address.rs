@@ -5,7 +5,7 @@ use super::names::{Names, SCOPES};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::place::Place;
-use crate::config::schema::{instance, number, strict};
+use crate::config::schema::{Read, instance, number, strict};
 use crate::config::tree::Node;
 use crate::model::{Broadcast, Family, IfName, PreferredLifetime, Prefix, TrackGroupId, VirtualAddress};
 use std::net::IpAddr;
@@ -49,9 +49,15 @@ pub(in crate::config) fn line(node: &Node, is_static: bool, ctx: &mut Context<'_
     let max = Family::of(address).max_prefix();
     let prefix_len = match (len, prefix(text)) {
         (Some(bad), None) => {
-            let message = format!("Invalid address prefix len {bad} for address {host} - using {max}");
-            ctx.reports
+            let message = format!("Invalid address prefix len {bad} for address {text} - using {max}");
+            let read = strict(0, i64::from(max)).read(bad, ctx.test);
+            let diagnostic = ctx
+                .reports
                 .at(node.place_of(0), Code::BadAddress, Class::General, message);
+            diagnostic.detail = match read {
+                Read::Bad(detail) => detail,
+                Read::Good(_) | Read::Warned(..) => None,
+            };
             max
         }
         (_, prefix) => prefix.map_or(max, |prefix| prefix.len),
@@ -156,7 +162,10 @@ fn valued(node: &Node, index: usize, draft: &mut Draft, ctx: &mut Context<'_>) -
                 ctx.reports.at(place, Code::AlreadyDefined, Class::General, message);
                 return None;
             }
-            let message = format!("WARNING - interface {value} for ip address {ip} doesn't exist");
+            let message = format!(
+                "WARNING - interface {value} for ip address {} doesn't exist",
+                node.key()
+            );
             let Ok(name) = value.parse::<IfName>() else {
                 ctx.reports.at(place, Code::BadName, Class::General, message);
                 return None;

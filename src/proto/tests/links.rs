@@ -225,3 +225,31 @@ fn a_configured_source_is_missed_only_if_it_is_tracked() {
         assert_eq!(rig.state(), StateName::Backup);
     }
 }
+
+/// Seen from keepalived: of three members with priority 100, the one on the tracked interface stays at 100, the others are
+/// at 103; so is one on it that has dont_track_primary.
+#[test]
+fn the_weight_of_a_group_does_not_count_for_a_member_on_the_tracked_interface() {
+    for (own, dont_track_primary, expected) in [(false, false, 103), (true, false, 100), (true, true, 103)] {
+        let rig = rig(0, |model| {
+            model.instances[0].track_interfaces.clear();
+            model.instances[0].dont_track_primary = dont_track_primary;
+            model.instances[0].sync_group = Some(GroupId(0));
+            model.groups = vec![SyncGroup {
+                name: "SG".into(),
+                members: vec![InstanceId(0)],
+                tracking_weight: true,
+                track_interfaces: vec![TrackInterface {
+                    interface: if own { eth0() } else { eth1() },
+                    weight: Weight::new(3, false).unwrap(),
+                }],
+                ..SyncGroup::default()
+            }];
+        });
+        assert_eq!(
+            priority(&rig),
+            expected,
+            "own {own}, dont_track_primary {dont_track_primary}"
+        );
+    }
+}
