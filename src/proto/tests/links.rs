@@ -253,3 +253,27 @@ fn the_weight_of_a_group_does_not_count_for_a_member_on_the_tracked_interface() 
         );
     }
 }
+
+#[test]
+fn a_polled_interface_is_delayed_as_well() {
+    let delays = delayed("eth1", 2_000, 0);
+    let mut rig = rig(-20, |model| {
+        delays(model);
+        model.global.linkbeat_interfaces = vec![LinkBeat {
+            interface: eth1(),
+            method: None,
+        }];
+    });
+    let answer = |up| Event::LinkBeat {
+        interface: IfIndex(3),
+        up,
+        method: LinkBeatMethod::Mii,
+    };
+    rig.event(answer(true));
+    rig.advance(1_000_000);
+    rig.event(answer(false));
+    rig.advance(2_999_999);
+    assert_eq!(priority(&rig), 100);
+    rig.advance(3_000_000);
+    assert_eq!(priority(&rig), 80);
+}
