@@ -22,6 +22,7 @@ mod notify;
 mod once;
 mod operate;
 mod programs;
+mod reload;
 mod rig;
 mod signals;
 mod start;
@@ -56,6 +57,7 @@ fn cases() -> Vec<Case> {
         files::cases(),
         kernel::cases(),
         programs::cases(),
+        reload::cases(),
         logs::cases(),
         notify::cases(),
         operate::cases(),

@@ -33,6 +33,9 @@ const HEARTBEAT: Micros = Micros::from_millis(250);
 /// Later than this is told to the core, which knows how long the others wait.
 const LATE: Micros = Micros::from_millis(25);
 
+/// How long the last lines for the notify FIFOs may take to be handed over.
+const LAST_NEWS: Micros = Micros::from_millis(500);
+
 /// How far the time of day may be from what the core believes.
 const CLOCK_TOLERANCE: Micros = Micros::MILLISECOND;
 
@@ -159,9 +162,20 @@ impl Engine {
             }
             self.round(&events);
         }
+        self.hand_over_last_news(&mut events);
         self.tell_supervisor(&ToSupervisor::Stopped);
         self.services.stop();
         exit::OK
+    }
+
+    /// The STOP lines of thousands of instances do not fit into the ring at once. A services thread that stands still does not
+    /// hold the end up.
+    fn hand_over_last_news(&mut self, events: &mut Events) {
+        let give_up = clock::now() + LAST_NEWS;
+        while self.notices.wait() && clock::now() < give_up && self.wait(events).is_ok() {
+            self.notices.hand_over(&self.services.slow);
+            self.services.slow.wake_for_news();
+        }
     }
 
     /// Waits until something comes in or is due.

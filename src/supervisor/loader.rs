@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
 /// When a reading is given up.
 const LIMIT: Micros = Micros::from_secs(120);
@@ -57,8 +58,8 @@ pub(super) struct Brief {
     pub(super) use_pid_dir: bool,
     pub(super) process_names: bool,
     pub(super) umask: u32,
-    /// `reload_check_config`: also small errors refuse a reload.
-    pub(super) strict_reload: bool,
+    /// What the next reload does beside reading.
+    pub(super) reload: ReloadFiles,
     /// Capabilities beyond the usual ones.
     pub(super) realtime: bool,
     pub(super) no_swap: bool,
@@ -66,6 +67,74 @@ pub(super) struct Brief {
     pub(super) heartbeat_guard: bool,
     /// How long the engine of a daemon may stand still with it.
     pub(super) heartbeat_limit: Micros,
+}
+
+/// Files that a reload writes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct ReloadFiles {
+    /// `reload_check_config`: also small errors refuse a reload, and the messages stand here.
+    pub(super) check_log: Option<String>,
+    /// `reload_file`: it exists while the configuration is read.
+    marker: Option<String>,
+}
+
+impl ReloadFiles {
+    fn new(model: &Model) -> Self {
+        let global = &model.global;
+        let directory = if global.paths.use_pid_dir {
+            "/run/keepalived"
+        } else {
+            "/run"
+        };
+        let marker = global.reload_file.as_ref().map(|path| match path.as_str() {
+            "" => format!("{directory}/keepalived.reload"),
+            path => path.to_owned(),
+        });
+        Self {
+            check_log: global.reload_check_config.clone(),
+            marker,
+        }
+    }
+
+    /// Before the reading.
+    fn begin(&self) {
+        let made = self.marker.as_ref().map(|path| (path, create(path, 0o644)));
+        if let Some((path, Err(error))) = made {
+            let number = error.raw_os_error().unwrap_or(0);
+            tracing::info!("Failed to create reload file ({path}) {number} - {error}");
+        }
+    }
+
+    /// After it.
+    fn end(&self, problems: &[String]) {
+        if let Some(path) = &self.check_log {
+            let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+            let written = create(path, 0o600).and_then(|mut file| file.write_all(lines.as_bytes()));
+            if let Err(error) = written {
+                tracing::warn!("cannot write {path}: {error}");
+            }
+        }
+        self.unmark();
+    }
+
+    fn unmark(&self) {
+        if let Some(Err(error)) = self.marker.as_ref().map(std::fs::remove_file)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!("cannot remove the reload file: {error}");
+        }
+    }
+}
+
+/// Never through a link, as all files that the daemon writes.
+fn create(path: &str, mode: u32) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(mode);
+    let file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
 impl Brief {
@@ -84,7 +153,7 @@ impl Brief {
             use_pid_dir: global.paths.use_pid_dir,
             process_names: global.process_names,
             umask: global.umask,
-            strict_reload: global.reload_check_config.is_some(),
+            reload: ReloadFiles::new(model),
             realtime: global.vrrp.rt_priority.is_some() || global.vrrp.nice.is_some(),
             no_swap: global.vrrp.no_swap,
             heartbeat_guard: global.heartbeat_guard,
@@ -134,6 +203,7 @@ pub(super) struct Loader {
     summary: File,
     config: File,
     deadline: Instant,
+    files: ReloadFiles,
 }
 
 impl Loader {
@@ -141,10 +211,21 @@ impl Loader {
     ///
     /// # Errors
     /// When there is no memory or no process for it.
-    pub(super) fn start(options: &RunOptions, generation: u32, read: ReadConfig) -> io::Result<Self> {
+    pub(super) fn start(
+        options: &RunOptions,
+        generation: u32,
+        read: ReadConfig,
+        files: ReloadFiles,
+    ) -> io::Result<Self> {
         let summary = sys::memory_file("summary")?;
         let config = sys::memory_file("configuration")?;
-        let pid = sys::fork(|| match read_into(options, generation, read, &summary, &config) {
+        let read = || {
+            files.begin();
+            let reading = read(options);
+            files.end(&reading.problems);
+            pass_on(options, generation, reading, &summary, &config)
+        };
+        let pid = sys::fork(|| match read() {
             Ok(()) => 0,
             Err(error) => {
                 tracing::error!("cannot pass the configuration on: {error}");
@@ -156,6 +237,7 @@ impl Loader {
             summary,
             config,
             deadline: clock::now() + LIMIT,
+            files,
         })
     }
 
@@ -178,6 +260,9 @@ impl Loader {
 
     /// What came out, after the process has ended like this.
     pub(super) fn finish(self, end: sys::End) -> Verdict {
+        if end != sys::End::Exited(0) {
+            self.files.unmark();
+        }
         let summary: Summary = match end {
             sys::End::Exited(0) => serde_json::from_reader(sys::reader(&self.summary)).unwrap_or_default(),
             sys::End::Exited(_) | sys::End::Signaled(_) => Summary {
@@ -217,14 +302,13 @@ fn describe(end: sys::End) -> String {
     }
 }
 
-fn read_into(
+fn pass_on(
     options: &RunOptions,
     generation: u32,
-    read: ReadConfig,
+    reading: Reading,
     summary_file: &File,
     config_file: &File,
 ) -> io::Result<()> {
-    let reading = read(options);
     let summary = Summary {
         brief: reading.model.as_ref().map(|model| Brief::new(generation, model)),
         problems: reading.problems,

@@ -1,6 +1,7 @@
 //! Reload: read, judge, then hand over, all or nothing. A configuration that cannot run changes nothing.
 
 use super::SendError;
+use super::client::Sent;
 use super::loader::{Loader, Usable, Verdict};
 use super::message::ToDaemon;
 use super::supervise::Supervisor;
@@ -90,7 +91,11 @@ impl Supervisor {
         tracing::info!("Reloading ...");
         tracing::info!("Opening file '{}'.", self.options.config);
         self.manager.reloading();
-        match Loader::start(&self.options, self.brief.generation + 1, self.parts.read) {
+        if self.brief.reload.check_log.is_some() {
+            tracing::info!(detail = true, "validate conf before Reload");
+        }
+        let (generation, files) = (self.brief.generation + 1, self.brief.reload.clone());
+        match Loader::start(&self.options, generation, self.parts.read, files) {
             Ok(loader) => self.reload.stage = Stage::Reading(loader),
             Err(error) => self.refuse(vec![format!(
                 "cannot start a process that reads the configuration: {error}"
@@ -104,8 +109,16 @@ impl Supervisor {
             tracing::info!("{problem}");
         }
         let mut problems = verdict.problems;
-        if self.brief.strict_reload && verdict.test_status != 0 {
-            problems.push("New config failed validation (reload_check_config)".to_owned());
+        if let Some(log) = self
+            .brief
+            .reload
+            .check_log
+            .as_ref()
+            .filter(|_| verdict.test_status != 0)
+        {
+            let problem = format!("New config failed validation, see {log} for details");
+            tracing::info!("{problem}");
+            problems.push(problem);
             return self.refuse(problems);
         }
         match verdict.usable {
@@ -138,7 +151,17 @@ impl Supervisor {
         None
     }
 
+    /// Whether the daemon has taken everything that it was told.
+    fn daemon_listens(&mut self) -> bool {
+        let flushed = self.daemon.as_mut().map(|daemon| daemon.channel.sender.flush());
+        flushed.is_none_or(|flushed| matches!(flushed, Ok(Sent::Now)))
+    }
+
     fn put_in_force(&mut self, new: Usable) {
+        if !self.daemon_listens() {
+            let problem = "cannot hand the configuration over: the VRRP process does not read";
+            return self.refuse(vec![problem.to_owned()]);
+        }
         tracing::info!("Configuration file {}", self.options.config);
         let generation = new.brief.generation;
         self.programs.learn(generation, &new.brief.programs);
@@ -149,6 +172,11 @@ impl Supervisor {
             if let Err(error) = self.hand_over(generation) {
                 self.config = before;
                 self.brief = old;
+                // The readers wait at the FIFOs of the configuration that stays.
+                self.open_fifos();
+                if let Err(error) = self.hand_fifos_over() {
+                    tracing::warn!("the VRRP process gets no notify FIFOs: {error}");
+                }
                 return self.refuse(vec![format!("cannot hand the configuration over: {error}")]);
             }
             self.reload.stage = Stage::Applying(generation);
@@ -167,17 +195,24 @@ impl Supervisor {
     /// The FIFOs first: the news of the reload itself belong into the new ones.
     fn hand_over(&mut self, generation: u32) -> Result<(), SendError> {
         let observer = self.start_observers(false);
+        self.hand_fifos_over()?;
+        let Some(daemon) = &mut self.daemon else { return Ok(()) };
+        let sender = &mut daemon.channel.sender;
+        sender.send(&ToDaemon::CloseObserver)?;
+        if let Some(observer) = observer {
+            sender.send_with(&ToDaemon::Observer { generation }, &observer)?;
+        }
+        sender.send_with(&ToDaemon::Reload { generation }, &self.config)
+    }
+
+    fn hand_fifos_over(&mut self) -> Result<(), SendError> {
         let Some(daemon) = &mut self.daemon else { return Ok(()) };
         let sender = &mut daemon.channel.sender;
         sender.send(&ToDaemon::CloseFifos)?;
         for fifo in &self.fifos {
             sender.send_with(&ToDaemon::Fifo(fifo.kind), &fifo.file)?;
         }
-        sender.send(&ToDaemon::CloseObserver)?;
-        if let Some(observer) = observer {
-            sender.send_with(&ToDaemon::Observer { generation }, &observer)?;
-        }
-        sender.send_with(&ToDaemon::Reload { generation }, &self.config)
+        Ok(())
     }
 
     /// The daemon works with the configuration of this generation.

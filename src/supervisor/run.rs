@@ -2,7 +2,7 @@
 
 use super::client::{DaemonMain, exit};
 use super::daemon_process::ident;
-use super::loader::{Brief, Loader, ReadConfig, Usable, Verdict};
+use super::loader::{Brief, Loader, ReadConfig, ReloadFiles, Usable, Verdict};
 use super::observer::ObserverMain;
 use super::options::RunOptions;
 use super::pidfile::{LockError, Paths, PidFile};
@@ -186,7 +186,7 @@ impl Start {
     /// Reads the configuration and logs every problem.
     fn read(&self) -> Result<Usable, Stop> {
         tracing::info!("Opening file '{}'.", self.options.config);
-        let loader = Loader::start(&self.options, 1, self.parts.read)
+        let loader = Loader::start(&self.options, 1, self.parts.read, ReloadFiles::default())
             .map_err(Stop::because("start a process that reads the configuration"))?;
         let verdict = self.wait_for(loader)?;
         for problem in &verdict.problems {

@@ -418,13 +418,10 @@ const FILES: &[Keyword<Draft>] = &[
         .later()
         .nothing()
         .doc("off", "Keeps reload_time_file after the reload."),
-    optional_path!("reload_file", "", global.reload_file)
-        .later()
-        .nothing()
-        .doc(
-            "off; without a value: keepalived.reload in the pid directory",
-            "A file that exists while the configuration is read.",
-        ),
+    optional_path!("reload_file", "", global.reload_file).nothing().doc(
+        "off; without a value: keepalived.reload in the pid directory",
+        "A file that exists while the configuration is read.",
+    ),
     Keyword::<Draft>::custom(
         "include_check",
         "[[+-]read] [[+-]match] [[+-]wildcard_match] [[+-]brace_match]",
