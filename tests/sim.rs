@@ -8,7 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use vrrpd::config::{Reload, keywords};
-use vrrpd::sim::{Effects, Planted, ReloadEffect, ReloadReport, random_reload, random_run, reload_keywords, scenarios};
+use vrrpd::model::Micros;
+use vrrpd::sim::{
+    EVENTS, Effects, FAULTS, Planted, ReloadEffect, ReloadReport, Report, calm_run, draw, golden_stories, random_duel,
+    random_reload, random_run, reload_keywords, scenarios,
+};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -23,51 +27,81 @@ fn every_directed_scenario_ends_as_the_protocol_says() {
     }
 }
 
-/// `VRRPD_SIM_SEED=n` replays one run, `VRRPD_SIM_RUNS=n` plays another number of them.
-#[test]
-fn random_clusters_keep_every_promise() {
-    let default = if cfg!(debug_assertions) { 300 } else { 10_000 };
-    let seeds: Vec<u64> = match number("VRRPD_SIM_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("VRRPD_SIM_RUNS").unwrap_or(default)).collect(),
-    };
-    let (mut takeovers, mut adverts, mut simulated, mut faults) = (0, 0, 0, BTreeMap::new());
-    let mut effects = Effects::default();
-    let halves: Vec<_> = seeds.chunks(seeds.len().div_ceil(2)).map(<[u64]>::to_vec).collect();
-    let threads: Vec<_> = halves
-        .into_iter()
-        .map(|seeds| {
-            std::thread::spawn(move || {
-                seeds
-                    .into_iter()
-                    .map(|seed| (seed, random_run(seed, Planted::nothing())))
-                    .collect::<Vec<_>>()
-            })
-        })
-        .collect();
-    for (seed, result) in threads.into_iter().flat_map(|thread| thread.join().unwrap()) {
-        let report = match result {
-            Ok(report) => report,
-            Err((violation, trace)) => panic!("seed {seed}: {violation}\n{trace}\nreplay with VRRPD_SIM_SEED={seed}"),
-        };
-        takeovers += report.takeovers;
-        adverts += report.adverts;
-        simulated += report.simulated.0 / 1_000_000;
+/// What many runs have gone through.
+#[derive(Debug, Default)]
+struct Sum {
+    runs: u64,
+    takeovers: u64,
+    adverts: u64,
+    judged: u64,
+    seconds: u64,
+    faults: BTreeMap<&'static str, u64>,
+    drawn: BTreeMap<&'static str, u64>,
+    effects: Effects,
+}
+
+impl Sum {
+    fn add(&mut self, seed: u64, report: Report) {
         let events: u64 = report.faults.values().sum();
         let enough = report.takeovers > 0 && report.faults.len() >= 3 && events >= 4;
         let long = report.simulated.0 >= 300_000_000 && (3..=5).contains(&report.nodes);
         assert!(enough && long, "seed {seed}: {report:?}");
-        effects += report.effects;
+        self.runs += 1;
+        self.takeovers += report.takeovers;
+        self.adverts += report.adverts;
+        self.judged += report.judged;
+        self.seconds += report.simulated.0 / 1_000_000;
+        self.effects += report.effects;
         for (kind, count) in report.faults {
-            *faults.entry(kind).or_insert(0) += count;
+            *self.faults.entry(kind).or_insert(0) += count;
+        }
+        for kind in report.drawn {
+            *self.drawn.entry(kind).or_insert(0) += 1;
         }
     }
-    println!(
-        "{} runs, {takeovers} take-overs, {adverts} adverts, {simulated} simulated seconds, faults {faults:?}, {effects:?}",
-        seeds.len()
-    );
-    if seeds.len() >= 100 {
-        assert_eq!(faults.len(), 19, "every kind of fault has been played: {faults:?}");
+
+    fn join(mut self, other: Self) -> Self {
+        self.runs += other.runs;
+        self.takeovers += other.takeovers;
+        self.adverts += other.adverts;
+        self.judged += other.judged;
+        self.seconds += other.seconds;
+        self.effects += other.effects;
+        for (kind, count) in other.faults {
+            *self.faults.entry(kind).or_insert(0) += count;
+        }
+        for (kind, count) in other.drawn {
+            *self.drawn.entry(kind).or_insert(0) += count;
+        }
+        self
+    }
+
+    fn print(&self, took: std::time::Duration) {
+        let hours = u128::from(self.seconds / 3_600);
+        let speed = u128::from(self.seconds) * 1_000 / 3_600 / took.as_millis().max(1);
+        println!(
+            "{} runs, {hours} simulated hours in {} s ({speed} hours a second), {} take-overs, {} adverts, {} steps judged by the \
+             reference model",
+            self.runs,
+            took.as_secs(),
+            self.takeovers,
+            self.adverts,
+            self.judged
+        );
+        println!("faults {:?}", self.faults);
+        println!("drawn {:?}", self.drawn);
+        println!("{:?}", self.effects);
+    }
+
+    /// Nothing that can be drawn or played may be missing.
+    fn misses_nothing(&self) {
+        for kind in FAULTS {
+            assert!(self.faults.contains_key(kind), "the fault {kind} was never played");
+        }
+        for kind in draw::KINDS {
+            assert!(self.drawn.contains_key(kind), "{kind} was never drawn");
+        }
+        let effects = &self.effects;
         let all = [
             effects.lost,
             effects.cut,
@@ -80,6 +114,115 @@ fn random_clusters_keep_every_promise() {
             "every effect on packets has been seen: {effects:?}"
         );
     }
+}
+
+/// Plays every `threads`-th run from this seed on until there is none left or the time is over.
+fn play(seeds: impl Iterator<Item = u64>, until: Option<std::time::Instant>) -> Sum {
+    let mut sum = Sum::default();
+    for seed in seeds {
+        if until.is_some_and(|until| now() >= until) {
+            break;
+        }
+        match random_run(seed, Planted::nothing()) {
+            Ok(report) => sum.add(seed, report),
+            Err((violation, trace)) => panic!("{trace}\nseed {seed}: {violation}\nreplay with VRRPD_SIM_SEED={seed}"),
+        }
+    }
+    sum
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test may say how long it took")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// `VRRPD_SIM_SEED=n` replays one run; `VRRPD_SIM_RUNS=n` plays another number of them, `VRRPD_SIM_FROM=n` from this seed
+/// on, `VRRPD_SIM_MINUTES=n` as many as end in this time.
+#[test]
+fn random_clusters_keep_every_promise() {
+    let began = now();
+    if let Some(seed) = number("VRRPD_SIM_SEED") {
+        play(std::iter::once(seed), None).print(began.elapsed());
+        return;
+    }
+    let until = number("VRRPD_SIM_MINUTES").map(|minutes| began + std::time::Duration::from_secs(minutes * 60));
+    let default = if cfg!(debug_assertions) { 300 } else { 10_000 };
+    let default = if until.is_some() { u64::MAX / 2 } else { default };
+    let (from, runs) = (
+        number("VRRPD_SIM_FROM").unwrap_or(0),
+        number("VRRPD_SIM_RUNS").unwrap_or(default),
+    );
+    let threads: Vec<_> = (0..2)
+        .map(|first| std::thread::spawn(move || play((from + first..from + runs).step_by(2), until)))
+        .collect();
+    let sum = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .fold(Sum::default(), Sum::join);
+    sum.print(began.elapsed());
+    if sum.runs >= 100 {
+        sum.misses_nothing();
+    }
+}
+
+/// One node and whatever may come, step by step as the reference model says. `VRRPD_SIM_SEED=n` replays one, `VRRPD_SIM_RUNS=n`
+/// plays another number.
+#[test]
+fn a_node_does_whatever_comes_what_the_reference_says() {
+    let began = now();
+    let default = if cfg!(debug_assertions) { 500 } else { 10_000 };
+    let seeds = match number("VRRPD_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("VRRPD_SIM_RUNS").unwrap_or(default),
+    };
+    let (runs, mut judged, mut events, mut states) = (seeds.end - seeds.start, 0, BTreeMap::new(), BTreeMap::new());
+    for seed in seeds {
+        let duel = random_duel(seed, Planted::nothing()).unwrap_or_else(|(violation, trace)| {
+            panic!("{trace}\nseed {seed}: {violation}\nreplay with VRRPD_SIM_SEED={seed}")
+        });
+        judged += duel.judged;
+        for (kind, count) in duel.events {
+            *events.entry(kind).or_insert(0) += count;
+        }
+        for (state, count) in duel.states {
+            *states.entry(state).or_insert(0) += count;
+        }
+    }
+    println!(
+        "{runs} duels, {judged} steps judged in {} s: {events:?}, {states:?}",
+        began.elapsed().as_secs()
+    );
+    if runs >= 100 {
+        assert!(EVENTS.iter().all(|event| events.contains_key(event)), "{events:?}");
+        assert!(
+            ["INIT", "BACKUP", "MASTER", "FAULT"]
+                .iter()
+                .all(|state| states.contains_key(state)),
+            "{states:?}"
+        );
+    }
+}
+
+/// Processor time of this thread: other work on the machine does not count.
+fn worked() -> std::time::Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    std::time::Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap())
+}
+
+/// `VRRPD_SIM_HOURS=n` for another length. Everything that judges is switched on, and every advert is bytes.
+#[test]
+fn three_quiet_nodes_are_fast() {
+    let hours = number("VRRPD_SIM_HOURS").unwrap_or(if cfg!(debug_assertions) { 1 } else { 100 });
+    let began = worked();
+    let report = calm_run(Micros::from_secs(3_600 * hours)).unwrap_or_else(|(violation, _)| panic!("{violation}"));
+    let took = worked() - began;
+    assert_eq!(report.takeovers, 1);
+    assert!(report.adverts >= 3_600 * hours);
+    println!(
+        "{hours} hours of three nodes in {} ms of processor time: {} hours a second",
+        took.as_millis(),
+        u128::from(hours) * 1_000 / took.as_millis().max(1)
+    );
 }
 
 /// What instances do at a reload when a keyword of theirs changes, as the keyword table says.
@@ -175,26 +318,80 @@ fn every_keyword_of_an_instance_that_acts_is_played_at_reloads() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// Everything that the nodes do in a few canonical stories. `VRRPD_REWRITE=1` writes them anew; a person reads the difference.
+#[test]
+fn golden_stories_are_told_as_before() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let rewrite = std::env::var_os("VRRPD_REWRITE").is_some();
+    for (name, text) in golden_stories() {
+        let path = folder.join(name).with_extension("txt");
+        if rewrite {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &text).unwrap();
+            continue;
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        let differs = text
+            .lines()
+            .zip(expected.lines())
+            .position(|(told, before)| told != before);
+        let line = differs.unwrap_or_else(|| text.lines().count().min(expected.lines().count()));
+        let at = |text: &str| text.lines().nth(line).unwrap_or("the end").to_owned();
+        assert!(
+            text == expected,
+            "{}, line {}:\n  {}\nwas\n  {}\nVRRPD_REWRITE=1 writes it anew",
+            path.display(),
+            line + 1,
+            at(&text),
+            at(&expected)
+        );
+    }
+    let known = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(known, golden_stories().len(), "a file without a story");
+}
+
+/// Who notices each planted defect: scenarios without the reference model, random runs without it, and the model alone.
 #[cfg(feature = "mutants")]
 #[test]
 fn every_planted_defect_is_noticed() {
-    use vrrpd::sim::Mutant;
-    let mut survivors = Vec::new();
+    use vrrpd::sim::{Judges, Mutant};
+    let (mut survivors, mut by_model) = (Vec::new(), 0);
     for mutant in Mutant::ALL {
         let planted = Planted::mutant(mutant);
-        let by_scenario = scenarios().into_iter().find(|scenario| scenario.play(planted).is_err());
-        let noticed = by_scenario.map(|scenario| scenario.name.to_owned()).or_else(|| {
-            let seed = (0..300u64).find(|seed| random_reload(*seed, planted).is_err())?;
-            Some(format!("reload of pair {seed}"))
+        let blind = planted.judged_by(Judges::Checkers);
+        let seeds = || 0..40u64;
+        let scenario = scenarios().into_iter().find(|scenario| scenario.play(blind).is_err());
+        let scenario = scenario.map(|scenario| format!("scenario \"{}\"", scenario.name));
+        let run = seeds()
+            .find(|seed| random_run(*seed, blind).is_err())
+            .map(|seed| format!("random run {seed}"));
+        let alone = planted.judged_by(Judges::Reference);
+        let model = seeds()
+            .find(|seed| random_duel(*seed, alone).is_err())
+            .map(|seed| format!("the reference in duel {seed}"));
+        let model = model.or_else(|| {
+            let seed = seeds().find(|seed| random_run(*seed, alone).is_err())?;
+            Some(format!("the reference in random run {seed}"))
         });
-        let noticed = noticed.or_else(|| {
-            let seed = (0..40u64).find(|seed| random_run(*seed, planted).is_err())?;
-            Some(format!("random run {seed}"))
-        });
-        match noticed {
-            None => survivors.push(mutant),
-            Some(by) => println!("{mutant:?}: {by}"),
+        by_model += u32::from(model.is_some());
+        let reload = (0..300u64).find(|seed| random_reload(*seed, planted).is_err());
+        let reload = reload.map(|seed| format!("reload of pair {seed}"));
+        let by: Vec<String> = [scenario, reload, run, model].into_iter().flatten().collect();
+        println!(
+            "{mutant:?}: {}",
+            if by.is_empty() {
+                "NOBODY".to_owned()
+            } else {
+                by.join(", ")
+            }
+        );
+        if by.is_empty() {
+            survivors.push(mutant);
         }
     }
+    println!(
+        "{} defects, the reference model alone notices {by_model}",
+        Mutant::ALL.len()
+    );
     assert!(survivors.is_empty(), "nobody notices {survivors:?}");
 }

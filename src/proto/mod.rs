@@ -51,7 +51,7 @@ pub use log_event::{
 pub use mutant::Mutant;
 pub use reason::{Evidence, PriorityCause, PriorityChange, Reason, Span, TrackerKind, Transition};
 pub use snapshot::{
-    Activity, Contribution, DrainSnapshot, GroupSnapshot, Hold, InstanceSnapshot, LinkSnapshot, MasterSnapshot,
+    Activity, Brief, Contribution, DrainSnapshot, GroupSnapshot, Hold, InstanceSnapshot, LinkSnapshot, MasterSnapshot,
     PeerSnapshot, PrioritySnapshot, Problem, Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus,
     Verdict, VipSnapshot,
 };
@@ -353,6 +353,23 @@ impl Core {
         self.instances.get(position).map(|instance| instance.state.name())
     }
 
+    /// The same with priority and main timer.
+    #[must_use]
+    pub fn brief(&self, position: usize) -> Option<Brief> {
+        self.instances.get(position).map(Instance::brief)
+    }
+
+    /// The instance with this number, by its position in the configuration.
+    #[must_use]
+    pub fn position(&self, instance: InstanceId) -> Option<usize> {
+        self.by_id.get(&instance).copied()
+    }
+
+    /// The numbers of all instances, in the order of the configuration.
+    pub fn ids(&self) -> impl Iterator<Item = InstanceId> + '_ {
+        self.instances.iter().map(|instance| instance.id)
+    }
+
     /// A view for people and machines.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {
@@ -431,6 +448,9 @@ impl Core {
     }
 
     fn arm_pacer(&mut self, now: Instant) {
+        if self.pacer.is_unused() {
+            return;
+        }
         let next = self.pacer.next(now).map(|at| (at, Timer::Announce));
         self.deadlines.set(Owner::Pacer, next);
     }

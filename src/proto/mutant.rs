@@ -145,11 +145,35 @@ pub enum Mutant {
     CauseLeftOut,
     /// A problem that has gone stays.
     ProblemNeverClears,
+    /// Notify programs are started without waiting for those before them.
+    NotifyAllAtOnce,
+    /// A notify program that takes too long holds the others up for ever.
+    NotifySlowWaitedFor,
+    /// When too many changes wait to be told, the newest one is skipped.
+    NotifyNewestSkipped,
+    /// Nobody is told of a stop.
+    NotifyStopLeftOut,
+    /// A master is told before its addresses are there.
+    NotifyBeforeAddresses,
+    /// A late advert is followed by another one for the slot that is about to come.
+    LateAdvertTwice,
+    /// After a fault the interval of the former master is still believed.
+    IntervalKeptAfterFault,
+    /// A new priority does not move the timer of a backup.
+    PriorityShiftLeftOut,
+    /// An advert with our own address counts.
+    OwnAdvertsHeard,
+    /// A flood of worse adverts is answered as a flood.
+    AnswersUnlimited,
+    /// preempt_delay has no effect.
+    PreemptDelayForgotten,
+    /// Of two owners the one that is not heard never yields.
+    OtherOwnerIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 83] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -221,6 +245,18 @@ impl Mutant {
         Self::DrainLostAtRespawn,
         Self::CauseLeftOut,
         Self::ProblemNeverClears,
+        Self::NotifyAllAtOnce,
+        Self::NotifySlowWaitedFor,
+        Self::NotifyNewestSkipped,
+        Self::NotifyStopLeftOut,
+        Self::NotifyBeforeAddresses,
+        Self::LateAdvertTwice,
+        Self::IntervalKeptAfterFault,
+        Self::PriorityShiftLeftOut,
+        Self::OwnAdvertsHeard,
+        Self::AnswersUnlimited,
+        Self::PreemptDelayForgotten,
+        Self::OtherOwnerIgnored,
     ];
 }
 

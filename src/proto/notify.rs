@@ -7,6 +7,7 @@ use super::action::{Notify, RunNotify, StateChange, Subject};
 use super::event::RunOutcome;
 use super::instance::Instance;
 use super::log_event::{LogEvent, NotifyLine};
+use super::mutant::{Mutant, Mutation};
 use super::reason::Reason;
 use super::{Action, Core, GroupChange, KillSignal, StateName};
 use crate::model::{
@@ -101,10 +102,13 @@ impl Notifier {
 
 impl Queue {
     /// Whether something had to be skipped. The newest state is never skipped.
-    fn push(&mut self, waiting: Waiting) -> bool {
+    fn push(&mut self, waiting: Waiting, mutation: Mutation) -> bool {
         self.waiting.push_back(waiting);
         if self.waiting.len() <= MAX_WAITING {
             return false;
+        }
+        if mutation.is(Mutant::NotifyNewestSkipped) {
+            return self.waiting.pop_back().is_some();
         }
         let newest = self.waiting.iter().rposition(|w| w.notice.what.event.is_state());
         let victim = (0..self.waiting.len()).find(|at| Some(*at) != newest);
@@ -231,7 +235,8 @@ impl Core {
             Subject::Instance(id) => self.notifier.departed.contains_key(id),
             Subject::Group(_) => false,
         };
-        if at_once || self.model.global.notify_parallel || notice.what.event == NoticeEvent::Stop {
+        let parallel = self.model.global.notify_parallel || self.mutation.is(Mutant::NotifyAllAtOnce);
+        if at_once || parallel || notice.what.event == NoticeEvent::Stop {
             for kind in kinds.into_iter().rev() {
                 self.start_program(subject, kind, notice, &mut out);
             }
@@ -242,7 +247,7 @@ impl Core {
                 kinds,
             };
             let queue = self.notifier.queues.entry(subject.clone()).or_default();
-            if queue.push(waiting) {
+            if queue.push(waiting, self.mutation) {
                 queue.skipped += 1;
                 if queue.skipped.is_power_of_two() {
                     out.push(log(notice, NotifyLine::Skipped { changes: queue.skipped }));
@@ -264,7 +269,7 @@ impl Core {
         self.notifier.unblock(subject);
         while let Some(queue) = self.notifier.queues.get_mut(subject) {
             if let Some((_, since)) = queue.current {
-                if !queue.waiting.is_empty() {
+                if !queue.waiting.is_empty() && !self.mutation.is(Mutant::NotifySlowWaitedFor) {
                     let until = since + self.model.global.notify_order_timeout;
                     self.notifier.blocked.insert((until, subject.clone()));
                 }
@@ -396,6 +401,9 @@ impl Core {
         });
         let notices: Vec<(Subject, Notice)> = instances.chain(groups).collect();
         for (subject, notice) in notices {
+            if self.mutation.is(Mutant::NotifyStopLeftOut) {
+                break;
+            }
             let notice = Arc::new(notice);
             let started = self.submit(&subject, &notice);
             self.actions.extend(started);

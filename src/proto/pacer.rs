@@ -60,6 +60,11 @@ impl Pacer {
         }
     }
 
+    /// Whether nothing has ever had to keep a distance: the common case, which costs nothing.
+    pub(super) fn is_unused(&self) -> bool {
+        self.queues.is_empty()
+    }
+
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         self.queues
             .values()

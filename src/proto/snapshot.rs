@@ -144,6 +144,17 @@ pub enum Hold {
     Drained,
 }
 
+/// What changes at every step of an instance, without the cost of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brief {
+    /// State.
+    pub state: StateName,
+    /// Effective priority.
+    pub priority: Priority,
+    /// When a backup takes over, or a master sends its next advert.
+    pub timer: Option<Instant>,
+}
+
 /// A priority and its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrioritySnapshot {

@@ -462,6 +462,21 @@ fn a_late_wake_up_sends_one_advert_and_keeps_the_grid() {
 }
 
 #[test]
+fn a_late_advert_serves_the_slot_that_is_about_to_come() {
+    let mut rig = Rig::new(model(instance()));
+    rig.advance(4 * SECOND);
+    assert_eq!(rig.state(), StateName::Master);
+    let next = rig.core.brief(0).unwrap().timer.unwrap();
+    rig.take();
+    // 2 ms before the next slot: adverts may leave 4 ms early together with others, but never two of one instance.
+    rig.now = next + Micros(998_000);
+    rig.core.handle_timeout(rig.now);
+    rig.drain();
+    assert_eq!(rig.adverts(), [100]);
+    assert_eq!(rig.core.brief(0).unwrap().timer, Some(next + Micros::from_secs(2)));
+}
+
+#[test]
 fn a_packet_that_arrived_before_the_deadline_counts_however_late_we_wake() {
     let mut rig = Rig::new(model(instance()));
     rig.now = Instant(SECOND + 3_700_000);
@@ -530,6 +545,18 @@ fn a_weighted_script_moves_the_priority_and_the_running_timer() {
     );
     rig.advance(5 * SECOND);
     assert_eq!(rig.adverts(), [100]);
+}
+
+#[test]
+fn a_timer_that_ends_soon_after_the_boot_moves_with_the_priority_too() {
+    let mut rig = Rig::new(tracked(instance(), -50));
+    rig.advance(200_000);
+    rig.hear(HIGHER, 0);
+    let timer = |rig: &Rig| rig.core.brief(0).unwrap().timer;
+    assert_eq!(timer(&rig), Some(Instant(1_200_000 + 609_375)));
+    // Skew_Time of priority 50 instead of 100; the machine has not been up for a Master_Down_Interval.
+    rig.end_script(1);
+    assert_eq!(timer(&rig), Some(Instant(1_200_000 + 804_687)));
 }
 
 #[test]

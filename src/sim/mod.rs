@@ -6,30 +6,52 @@
 mod check;
 pub mod cluster;
 pub mod draw;
+mod duel;
+mod fault;
+mod golden;
 mod network;
 mod node;
 mod observe;
+mod queue;
 mod random;
+mod reference;
 mod reload;
 mod run;
 mod scenario;
+mod story;
 mod world;
 
 pub use check::Violation;
+pub use duel::{Duel, EVENTS, random_duel};
+pub use fault::KINDS as FAULTS;
+pub use golden::golden_stories;
 pub use network::Effects;
 pub use random::Random;
 pub use reload::{ReloadEffect, ReloadReport, random_reload, reload_keywords};
-pub use run::{Report, random_run};
+pub use run::{Report, calm_run, random_run};
 pub use scenario::{Scenario, scenarios};
 
 #[cfg(feature = "mutants")]
 pub use crate::proto::Mutant;
 
-/// The defect to plant; nothing without the feature.
+/// The defect to plant; nothing without the feature. And who judges.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Planted {
     #[cfg(feature = "mutants")]
     mutant: Option<Mutant>,
+    judges: Judges,
+}
+
+/// Who judges what the nodes do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Judges {
+    /// The reference model and the checkers.
+    #[default]
+    All,
+    /// The checkers and what scenarios expect.
+    Checkers,
+    /// The reference model.
+    Reference,
 }
 
 impl Planted {
@@ -43,7 +65,17 @@ impl Planted {
     #[cfg(feature = "mutants")]
     #[must_use]
     pub const fn mutant(mutant: Mutant) -> Self {
-        Self { mutant: Some(mutant) }
+        Self {
+            mutant: Some(mutant),
+            judges: Judges::All,
+        }
+    }
+
+    /// The same with other judges.
+    #[must_use]
+    pub const fn judged_by(mut self, judges: Judges) -> Self {
+        self.judges = judges;
+        self
     }
 
     #[cfg(feature = "mutants")]

@@ -4,7 +4,8 @@ use super::random::Random;
 use crate::model::{IfIndex, Instant, Micros};
 use crate::proto::{Datagram, Transmit};
 use crate::wire::ip::{Ipv4Header, TOS_CS6};
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Latest arrival on a healthy wire.
 const QUICK: Micros = Micros(300);
@@ -16,6 +17,8 @@ pub(super) struct Network {
     cut: Vec<Vec<bool>>,
     /// Lost, in 1/1000.
     pub(super) loss: u64,
+    /// Lost of what this node sends, in 1/1000: its adverts get through worse than those of the others.
+    pub(super) loss_from: Option<(usize, u64)>,
     /// Arrives twice, in 1/1000.
     pub(super) duplication: u64,
     /// Only ARP and neighbour advertisements pass, no adverts.
@@ -48,6 +51,102 @@ pub struct Effects {
 
 /// The link of every node.
 pub(super) const LINK: IfIndex = IfIndex(2);
+/// Another link that a node may have.
+pub(super) const OTHER_LINK: IfIndex = IfIndex(3);
+/// A packet on its way.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// What a raw socket gives: the whole datagram (IPv4), or the payload (IPv6).
+    bytes: Vec<u8>,
+    /// IPv6: source, destination and hop limit.
+    v6: Option<(Ipv6Addr, Ipv6Addr, Option<u8>)>,
+    /// Whether a node has sent it as it is.
+    pub(super) intact: bool,
+}
+
+impl Sent {
+    /// What somebody may have made or changed.
+    pub(super) fn forged(datagram: &Datagram<'_>, intact: bool) -> Self {
+        match datagram {
+            Datagram::Ipv4(bytes) => Self {
+                bytes: bytes.to_vec(),
+                v6: None,
+                intact,
+            },
+            Datagram::Ipv6 {
+                source,
+                destination,
+                hop_limit,
+                message,
+            } => Self {
+                bytes: message.to_vec(),
+                v6: Some((*source, *destination, *hop_limit)),
+                intact,
+            },
+        }
+    }
+
+    /// The bytes that a raw socket on the other side gives.
+    pub(super) fn of(transmit: &Transmit) -> Option<Self> {
+        match (transmit.source, transmit.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let header = Ipv4Header {
+                    tos: TOS_CS6,
+                    total_len: 0,
+                    id: transmit.ip_id,
+                    fragment: 0,
+                    ttl: transmit.ttl?,
+                    protocol: transmit.protocol,
+                    source,
+                    destination,
+                    header_len: 20,
+                };
+                let header = header.emit(u16::try_from(transmit.message.len()).ok()?);
+                let mut bytes = Vec::with_capacity(header.len() + transmit.message.len());
+                bytes.extend_from_slice(&header);
+                bytes.extend_from_slice(&transmit.message);
+                Some(Self {
+                    bytes,
+                    v6: None,
+                    intact: true,
+                })
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => Some(Self {
+                bytes: transmit.message.to_vec(),
+                v6: Some((source, destination, Some(transmit.ttl.unwrap_or(64)))),
+                intact: true,
+            }),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+        }
+    }
+
+    /// As the other side reads it, for keeping.
+    pub(super) fn into_datagram(self) -> Datagram<'static> {
+        match self.v6 {
+            None => Datagram::Ipv4(self.bytes.into()),
+            Some((source, destination, hop_limit)) => Datagram::Ipv6 {
+                source,
+                destination,
+                hop_limit,
+                message: self.bytes.into(),
+            },
+        }
+    }
+
+    /// As the other side reads it.
+    pub(super) fn datagram(&self) -> Datagram<'_> {
+        let message = Cow::Borrowed(self.bytes.as_slice());
+        match self.v6 {
+            None => Datagram::Ipv4(message),
+            Some((source, destination, hop_limit)) => Datagram::Ipv6 {
+                source,
+                destination,
+                hop_limit,
+                message,
+            },
+        }
+    }
+}
 
 impl std::ops::AddAssign for Effects {
     fn add_assign(&mut self, more: Self) {
@@ -64,6 +163,7 @@ impl Network {
         Self {
             cut: vec![vec![false; nodes]; nodes],
             loss: 0,
+            loss_from: None,
             duplication: 0,
             deaf: false,
             muted: None,
@@ -83,6 +183,7 @@ impl Network {
     pub(super) fn heal(&mut self) {
         self.cut.iter_mut().flatten().for_each(|cut| *cut = false);
         self.loss = 0;
+        self.loss_from = None;
         self.duplication = 0;
         self.deaf = false;
         self.muted = None;
@@ -97,25 +198,40 @@ impl Network {
     /// Whether two nodes hear each other at once and nothing is lost.
     pub(super) fn is_clean_between(&self, a: usize, b: usize) -> bool {
         let quick = self.delay == Micros::ZERO && self.jitter <= Micros::from_millis(50);
-        self.hears(a, b) && self.hears(b, a) && self.loss == 0 && quick && !self.deaf
+        let lossless = self.loss == 0 && self.loss_from.is_none();
+        self.hears(a, b) && self.hears(b, a) && lossless && quick && !self.deaf && self.muted.is_none()
     }
 
     /// When copies of a packet arrive that is sent now.
-    pub(super) fn arrivals(&mut self, from: usize, to: usize, now: Instant, random: &mut Random) -> Vec<Instant> {
+    pub(super) fn arrivals(
+        &mut self,
+        from: usize,
+        to: usize,
+        now: Instant,
+        random: &mut Random,
+    ) -> [Option<Instant>; 2] {
         if from == to || self.deaf {
-            return Vec::new();
+            return [None; 2];
         }
         if !self.hears(from, to) {
             self.effects.cut += 1;
-            return Vec::new();
+            return [None; 2];
         }
-        if random.below(1000) < self.loss {
+        let worse = self
+            .loss_from
+            .filter(|(sender, _)| *sender == from)
+            .map_or(0, |(_, loss)| loss);
+        let loss = self.loss.max(worse);
+        if loss > 0 && random.below(1000) < loss {
             self.effects.lost += 1;
-            return Vec::new();
+            return [None; 2];
         }
-        let copies = if random.below(1000) < self.duplication { 2 } else { 1 };
-        self.effects.duplicated += copies - 1;
-        (0..copies).map(|_| self.arrival(from, to, now, random)).collect()
+        let first = Some(self.arrival(from, to, now, random));
+        if self.duplication > 0 && random.below(1000) < self.duplication {
+            self.effects.duplicated += 1;
+            return [first, Some(self.arrival(from, to, now, random))];
+        }
+        [first, None]
     }
 
     fn arrival(&mut self, from: usize, to: usize, now: Instant, random: &mut Random) -> Instant {
@@ -127,37 +243,5 @@ impl Network {
             *newest = at.max(*newest);
         }
         at
-    }
-}
-
-/// The bytes that a raw socket on the other side gives.
-pub(super) fn datagram(transmit: &Transmit) -> Option<Datagram<'static>> {
-    match (transmit.source, transmit.destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let header = Ipv4Header {
-                tos: TOS_CS6,
-                total_len: 0,
-                id: transmit.ip_id,
-                fragment: 0,
-                ttl: transmit.ttl?,
-                protocol: transmit.protocol,
-                source,
-                destination,
-                header_len: 20,
-            };
-            let mut bytes = header.emit(u16::try_from(transmit.message.len()).ok()?).to_vec();
-            bytes.extend_from_slice(&transmit.message);
-            Some(Datagram::Ipv4(bytes.into()))
-        }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            let message = transmit.message.to_vec().into();
-            Some(Datagram::Ipv6 {
-                source,
-                destination,
-                hop_limit: Some(transmit.ttl.unwrap_or(64)),
-                message,
-            })
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
     }
 }

@@ -1,20 +1,31 @@
-//! One node: a core, a fake kernel that holds its addresses, and a service that its check script looks at.
+//! One node: a core and the reference model beside it, a fake kernel that holds its addresses, and a service that its check
+//! script looks at.
 
 use super::Planted;
-use super::network::LINK;
-use super::observe::all_well;
-use crate::model::{Instance, InstanceId, Instant, MacAddr, Micros, Model, Priority, Ticket, Weight};
-use crate::proto::{AddressWish, Core, Event, Link, LinkAddress, Reason, RunOutcome, State, StateName, Transmit};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use super::draw::other_link;
+use super::network::{LINK, OTHER_LINK, Sent};
+use super::observe::everything;
+use super::reference::{Deed, Host};
+use crate::model::{
+    IfIndex, IfName, Instance, InstanceId, Instant, MacAddr, Micros, Model, NotifyOwner, Priority, ProcessId, Ticket,
+    Weight,
+};
+use crate::proto::{
+    AddressWish, Core, Event, Link, LinkAddress, Reason, RunOutcome, SocketSpec, State, StateName, Transmit,
+};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A node of the cluster.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) model: Model,
-    pub(super) address: IpAddr,
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) core: Option<Core>,
+    /// Judges every step of the core.
+    pub(super) reference: Option<Host>,
     /// Counts the lives of the daemon; what belongs to a former one is thrown away.
     pub(super) life: u64,
     /// Since when the process does not run, in world time.
@@ -26,36 +37,43 @@ pub(super) struct Node {
     /// How far its wall clock has been stepped forward.
     pub(super) stepped: Micros,
     pub(super) link_up: bool,
+    /// Another link, if there is one.
+    pub(super) other_link_up: Option<bool>,
+    /// Whether its own address is on the link.
+    pub(super) has_address: bool,
+    /// The sockets that it wants, and whether they are open.
+    pub(super) sockets: Vec<SocketSpec>,
+    pub(super) sockets_open: bool,
     /// What came while the process did not run, with the kernel's stamp by the wall clock.
-    pub(super) inbox: VecDeque<(Micros, Event<'static>)>,
-    /// Instances whose virtual addresses are on the interface.
-    pub(super) held: BTreeSet<InstanceId>,
-    /// The newest wish of each instance.
-    pub(super) tickets: BTreeMap<InstanceId, Ticket>,
+    pub(super) inbox: VecDeque<(Micros, Input)>,
     /// Time that the fake kernel takes.
     pub(super) kernel_delay: Micros,
     /// Whether the service that the script checks is well.
     pub(super) service: bool,
     pub(super) since_service: Instant,
+    /// What the tracked file holds.
+    pub(super) number: i32,
     /// How the script ends while the service is not well.
     pub(super) failure: RunOutcome,
-    pub(super) seen: Seen,
+    /// What it has told of causes.
+    pub(super) told: Told,
+    /// Whether it was ever drained: the reference model knows nothing of that.
+    drained: bool,
+    /// Releases sent in this life.
+    pub(super) releases: u64,
+    /// What the checkers know of each instance.
+    pub(super) seats: Vec<Seat>,
+    /// Instances that a reload has replaced.
+    pub(super) former: BTreeMap<InstanceId, usize>,
+    /// Until when the last notify program of an instance or group runs, and which change it was told of.
+    pub(super) programs: BTreeMap<NotifyOwner, (Instant, u64)>,
+    /// What the core has done in this step, for the reference.
+    pub(super) done: Vec<(usize, Deed, Arc<[u8]>)>,
 }
 
-/// What the checkers remember of a node.
+/// What a node has told of causes.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) state: Option<StateName>,
-    pub(super) master_since: Option<Instant>,
-    pub(super) announced: Vec<Instant>,
-    pub(super) advert_at: Option<Instant>,
-    pub(super) advertised: Option<Priority>,
-    pub(super) releases: u64,
-    /// The last advert sent that is no release.
-    pub(super) sent: Option<Transmit>,
-    /// The newest wish for addresses.
-    pub(super) wish: Option<AddressWish>,
-    pub(super) vips_without_master: Option<Instant>,
+pub(super) struct Told {
     /// Problems, in the order in which they came up (`true`) and went.
     pub(super) problems: Vec<(bool, String)>,
     /// The reason of the last transition of each instance, as the log had it.
@@ -64,12 +82,45 @@ pub(super) struct Seen {
     pub(super) untold: BTreeMap<(Arc<str>, u64), Reason>,
 }
 
+/// What comes to a node.
+#[derive(Debug, Clone)]
+pub(super) enum Input {
+    /// An advert.
+    Packet(Rc<Sent>),
+    /// Something else.
+    Event(Box<Event<'static>>),
+}
+
+/// What the checkers remember of one instance of a node.
+#[derive(Debug, Default)]
+pub(super) struct Seat {
+    pub(super) state: Option<StateName>,
+    pub(super) master_since: Option<Instant>,
+    /// Announcements of the last minute as master.
+    pub(super) announced: VecDeque<Instant>,
+    /// All of them.
+    pub(super) announcements: usize,
+    pub(super) advert_at: Option<Instant>,
+    pub(super) advertised: Option<Priority>,
+    /// The last advert sent that is no release.
+    pub(super) sent: Option<Transmit>,
+    /// The newest wish for addresses, and its name.
+    pub(super) wish: Option<AddressWish>,
+    pub(super) ticket: Option<Ticket>,
+    /// Whether the virtual addresses are on the interface.
+    pub(super) held: bool,
+    pub(super) vips_without_master: Option<Instant>,
+}
+
 impl Node {
-    pub(super) fn new(model: Model, address: IpAddr) -> Self {
+    pub(super) fn new(model: Model, addresses: Vec<IpAddr>) -> Self {
+        let number = well(&model);
         Self {
+            seats: model.instances.iter().map(|_| Seat::default()).collect(),
             model,
-            address,
+            addresses,
             core: None,
+            reference: None,
             life: 0,
             paused: None,
             suspended: false,
@@ -77,19 +128,39 @@ impl Node {
             // Steps go both ways from here.
             stepped: Micros::from_secs(1_700_000_000),
             link_up: true,
+            other_link_up: None,
+            has_address: true,
+            sockets: Vec::new(),
+            sockets_open: true,
             inbox: VecDeque::new(),
-            held: BTreeSet::new(),
-            tickets: BTreeMap::new(),
             kernel_delay: Micros::MILLISECOND,
             service: true,
             since_service: Instant(0),
+            number,
             failure: RunOutcome::Exited(1),
-            seen: Seen::default(),
+            told: Told::default(),
+            drained: false,
+            releases: 0,
+            former: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            done: Vec::new(),
         }
     }
 
     pub(super) fn config(&self) -> Option<&Instance> {
         self.model.instances.first()
+    }
+
+    /// What is known of its first instance.
+    pub(super) fn seen(&self) -> &Seat {
+        #[expect(clippy::indexing_slicing, reason = "every model of a simulation has an instance")]
+        &self.seats[0]
+    }
+
+    /// The instance that an action is about, by position.
+    pub(super) fn seat_of(&self, instance: InstanceId) -> Option<usize> {
+        let now = self.core.as_ref().and_then(|core| core.position(instance));
+        now.or_else(|| self.former.get(&instance).copied())
     }
 
     /// Its monotonic clock.
@@ -121,46 +192,105 @@ impl Node {
             Some(state) => Core::import(self.model.clone(), state, now),
             None => Core::new(self.model.clone(), 0, now),
         };
-        let mut core = planted.into(core);
-        core.handle(Event::WallClock(self.wall(world)), now);
-        core.handle(self.link(), now);
-        let address = LinkAddress {
-            index: LINK,
-            address: self.address,
-            prefix_len: 24,
+        let reference = match (&self.reference, state) {
+            (Some(former), Some(_)) => former.successor(&self.model, now),
+            _ => Host::new(&self.model, now),
         };
-        core.handle(Event::AddressAdded(address), now);
-        for observed in all_well(&self.model) {
-            core.handle(observed, now);
-        }
-        core.handle(Event::Start, now);
-        self.core = Some(core);
+        self.core = Some(planted.into(core));
+        self.reference = (Host::can_judge(&self.model) && !self.drained).then_some(reference);
         self.life += 1;
         self.paused = None;
-        self.tickets.clear();
+        self.sockets.clear();
+        self.sockets_open = true;
         self.inbox.clear();
-        self.seen = Seen::default();
+        self.releases = 0;
+        self.told = Told::default();
+        self.former.clear();
+        self.programs.clear();
+        self.done.clear();
+        for seat in &mut self.seats {
+            *seat = Seat {
+                held: seat.held,
+                ..Seat::default()
+            };
+        }
+        self.handle(&Event::WallClock(self.wall(world)), now);
+        self.handle(&self.link(), now);
+        if self.other_link_up.is_some() {
+            self.handle(&self.other_link(), now);
+        }
+        if self.has_address {
+            for address in self.addresses.clone() {
+                self.handle(&Event::AddressAdded(on_link(address)), now);
+            }
+        }
+        let quorum = |process: ProcessId| {
+            let process = usize::try_from(process.0)
+                .ok()
+                .and_then(|at| self.model.processes.get(at));
+            process.map_or(0, |process| process.quorum)
+        };
+        for observed in everything(&self.model, |_| self.number, quorum) {
+            self.handle(&observed, now);
+        }
+        self.handle(&Event::Start, now);
+    }
+
+    /// Gives an event to the core and to the reference.
+    pub(super) fn handle(&mut self, event: &Event<'static>, now: Instant) {
+        let stolen = if let Event::AddressStolen { instance, .. } = event {
+            self.seat_of(*instance)
+        } else {
+            None
+        };
+        if matches!(event, Event::Drain { .. }) {
+            self.drained = true;
+            self.reference = None;
+        }
+        if let Some(reference) = &mut self.reference {
+            reference.take(event, false, stolen, now);
+        }
+        if let Some(core) = &mut self.core {
+            core.handle(event.clone(), now);
+        }
+    }
+
+    /// Compares what the core has done and become with what the reference says.
+    pub(super) fn judge(&mut self) -> Option<String> {
+        let (core, reference) = (self.core.as_ref()?, self.reference.as_mut()?);
+        let verdict = reference.compare(|at| core.brief(at), &mut self.done);
+        self.done.clear();
+        verdict
     }
 
     pub(super) fn link(&self) -> Event<'static> {
-        Event::Link(Link {
-            index: LINK,
-            name: interface(),
-            running: self.link_up,
+        Event::Link(self.describe(LINK, interface(), self.link_up))
+    }
+
+    pub(super) fn other_link(&self) -> Event<'static> {
+        Event::Link(self.describe(OTHER_LINK, other_link(), self.other_link_up == Some(true)))
+    }
+
+    fn describe(&self, index: IfIndex, name: IfName, running: bool) -> Link {
+        Link {
+            index,
+            name,
+            running,
             mac: Some(self.mac()),
             mtu: 1500,
             loopback: false,
             no_arp: false,
             multicast: true,
             flags: 0,
-        })
+        }
     }
 
     /// Its hardware address.
-    pub(super) const fn mac(&self) -> MacAddr {
-        let number = match self.address {
-            IpAddr::V4(v4) => v4.octets()[3],
-            IpAddr::V6(v6) => v6.octets()[15],
+    pub(super) fn mac(&self) -> MacAddr {
+        let number = match self.addresses.first() {
+            Some(IpAddr::V4(v4)) => v4.octets()[3],
+            Some(IpAddr::V6(v6)) => v6.octets()[15],
+            None => 0,
         };
         MacAddr([2, 0, 0, 0, 0, number])
     }
@@ -171,34 +301,82 @@ impl Node {
 
     /// Whether any virtual address is on the interface.
     pub(super) fn has_vips(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    pub(super) fn state(&self) -> Option<StateName> {
-        self.core.as_ref()?.state(0)
+        self.seats.iter().any(|seat| seat.held)
     }
 
     pub(super) fn is_master(&self) -> bool {
-        self.core.is_some() && self.seen.state == Some(StateName::Master)
+        self.is_master_of(0)
     }
 
-    /// The priority that it should have by the configuration and its service: the plain sum, without the core's arithmetic.
-    /// `None` when it cannot be master at all.
-    pub(super) fn reference_priority(&self) -> Option<i32> {
-        if !self.link_up {
+    /// Whether it is master of the virtual router at this position.
+    pub(super) fn is_master_of(&self, router: usize) -> bool {
+        let seat = self.seats.get(router);
+        self.core.is_some() && seat.is_some_and(|seat| seat.state == Some(StateName::Master))
+    }
+
+    /// The priority that the instance should have by the configuration and the node's health: the plain sum, without the
+    /// core's arithmetic. `None` when it cannot be master at all.
+    pub(super) fn reference_priority(&self, router: usize) -> Option<i32> {
+        let config = self.model.instances.get(router)?;
+        let group = config
+            .sync_group
+            .and_then(|id| self.model.groups.get(usize::try_from(id.0).ok()?));
+        let fault = |config: &Instance| self.fault_by_trackers(config, group);
+        let faulty = match group {
+            Some(_) => self.model.instances.iter().any(fault),
+            None => fault(config),
+        };
+        if !self.link_up || !self.has_address || !self.sockets_open || faulty {
             return None;
         }
-        let config = self.config()?;
         let base = i32::from(config.priority.get());
-        let Some(track) = config.track_scripts.first() else {
-            return Some(base);
-        };
-        match (track.weight.value(), self.service) {
-            (0, false) => None,
-            (weight, true) if weight > 0 => Some((base + i32::from(weight)).min(254)),
-            (weight, false) if weight < 0 => Some((base + i32::from(weight)).max(1)),
-            (_, _) => Some(base),
+        if config.is_owner() {
+            return Some(255);
         }
+        let weights = self.weights(config, group);
+        let sum: i32 = weights.into_iter().map(|(weight, up)| adds(weight, up)).sum();
+        let files = self.files(config, group);
+        Some((base + sum + files.into_iter().flatten().sum::<i32>()).clamp(1, 254))
+    }
+
+    /// What an instance tracks by itself and by its group, and whether it is up. An owner has no weights.
+    fn weights(&self, config: &Instance, group: Option<&crate::model::SyncGroup>) -> Vec<(Weight, bool)> {
+        let scripts = config
+            .track_scripts
+            .iter()
+            .chain(group.into_iter().flat_map(|g| &g.track_scripts));
+        let links = config.track_interfaces.iter();
+        let links = links.chain(group.into_iter().flat_map(|g| &g.track_interfaces));
+        let links = links.map(|track| (track.weight, self.other_link_up != Some(false)));
+        let all = scripts.map(|track| (track.weight, self.service)).chain(links);
+        let owner = config.is_owner();
+        all.map(|(weight, up)| (if owner { Weight::ZERO } else { weight }, up))
+            .collect()
+    }
+
+    fn fault_by_trackers(&self, config: &Instance, group: Option<&crate::model::SyncGroup>) -> bool {
+        let weights = self.weights(config, group);
+        let files = self.files(config, group);
+        weights.into_iter().any(|(weight, up)| weight.value() == 0 && !up) || files.contains(&None)
+    }
+
+    /// What the tracked file adds; `None`: a fault.
+    fn files(&self, config: &Instance, group: Option<&crate::model::SyncGroup>) -> Vec<Option<i32>> {
+        let all = config
+            .track_files
+            .iter()
+            .chain(group.into_iter().flat_map(|group| &group.track_files));
+        let effect = |weight: Weight| {
+            let sign = if weight.is_reverse() { -1 } else { 1 };
+            match (weight.value(), self.number, weight.is_reverse()) {
+                (0, 0, reverse) => (!reverse).then_some(0),
+                (0, _, reverse) => reverse.then_some(0),
+                (value, number, _) => {
+                    Some((number * i32::from(value) * sign).clamp(-254, 253)).filter(|adds| *adds > -254)
+                }
+            }
+        };
+        all.map(|track| effect(track.weight)).collect()
     }
 
     /// How long its script needs to notice that the service has changed.
@@ -208,10 +386,42 @@ impl Node {
         };
         script.interval.times(u64::from(script.rise.max(script.fall)) + 1)
     }
+
+    /// How long after its start it neither speaks nor listens.
+    pub(super) fn start_delay(&self) -> Micros {
+        let global = &self.model.global;
+        global.startup_delay.max(global.delay_after_boot)
+    }
+}
+
+/// What the tracked file holds when all is well: 0, or 1 where 0 is a fault.
+pub(super) fn well(model: &Model) -> i32 {
+    let turned = |file: &crate::model::TrackedFile| file.weight.is_fault() && file.weight.is_reverse();
+    i32::from(model.files.iter().any(turned))
+}
+
+/// behaviour §4.
+fn adds(weight: Weight, up: bool) -> i32 {
+    let value = i32::from(weight.value());
+    let counts = if value > 0 { up } else { !up };
+    match (counts, weight.is_reverse()) {
+        (false, _) => 0,
+        (true, false) => value,
+        (true, true) => -value,
+    }
+}
+
+/// An address on the link of every node.
+pub(super) const fn on_link(address: IpAddr) -> LinkAddress {
+    LinkAddress {
+        index: LINK,
+        address,
+        prefix_len: 24,
+    }
 }
 
 /// The name of every node's link.
-pub(super) fn interface() -> crate::model::IfName {
+pub(super) fn interface() -> IfName {
     // A constant of four letters is a name.
     "eth0"
         .parse()

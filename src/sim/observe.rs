@@ -27,12 +27,3 @@ pub(super) fn everything(
     events.push(Event::Observed(Observation::ProcessesTold));
     events
 }
-
-/// A host on which nothing is wrong: files hold 0, of every process as many run as have to.
-pub(super) fn all_well(model: &Model) -> Vec<Event<'static>> {
-    let quorum = |process: ProcessId| {
-        let at = usize::try_from(process.0).unwrap_or(usize::MAX);
-        model.processes.get(at).map_or(0, |process| process.quorum)
-    };
-    everything(model, |_| 0, quorum)
-}

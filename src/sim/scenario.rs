@@ -6,6 +6,7 @@ mod drain;
 mod group;
 mod host;
 mod links;
+mod notify;
 mod tracked;
 
 use super::check;
@@ -77,6 +78,7 @@ pub fn scenarios() -> Vec<Scenario> {
     all.extend(causes::scenarios());
     all.extend(links::scenarios());
     all.extend(tracked::scenarios());
+    all.extend(notify::scenarios());
     all
 }
 
@@ -129,7 +131,7 @@ pub(super) fn node(mut config: Instance, number: u8, script: Option<(i16, u32, u
         instances: vec![config],
         ..Model::default()
     };
-    Node::new(model, address)
+    Node::new(model, vec![address])
 }
 
 fn world(nodes: Vec<Node>, planted: Planted) -> World {
@@ -150,7 +152,7 @@ fn expect(world: &mut World, good: bool, what: &str) {
     if !good {
         world.violate(format!(
             "{what}; states {:?}",
-            world.nodes.iter().map(|n| n.seen.state).collect::<Vec<_>>()
+            world.nodes.iter().map(|n| n.seen().state).collect::<Vec<_>>()
         ));
     }
 }
@@ -176,7 +178,7 @@ fn master_since(world: &World, index: usize) -> Option<Instant> {
         .nodes
         .get(index)
         .filter(|node| node.is_master())
-        .and_then(|node| node.seen.master_since)
+        .and_then(|node| node.seen().master_since)
 }
 
 /// 3 intervals and (256 - priority) / 256 s after the last advert (wire §9), give or take the network.
@@ -191,7 +193,11 @@ fn takes_over_in_time(planted: Planted) -> Result<(), Violation> {
     );
     w.advance(Micros::from_secs(12));
     expect_masters(&mut w, &[0], "the best node is master");
-    let last = w.nodes.first().and_then(|node| node.seen.advert_at).unwrap_or_default();
+    let last = w
+        .nodes
+        .first()
+        .and_then(|node| node.seen().advert_at)
+        .unwrap_or_default();
     w.disturb("crash of 0");
     w.crash(0);
     w.advance(Micros::from_secs(8));
@@ -313,7 +319,7 @@ fn rise_and_fall(planted: Planted) -> Result<(), Violation> {
     w.set_service(0, true);
     w.disturb("service of 0 is well");
     w.advance(Micros(3_500_000));
-    let fault = w.nodes.first().and_then(|node| node.seen.state) == Some(StateName::Fault);
+    let fault = w.nodes.first().and_then(|node| node.seen().state) == Some(StateName::Fault);
     expect(&mut w, fault, "two successes are not enough");
     w.advance(Micros(8_000_000));
     expect_masters(&mut w, &[0], "three successes are");
@@ -415,14 +421,14 @@ fn forged_adverts(planted: Planted) -> Result<(), Violation> {
         w.advance(Micros::from_secs(12));
         expect_masters(&mut w, &[0], "the better node is master");
         for _ in 0..150 {
-            w.inject(&forged);
+            w.inject(&forged, false);
             w.advance(Micros(66_000));
         }
         check::settled(&mut w);
         w.disturb("crash of 0");
         w.crash(0);
         for _ in 0..60 {
-            w.inject(&forged);
+            w.inject(&forged, false);
             w.advance(Micros(66_000));
         }
         expect_masters(&mut w, &[1], "forged adverts do not hold a take-over up");
@@ -453,7 +459,7 @@ fn stop_releases(planted: Planted) -> Result<(), Violation> {
     w.stop(0);
     w.advance(Micros::from_millis(100));
     let node = w.nodes.first();
-    let good = node.is_some_and(|node| node.seen.releases == 1 && node.core.is_none() && !node.has_vips());
+    let good = node.is_some_and(|node| node.releases == 1 && node.core.is_none() && !node.has_vips());
     expect(&mut w, good, "one release, stopped, nothing left");
     verdict(&w)
 }

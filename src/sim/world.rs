@@ -1,16 +1,19 @@
 //! The virtual world: time, what is on its way, and the hands that carry the cores' actions out.
 
-use super::Planted;
+mod hands;
+
 use super::check::{self, Violation};
-use super::network::{LINK, Network, datagram};
-use super::node::Node;
+use super::network::{LINK, Network, Sent};
+use super::node::{Input, Node, on_link};
+use super::observe::holds;
+use super::queue::Queue;
 use super::random::Random;
-use crate::model::{Instant, LinkBeatMethod, MacAddr, Micros, Model};
-use crate::proto::{
-    Action, AddressWish, Announce, Culprit, Datagram, Event, InstanceSnapshot, Packet, RunOutcome, StateName,
-};
-use std::collections::BTreeMap;
+use super::{Judges, Planted};
+use crate::model::{Instant, MacAddr, Micros, Model, NoticeEvent, NotifyKind, TrackedFileId};
+use crate::proto::{AddressWish, Culprit, Datagram, Event, InstanceSnapshot, Packet, RunOutcome, StateName};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Lines of the trace that are kept.
@@ -23,68 +26,131 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) network: Network,
     pub(super) random: Random,
-    pub(super) dual_since: BTreeMap<(usize, usize), Instant>,
+    /// Since when two nodes are both master of a router and hear each other.
+    pub(super) dual_since: BTreeMap<(usize, usize, usize), Instant>,
+    /// Since when nobody is master of a router.
+    pub(super) orphan_since: BTreeMap<usize, Instant>,
     /// Since when no fault has been injected or ended.
     pub(super) undisturbed: Instant,
+    /// Since when the cluster is settled: until the next fault nothing may change.
+    pub(super) calm_since: Option<Instant>,
     pub(super) violations: Vec<Violation>,
     pub(super) takeovers: u64,
     pub(super) adverts: u64,
+    /// Steps that the reference model has judged.
+    pub(super) judged: u64,
+    /// How long notify programs take; nothing: a few milliseconds by chance.
+    pub(super) notify_time: Option<Micros>,
+    /// Which notify programs were started.
+    pub(super) told: Vec<Told>,
+    /// Everything that the nodes do is written down.
+    pub(super) story: Option<super::story::Story>,
     planted: Planted,
-    queue: BTreeMap<(Instant, u64), Due>,
-    sequence: u64,
-    trace: Vec<String>,
+    queue: Queue<Due>,
+    /// Something that the checkers look at has changed.
+    pub(super) changed: bool,
+    /// When they have to look at the latest.
+    check_at: Instant,
+    trace: VecDeque<(Instant, String)>,
 }
 
-/// Something that will happen.
+/// A notify program that was started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) at: Instant,
+    pub(super) kind: NotifyKind,
+    pub(super) event: NoticeEvent,
+    /// Whether the instance's addresses were there.
+    pub(super) held: bool,
+}
+
+/// Something that will happen to this life of a node.
 #[derive(Debug)]
-enum Due {
-    /// An event for this life of a node.
-    Event(usize, u64, Event<'static>),
+struct Due {
+    node: usize,
+    life: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Something comes to it.
+    Input(Input),
     /// The fake kernel has done what this wish asks for.
-    Kernel(usize, u64, AddressWish, bool),
+    Kernel(usize, AddressWish, bool),
     /// The guard removes the addresses of a dead daemon.
-    Guard(usize, u64),
+    Guard,
 }
 
 impl World {
     pub(super) fn new(nodes: Vec<Node>, seed: u64, planted: Planted) -> Self {
-        let network = Network::new(nodes.len());
-        let mut world = Self {
-            now: Instant(1_000_000),
-            nodes,
-            network,
-            random: Random::new(seed),
-            dual_since: BTreeMap::new(),
-            undisturbed: Instant(0),
-            violations: Vec::new(),
-            takeovers: 0,
-            adverts: 0,
-            planted,
-            queue: BTreeMap::new(),
-            sequence: 0,
-            trace: Vec::new(),
-        };
+        let mut world = Self::asleep(nodes, seed, planted);
         for index in 0..world.nodes.len() {
             world.boot(index);
         }
         world
     }
 
-    pub(super) fn note(&mut self, text: &str) {
-        if self.trace.len() >= TRACE {
-            self.trace.remove(0);
+    /// A world in which no daemon runs yet.
+    pub(super) fn asleep(mut nodes: Vec<Node>, seed: u64, planted: Planted) -> Self {
+        for node in &mut nodes {
+            node.seats.resize_with(node.model.instances.len(), Default::default);
         }
-        self.trace.push(format!("{:>14}  {text}", self.now.to_string()));
+        let network = Network::new(nodes.len());
+        Self {
+            now: Instant(1_000_000),
+            nodes,
+            network,
+            random: Random::new(seed),
+            dual_since: BTreeMap::new(),
+            orphan_since: BTreeMap::new(),
+            undisturbed: Instant(0),
+            calm_since: None,
+            violations: Vec::new(),
+            takeovers: 0,
+            adverts: 0,
+            judged: 0,
+            notify_time: None,
+            told: Vec::new(),
+            story: None,
+            planted,
+            queue: Queue::default(),
+            changed: true,
+            check_at: Instant(0),
+            trace: VecDeque::new(),
+        }
     }
 
-    /// The last lines of what happened.
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        if self.trace.len() >= TRACE {
+            self.trace.pop_front();
+        }
+        self.trace.push_back((self.now, text.into()));
+    }
+
+    /// The nodes' configurations, and the last lines of what happened.
     pub(super) fn trace(&self) -> String {
-        self.trace.join("\n")
+        let nodes = self.nodes.iter().enumerate();
+        let configs = nodes.flat_map(|(index, node)| {
+            let instances = node.model.instances.iter();
+            instances.map(move |config| format!("node {index}: {config:?}"))
+        });
+        let lines = self
+            .trace
+            .iter()
+            .map(|(at, what)| format!("{:>14}  {what}", at.to_string()));
+        configs.chain(lines).collect::<Vec<_>>().join("\n")
     }
 
     pub(super) fn violate(&mut self, what: String) {
+        if self.planted.judges != Judges::Reference {
+            self.convict(what);
+        }
+    }
+
+    fn convict(&mut self, what: String) {
         if self.violations.is_empty() {
-            self.note(&format!("VIOLATION: {what}"));
+            self.note(format!("VIOLATION: {what}"));
             self.violations.push(Violation { at: self.now, what });
         }
     }
@@ -92,13 +158,33 @@ impl World {
     /// A fault begins or ends.
     pub(super) fn disturb(&mut self, what: &str) {
         self.undisturbed = self.now;
+        self.calm_since = None;
+        self.changed = true;
+        self.tell_story(|_| Some(format!("* {what}")));
         self.note(what);
+    }
+
+    pub(super) fn tell_story(&mut self, line: impl FnOnce(&Self) -> Option<String>) {
+        if self.story.is_some()
+            && let Some(line) = line(self)
+            && let Some(story) = &mut self.story
+        {
+            story.write(self.now, &line);
+        }
+    }
+
+    pub(super) fn routers(&self) -> usize {
+        self.nodes.first().map_or(0, |node| node.seats.len())
     }
 
     pub(super) fn longest_interval(&self) -> Micros {
         let of = |node: &Node| {
-            node.config()
-                .map_or(Micros::ZERO, |config| config.advert_interval.duration())
+            let intervals = node
+                .model
+                .instances
+                .iter()
+                .map(|config| config.advert_interval.duration());
+            intervals.max().unwrap_or(Micros::ZERO)
         };
         self.nodes.iter().map(of).max().unwrap_or(Micros::SECOND)
     }
@@ -111,9 +197,13 @@ impl World {
             .unwrap_or(Micros::ZERO)
     }
 
-    fn later(&mut self, at: Instant, due: Due) {
-        self.sequence += 1;
-        self.queue.insert((at, self.sequence), due);
+    fn later(&mut self, at: Instant, node: usize, what: What) {
+        let life = self.nodes.get(node).map_or(0, |node| node.life);
+        self.queue.push(at, Due { node, life, what });
+    }
+
+    fn later_event(&mut self, at: Instant, node: usize, event: Event<'static>) {
+        self.later(at, node, What::Input(Input::Event(Box::new(event))));
     }
 
     pub(super) fn boot(&mut self, index: usize) {
@@ -145,9 +235,9 @@ impl World {
         let Some(node) = self.nodes.get_mut(index) else { return };
         node.core = None;
         node.life += 1;
-        node.seen.state = None;
-        let life = node.life;
-        self.later(self.now + Micros::from_millis(20), Due::Guard(index, life));
+        node.seats.iter_mut().for_each(|seat| seat.state = None);
+        self.changed = true;
+        self.later(self.now + Micros::from_millis(20), index, What::Guard);
     }
 
     /// An orderly stop.
@@ -158,6 +248,7 @@ impl World {
     /// The process stops, or goes on. Its sockets fill meanwhile.
     pub(super) fn pause(&mut self, index: usize, paused: bool) {
         let now = self.now;
+        self.changed = true;
         let Some(node) = self.nodes.get_mut(index) else { return };
         if paused {
             node.paused.get_or_insert(now);
@@ -171,17 +262,15 @@ impl World {
             node.resume(slept);
         }
         let inbox = std::mem::take(&mut node.inbox);
-        self.hand(index, Event::WallClock(wall));
-        self.hand(index, Event::Stalled { gap: slept });
+        let now = node.clock(now);
+        node.handle(&Event::WallClock(wall), now);
+        node.handle(&Event::Stalled { gap: slept }, now);
         // Packets that arrived before a deadline are handled before it, however late the process wakes.
-        for (stamp, event) in inbox {
-            let event = if let Event::Packet(packet) = event {
-                let age = Packet::age(wall, stamp, slept);
-                Event::Packet(Packet { age, ..packet })
-            } else {
-                event
-            };
-            self.hand(index, event);
+        for (stamp, input) in inbox {
+            match input {
+                Input::Packet(sent) => self.receive(index, &sent, Packet::age(wall, stamp, slept)),
+                Input::Event(event) => self.hand(index, *event),
+            }
         }
         self.wake(index);
     }
@@ -209,9 +298,24 @@ impl World {
         let now = self.now;
         if let Some(node) = self.nodes.get_mut(index) {
             let now = node.clock(now);
-            if let Some(core) = node.core.as_mut() {
-                core.handle(event, now);
-            }
+            node.handle(&event, now);
+        }
+    }
+
+    /// An advert is read, this long after it came.
+    fn receive(&mut self, index: usize, sent: &Sent, age: Micros) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let now = node.clock(self.now);
+        let event = Event::Packet(Packet {
+            interface: Some(LINK),
+            age,
+            datagram: sent.datagram(),
+        });
+        if let Some(reference) = &mut node.reference {
+            reference.take(&event, sent.intact, None, now);
+        }
+        if let Some(core) = &mut node.core {
+            core.handle(event, now);
         }
     }
 
@@ -219,6 +323,12 @@ impl World {
     pub(super) fn reload(&mut self, index: usize, change: impl FnOnce(&mut Model)) {
         let Some(node) = self.nodes.get_mut(index) else { return };
         change(&mut node.model);
+        if let Some(core) = &node.core {
+            let ids = core.ids().enumerate().map(|(at, id)| (id, at));
+            node.former.extend(ids);
+            // An instance that starts again counts its changes from 1.
+            node.programs.values_mut().for_each(|(_, sequence)| *sequence = 0);
+        }
         let event = Event::Reload(Arc::new(node.model.clone()));
         self.tell(index, event);
     }
@@ -227,11 +337,48 @@ impl World {
         let Some(node) = self.nodes.get_mut(index) else { return };
         node.link_up = up;
         let event = node.link();
+        self.changed = true;
         self.tell(index, event);
+    }
+
+    /// The link beside its own goes down or comes up.
+    pub(super) fn set_other_link(&mut self, index: usize, up: bool) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.other_link_up = Some(up);
+        let event = node.other_link();
+        self.changed = true;
+        self.tell(index, event);
+    }
+
+    /// Its own addresses vanish from the link, or come back.
+    pub(super) fn set_addresses(&mut self, index: usize, there: bool) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.has_address = there;
+        self.changed = true;
+        for address in node.addresses.clone() {
+            let address = on_link(address);
+            let event = if there {
+                Event::AddressAdded(address)
+            } else {
+                Event::AddressGone(address)
+            };
+            self.tell(index, event);
+        }
+    }
+
+    /// Something else stands in the tracked file.
+    pub(super) fn set_number(&mut self, index: usize, number: i32) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.number = number;
+        self.changed = true;
+        if !node.model.files.is_empty() {
+            self.tell(index, holds(TrackedFileId(0), number));
+        }
     }
 
     pub(super) fn set_service(&mut self, index: usize, well: bool) {
         let now = self.now;
+        self.changed = true;
         if let Some(node) = self.nodes.get_mut(index) {
             node.service = well;
             node.since_service = now;
@@ -248,29 +395,32 @@ impl World {
 
     /// An event for a node's core now, or when it runs again.
     pub(super) fn tell(&mut self, index: usize, event: Event<'static>) {
+        self.give(index, Input::Event(Box::new(event)));
+    }
+
+    fn give(&mut self, index: usize, input: Input) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
         if node.paused.is_some() {
             let stamp = node.wall(now);
-            if !(node.suspended && matches!(event, Event::Packet(_))) {
-                node.inbox.push_back((stamp, event));
+            if !(node.suspended && matches!(input, Input::Packet(_))) {
+                node.inbox.push_back((stamp, input));
             }
             return;
         }
-        self.hand(index, event);
+        match input {
+            Input::Packet(sent) => self.receive(index, &sent, Micros::ZERO),
+            Input::Event(event) => self.hand(index, *event),
+        }
         self.release(index);
     }
 
-    /// A forged datagram for everybody.
-    pub(super) fn inject(&mut self, datagram: &Datagram<'static>) {
+    /// A datagram for everybody that somebody has made. `replayed`: it is as a node has sent it once.
+    pub(super) fn inject(&mut self, datagram: &Datagram<'_>, replayed: bool) {
+        let sent = Rc::new(Sent::forged(datagram, replayed));
         for index in 0..self.nodes.len() {
-            let packet = Packet {
-                interface: Some(LINK),
-                age: Micros::ZERO,
-                datagram: datagram.clone(),
-            };
             if self.nodes.get(index).is_some_and(|node| node.link_up) {
-                self.tell(index, Event::Packet(packet));
+                self.give(index, Input::Packet(Rc::clone(&sent)));
             }
         }
     }
@@ -278,35 +428,49 @@ impl World {
     /// Lets this much time pass.
     pub(super) fn advance(&mut self, length: Micros) {
         let until = self.now + length;
+        self.changed = true;
         while let Some(at) = self.next_moment().filter(|at| *at <= until) {
             self.now = self.now.max(at);
             self.happen();
+            self.check();
             if !self.violations.is_empty() {
                 return;
             }
         }
         self.now = until;
-        check::always(self);
+        self.changed = true;
+        self.check();
+    }
+
+    fn check(&mut self) {
+        if self.changed || self.now >= self.check_at {
+            self.changed = false;
+            self.check_at = check::always(self);
+        }
     }
 
     fn next_moment(&self) -> Option<Instant> {
-        let queued = self.queue.keys().next().map(|(at, _)| *at);
+        let queued = self.queue.next();
         let deadline = self.nodes.iter().filter_map(Node::deadline).min();
         queued.into_iter().chain(deadline).min()
     }
 
     fn happen(&mut self) {
-        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
-            match entry.remove() {
-                Due::Event(index, life, event) => {
-                    if self.nodes.get(index).is_some_and(|node| node.life == life) {
-                        self.tell(index, event);
-                    }
-                }
-                Due::Kernel(index, life, wish, present) => self.kernel(index, life, &wish, present),
-                Due::Guard(index, life) => {
-                    if let Some(node) = self.nodes.get_mut(index).filter(|node| node.life == life) {
-                        node.held.clear();
+        while let Some(Due {
+            node: index,
+            life,
+            what,
+        }) = self.queue.pop(self.now)
+        {
+            let lives = self.nodes.get(index).is_some_and(|node| node.life == life);
+            match what {
+                _ if !lives => {}
+                What::Input(input) => self.give(index, input),
+                What::Kernel(seat, wish, present) => self.kernel(index, seat, &wish, present),
+                What::Guard => {
+                    self.changed = true;
+                    if let Some(node) = self.nodes.get_mut(index) {
+                        node.seats.iter_mut().for_each(|seat| seat.held = false);
                     }
                 }
             }
@@ -317,30 +481,37 @@ impl World {
                 self.wake(index);
             }
         }
-        check::always(self);
     }
 
     fn wake(&mut self, index: usize) {
         let now = self.now;
-        if let Some(node) = self.nodes.get_mut(index) {
-            let now = node.clock(now);
-            if let Some(core) = node.core.as_mut() {
-                core.handle_timeout(now);
-            }
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let now = node.clock(now);
+        if let Some(core) = node.core.as_mut() {
+            core.handle_timeout(now);
         }
-        self.release(index);
+        self.carry_out_all(index);
+        // The core may send a little early what the reference sends on time: it is told which.
+        if let Some(node) = self.nodes.get_mut(index)
+            && let Some(reference) = &mut node.reference
+        {
+            let done = &node.done;
+            reference.time(now, |router| {
+                done.iter().any(|(of, deed, _)| *of == router && deed.is_advert())
+            });
+        }
+        self.observe(index);
     }
 
-    fn kernel(&mut self, index: usize, life: u64, wish: &AddressWish, present: bool) {
-        let Some(node) = self.nodes.get_mut(index) else { return };
-        if node.life != life || node.tickets.get(&wish.instance) != Some(&wish.ticket) {
+    fn kernel(&mut self, index: usize, seat: usize, wish: &AddressWish, present: bool) {
+        let Some(held) = self.nodes.get_mut(index).and_then(|node| node.seats.get_mut(seat)) else {
+            return;
+        };
+        if held.ticket != Some(wish.ticket) {
             return;
         }
-        if present {
-            node.held.insert(wish.instance);
-        } else {
-            node.held.remove(&wish.instance);
-        }
+        held.held = present;
+        self.changed = true;
         let (instance, ticket) = (wish.instance, wish.ticket);
         let count = u32::try_from(wish.addresses.len()).unwrap_or(u32::MAX);
         self.tell(
@@ -359,157 +530,19 @@ impl World {
         );
     }
 
-    /// Carries out what the core of a node wants.
-    fn release(&mut self, index: usize) {
-        while let Some(action) = self
-            .nodes
-            .get_mut(index)
-            .and_then(|n| n.core.as_mut())
-            .and_then(crate::proto::Core::poll_action)
-        {
-            self.carry_out(index, action);
-        }
-        self.observe(index);
-    }
-
-    fn carry_out(&mut self, index: usize, action: Action) {
-        let (now, life) = (self.now, self.nodes.get(index).map_or(0, |node| node.life));
-        match action {
-            Action::Transmit(transmit) => {
-                self.adverts += 1;
-                let Some(node) = self.nodes.get_mut(index) else { return };
-                if transmit.priority == crate::model::Priority::RELEASE {
-                    node.seen.releases += 1;
-                } else {
-                    node.seen.advert_at = Some(now);
-                    node.seen.advertised = Some(transmit.priority);
-                    node.seen.sent = Some(transmit.clone());
-                }
-                if !node.link_up {
-                    return;
-                }
-                self.send(index, &transmit);
-            }
-            Action::SetAddresses(wish) => {
-                if let Some(node) = self.nodes.get_mut(index) {
-                    node.seen.wish = Some(wish.clone());
-                }
-                self.wish(index, life, wish, true);
-            }
-            Action::ClearAddresses(wish) => self.wish(index, life, wish, false),
-            Action::Announce(announce) => {
-                if let Some(node) = self.nodes.get_mut(index) {
-                    node.seen.announced.push(now);
-                }
-                self.announce(index, &announce);
-                if announce.report {
-                    let event = Event::Announced {
-                        instance: announce.instance,
-                        ticket: announce.ticket,
-                    };
-                    self.later(now, Due::Event(index, life, event));
-                }
-            }
-            Action::AskLink { interface, method, .. } => {
-                let up = self.nodes.get(index).is_some_and(|node| node.link_up);
-                let method = method.unwrap_or(LinkBeatMethod::Ethtool);
-                self.later(now, Due::Event(index, life, Event::LinkBeat { interface, up, method }));
-            }
-            Action::RunScript { run, .. } => {
-                let delay = Micros(self.random.between(1_000, 40_000));
-                let failure = self
-                    .nodes
-                    .get(index)
-                    .filter(|node| !node.service)
-                    .map(|node| node.failure);
-                let outcome = failure.unwrap_or(RunOutcome::Exited(0));
-                let event = Event::ScriptEnded { run, outcome };
-                self.later(now + delay, Due::Event(index, life, event));
-            }
-            Action::RunNotify(told) => {
-                let delay = Micros(self.random.between(1_000, 40_000));
-                let event = Event::ScriptEnded {
-                    run: told.run,
-                    outcome: RunOutcome::Exited(0),
-                };
-                self.later(now + delay, Due::Event(index, life, event));
-            }
-            Action::Stopped => {
-                if let Some(node) = self.nodes.get_mut(index) {
-                    node.core = None;
-                    node.life += 1;
-                }
-            }
-            Action::RestoreAddress { .. } => {
-                if let Some(wish) = self.nodes.get(index).and_then(|node| node.seen.wish.clone()) {
-                    self.wish(index, life, wish, true);
-                }
-            }
-            Action::OpenSocket(_)
-            | Action::CloseSocket(_)
-            | Action::KillScript { .. }
-            | Action::GroupChanged(_)
-            | Action::Notify(_) => {}
-            Action::StateChanged(_) | Action::Log(_) | Action::Happened(_) => check::reasons(self, index, &action),
-        }
-    }
-
-    fn wish(&mut self, index: usize, life: u64, wish: AddressWish, present: bool) {
-        let Some(node) = self.nodes.get_mut(index) else { return };
-        node.tickets.insert(wish.instance, wish.ticket);
-        let at = self.now + node.kernel_delay;
-        self.later(at, Due::Kernel(index, life, wish, present));
-    }
-
-    fn send(&mut self, index: usize, transmit: &crate::proto::Transmit) {
-        let Some(datagram) = datagram(transmit) else { return };
-        if self.network.muted.is_some() && transmit.message.get(1).copied() == self.network.muted {
-            return;
-        }
-        for to in 0..self.nodes.len() {
-            for at in self.network.arrivals(index, to, self.now, &mut self.random) {
-                let Some(receiver) = self.nodes.get(to).filter(|node| node.core.is_some() && node.link_up) else {
-                    continue;
-                };
-                let packet = Packet {
-                    interface: Some(LINK),
-                    age: Micros::ZERO,
-                    datagram: datagram.clone(),
-                };
-                self.later(at, Due::Event(to, receiver.life, Event::Packet(packet)));
-            }
-        }
-    }
-
-    /// The neighbours hear an announcement, one of its rounds, as a claim.
-    fn announce(&mut self, index: usize, announce: &Announce) {
-        let Some(mac) = self.nodes.get(index).filter(|node| node.link_up).map(Node::mac) else {
-            return;
-        };
-        for to in 0..self.nodes.len() {
-            if to == index || !self.network.hears(index, to) {
-                continue;
-            }
-            for (address, _) in &announce.addresses {
-                self.claim(to, *address, mac);
-            }
-        }
-    }
-
     /// A node hears that somebody claims an address.
     pub(super) fn claim(&mut self, to: usize, address: IpAddr, mac: MacAddr) {
-        if let Some(life) = self
+        if self
             .nodes
             .get(to)
-            .filter(|n| n.core.is_some() && n.link_up)
-            .map(|n| n.life)
+            .is_some_and(|node| node.core.is_some() && node.link_up)
         {
             let event = Event::NeighbourClaim {
                 interface: LINK,
                 address,
                 mac,
             };
-            self.later(self.now + Micros(100), Due::Event(to, life, event));
+            self.later_event(self.now + Micros(100), to, event);
         }
     }
 
@@ -556,18 +589,19 @@ impl World {
 
     /// Whether the last that was told of this problem is that it came up.
     pub(super) fn told_of(&self, index: usize, code: &str) -> Option<bool> {
-        let problems = self.nodes.get(index).map(|node| &node.seen.problems)?;
+        let problems = self.nodes.get(index).map(|node| &node.told.problems)?;
         let last = problems.iter().rev().find(|(_, one)| one == code);
         last.map(|(raised, _)| *raised)
     }
 
-    /// Somebody deletes the addresses of a node.
-    pub(super) fn steal(&mut self, index: usize) {
-        let Some(node) = self.nodes.get_mut(index).filter(|node| node.has_vips()) else {
+    /// Somebody deletes the addresses of one instance of a node.
+    pub(super) fn steal(&mut self, index: usize, router: usize) {
+        let seat = self.nodes.get_mut(index).and_then(|node| node.seats.get_mut(router));
+        let Some(seat) = seat.filter(|seat| seat.held) else {
             return;
         };
-        let Some(wish) = node.seen.wish.clone() else { return };
-        node.held.remove(&wish.instance);
+        let Some(wish) = seat.wish.clone() else { return };
+        seat.held = false;
         let culprit = Culprit {
             port: 4711,
             process: Some("ip".into()),
@@ -585,17 +619,34 @@ impl World {
     /// Notes what a node has become.
     fn observe(&mut self, index: usize) {
         let now = self.now;
+        let calm = self.calm_since.is_some();
         let Some(node) = self.nodes.get_mut(index) else { return };
-        let state = node.state();
-        if state == node.seen.state {
+        self.judged += 1;
+        if let Some(difference) = node.judge().filter(|_| self.planted.judges != Judges::Checkers) {
+            self.convict(format!("node {index} is not as the reference model: {difference}"));
             return;
         }
-        let before = std::mem::replace(&mut node.seen.state, state);
-        if state == Some(StateName::Master) {
-            node.seen.master_since = Some(now);
-            node.seen.announced.clear();
-            self.takeovers += 1;
+        for at in 0..self.routers() {
+            let Some(node) = self.nodes.get_mut(index) else { return };
+            let state = node.core.as_ref().and_then(|core| core.state(at));
+            let Some(seat) = node.seats.get_mut(at) else { return };
+            if state == seat.state {
+                continue;
+            }
+            let before = std::mem::replace(&mut seat.state, state);
+            if state == Some(StateName::Master) {
+                seat.master_since = Some(now);
+                seat.announced.clear();
+                seat.announcements = 0;
+                self.takeovers += 1;
+            }
+            self.changed = true;
+            self.note(format!("node {index}, router {at}: {before:?} → {state:?}"));
+            if calm {
+                self.violate(format!(
+                    "node {index}, router {at}: {before:?} → {state:?} without a cause"
+                ));
+            }
         }
-        self.note(&format!("node {index}: {before:?} → {state:?}"));
     }
 }

@@ -162,6 +162,36 @@ pub enum ChecksumForm {
     OldUnicast,
 }
 
+/// Whether a message's checksum is right under this form. Over IPv4 only the expected length counts, over IPv6 all bytes
+/// (wire §5).
+#[must_use]
+pub fn checksum_is(form: ChecksumForm, view: &AdvertView<'_>, source: IpAddr, destination: IpAddr) -> bool {
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let Some(bytes) = view.message.get(..view.expected_len()) else {
+                return false;
+            };
+            let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+            match form {
+                ChecksumForm::MessageOnly => checksum(&[bytes]) == 0,
+                ChecksumForm::PseudoHeader => checksum(&[&pseudo_v4(source, destination, len), bytes]) == 0,
+                ChecksumForm::OldUnicast => checksum(&[&pseudo_v4(source, GROUP_V4, len), bytes]) == 0,
+            }
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let len = u32::try_from(view.message.len()).unwrap_or(u32::MAX);
+            match form {
+                ChecksumForm::MessageOnly => checksum(&[view.message]) == 0,
+                ChecksumForm::PseudoHeader => {
+                    checksum(&[&pseudo_v6(source, destination, len, PROTO_VRRP), view.message]) == 0
+                }
+                ChecksumForm::OldUnicast => false,
+            }
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
 /// The forms under which a message's checksum is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChecksumForms {
@@ -173,30 +203,14 @@ pub struct ChecksumForms {
     pub old_unicast: bool,
 }
 
-/// Tries all forms. Over IPv4 only the expected length counts, over IPv6 all bytes (wire §5).
+/// Tries all forms.
 #[must_use]
 pub fn checksum_forms(view: &AdvertView<'_>, source: IpAddr, destination: IpAddr) -> ChecksumForms {
-    match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let Some(bytes) = view.message.get(..view.expected_len()) else {
-                return ChecksumForms::default();
-            };
-            let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-            ChecksumForms {
-                message_only: checksum(&[bytes]) == 0,
-                pseudo_header: checksum(&[&pseudo_v4(source, destination, len), bytes]) == 0,
-                old_unicast: checksum(&[&pseudo_v4(source, GROUP_V4, len), bytes]) == 0,
-            }
-        }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            let len = u32::try_from(view.message.len()).unwrap_or(u32::MAX);
-            ChecksumForms {
-                message_only: checksum(&[view.message]) == 0,
-                pseudo_header: checksum(&[&pseudo_v6(source, destination, len, PROTO_VRRP), view.message]) == 0,
-                old_unicast: false,
-            }
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => ChecksumForms::default(),
+    let is = |form| checksum_is(form, view, source, destination);
+    ChecksumForms {
+        message_only: is(ChecksumForm::MessageOnly),
+        pseudo_header: is(ChecksumForm::PseudoHeader),
+        old_unicast: is(ChecksumForm::OldUnicast),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::{
 use crate::proto::log_event::{Difference, DropDetail};
 use crate::proto::mutant::{Mutant, Mutation};
 use crate::wire::auth::{TRAILER_LEN, is_same};
-use crate::wire::vrrp::{AdvertView, ChecksumForm, checksum_forms};
+use crate::wire::vrrp::{AdvertView, ChecksumForm, checksum_is};
 use std::net::IpAddr;
 
 /// An AH header of 24 bytes in words of four, less two (RFC 2402 section 2.2).
@@ -202,19 +202,21 @@ fn check_interval(instance: &Instance, view: &AdvertView<'_>) -> Result<(u16, Ve
 
 /// Version 3 over IPv4 is taken with and without the pseudo-header (RFC 9568 against keepalived's default, DESIGN difference 7).
 fn check_checksum(instance: &Instance, arrived: &Arrived<'_>, mutation: Mutation) -> Result<ChecksumForm, DropDetail> {
-    let forms = checksum_forms(&arrived.view, arrived.source, arrived.destination);
+    // A sum costs time for every advert: the likeliest form first, and no more than are needed.
+    let is = |form| checksum_is(form, &arrived.view, arrived.source, arrived.destination);
     let old_allowed = match &instance.transport {
         Transport::Multicast { .. } => false,
         Transport::Unicast { old_checksum, .. } => *old_checksum != OldUnicastChecksum::Never,
     };
     let is_v2_ipv4 = instance.version == Version::V2 && instance.family == Family::Ipv4;
-    if forms.pseudo_header && !is_v2_ipv4 {
+    if !is_v2_ipv4 && is(ChecksumForm::PseudoHeader) {
         return Ok(ChecksumForm::PseudoHeader);
     }
-    if forms.message_only && instance.family == Family::Ipv4 {
+    if instance.family == Family::Ipv4 && is(ChecksumForm::MessageOnly) {
         return Ok(ChecksumForm::MessageOnly);
     }
-    if forms.old_unicast && old_allowed && instance.version == Version::V3 && instance.family == Family::Ipv4 {
+    let old_possible = old_allowed && instance.version == Version::V3 && instance.family == Family::Ipv4;
+    if old_possible && is(ChecksumForm::OldUnicast) {
         return Ok(ChecksumForm::OldUnicast);
     }
     if mutation.is(Mutant::ChecksumUnchecked) {

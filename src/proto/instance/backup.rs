@@ -60,7 +60,7 @@ impl Instance {
         if !preempts {
             return true;
         }
-        if delay == Micros::ZERO {
+        if delay == Micros::ZERO || ctx.mutation.is(Mutant::PreemptDelayForgotten) {
             return false;
         }
         match backup.preempt_after {

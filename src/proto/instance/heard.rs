@@ -14,7 +14,7 @@ impl Instance {
         if matches!(self.state, State::Init | State::Fault) {
             return;
         }
-        if self.source == Some(arrived.source) {
+        if self.source == Some(arrived.source) && !ctx.mutation.is(Mutant::OwnAdvertsHeard) {
             self.own_address_heard(arrived, at, ctx);
             return;
         }

@@ -136,7 +136,7 @@ impl Instance {
         if until.is_some_and(|until| ctx.now < until) {
             return false;
         }
-        if !self.answers.take(at, period) {
+        if !self.answers.take(at, period) && !ctx.mutation.is(Mutant::AnswersUnlimited) {
             return false;
         }
         if let Some((lines, within)) = self.answers.take_suppressed(at) {
@@ -171,7 +171,7 @@ impl Instance {
                     quiet_until: None,
                 });
             }
-            Some(rogue) if rogue.quiet_until.is_some() => {
+            Some(rogue) if rogue.quiet_until.is_some() && !ctx.mutation.is(Mutant::OtherOwnerIgnored) => {
                 master.rogue = None;
                 self.lowered = true;
                 self.effective = Priority::MAX;
@@ -185,7 +185,7 @@ impl Instance {
     pub(super) fn master_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
         let State::Master(master) = &self.state else { return };
         if master.next_advert <= horizon {
-            self.advert_tick(ctx);
+            self.advert_tick(horizon, ctx);
         }
         let State::Master(master) = &mut self.state else { return };
         let quiet = master
@@ -201,8 +201,9 @@ impl Instance {
         self.answer_claims(ctx);
     }
 
-    /// Adverts keep an absolute grid: a late wake-up sends one, the slots that it missed are counted.
-    fn advert_tick(&mut self, ctx: &mut Context<'_>) {
+    /// Adverts keep an absolute grid: a late wake-up sends one, the slots that it missed are counted. A slot before the
+    /// horizon, for which an advert may leave early, is served by it too.
+    fn advert_tick(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
         let interval = self.config.advert_interval.duration();
         let now = ctx.now;
         self.send_advert(self.effective, ctx);
@@ -212,7 +213,9 @@ impl Instance {
         let drift = if is_ah { Micros::MILLISECOND } else { Micros::ZERO };
         let every_other = ctx.mutation.is(Mutant::AdvertEveryOther);
         let State::Master(master) = &mut self.state else { return };
-        let missed = now.since(master.next_advert).0 / interval.0.max(1);
+        let twice = ctx.mutation.is(Mutant::LateAdvertTwice);
+        let served = if twice { now } else { now.max(horizon) };
+        let missed = served.since(master.next_advert).0 / interval.0.max(1);
         self.counters.skipped_slots += missed;
         master.next_advert += interval.times(missed + if every_other { 4 } else { 1 }) + drift;
         if let Some(rogue) = &mut master.rogue

@@ -298,7 +298,9 @@ impl Instance {
                 self.enter_fault(ctx);
             }
             State::Fault if !faulty && waits_for.is_none() => {
-                self.master_interval = self.config.advert_interval;
+                if !ctx.mutation.is(Mutant::IntervalKeptAfterFault) {
+                    self.master_interval = self.config.advert_interval;
+                }
                 self.enter_backup(Reason::FaultCleared, ctx);
             }
             State::Fault => {
@@ -552,6 +554,11 @@ impl Instance {
         self.log(InstanceLine::Because { to, reason }, ctx.out);
         ctx.out
             .push_back(Action::Happened(Happening::Transition(change.clone()).into()));
+        let until = if ctx.mutation.is(Mutant::NotifyBeforeAddresses) {
+            Until::Now
+        } else {
+            until
+        };
         self.pending.push_back(Pending { change, until });
         self.release_news(None, ctx.out);
     }

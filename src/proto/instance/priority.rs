@@ -64,8 +64,10 @@ impl Instance {
     /// Active_Down_Timer follows a change of its interval, which was this long before.
     pub(super) fn move_master_down(&mut self, before: Micros, ctx: &Context<'_>) {
         let after = self.master_down_interval(ctx.mutation);
-        if let State::Backup(backup) = &mut self.state {
-            backup.master_down = backup.master_down.before(before) + after;
+        if let State::Backup(backup) = &mut self.state
+            && !ctx.mutation.is(Mutant::PriorityShiftLeftOut)
+        {
+            backup.shift(before, after);
         }
     }
 

@@ -47,6 +47,12 @@ impl Backup {
             nobody_since: None,
         }
     }
+
+    /// Its Master_Down_Interval has changed: the running timer moves by the difference.
+    pub(in crate::proto) fn shift(&mut self, before: Micros, after: Micros) {
+        let longer = self.master_down + after.saturating_sub(before);
+        self.master_down = longer.before(before.saturating_sub(after));
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use crate::model::{Instant, Transport};
 use crate::proto::mutant::Mutation;
 use crate::proto::reason::TrackerKind;
 use crate::proto::snapshot::{
-    Contribution, Hold, InstanceSnapshot, MasterSnapshot, PrioritySnapshot, TimerSnapshot, TrackerStatus, VipSnapshot,
+    Brief, Contribution, Hold, InstanceSnapshot, MasterSnapshot, PrioritySnapshot, TimerSnapshot, TrackerStatus,
+    VipSnapshot,
 };
 use crate::proto::tracking::{Finding, Trackers};
 use crate::proto::world::World;
@@ -129,6 +130,18 @@ impl Instance {
             holds.push(Hold::Drained);
         }
         holds
+    }
+
+    pub(in crate::proto) const fn brief(&self) -> Brief {
+        Brief {
+            state: self.state.name(),
+            priority: self.effective,
+            timer: match &self.state {
+                State::Init | State::Fault => None,
+                State::Backup(backup) => Some(backup.master_down),
+                State::Master(master) => Some(master.next_advert),
+            },
+        }
     }
 
     fn known_master(&self) -> Option<MasterSnapshot> {

@@ -10,7 +10,7 @@ use crate::proto::{
     Action, AddressWish, Core, Event, InstanceSnapshot, Link, LinkAddress, Packet, Receive, RunOutcome, SocketSpec,
     Transmit,
 };
-use crate::sim::network::datagram;
+use crate::sim::network::Sent;
 use crate::wire::ip::PROTO_AH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -275,7 +275,9 @@ impl<'a> Stage<'a> {
     }
 
     fn send(&mut self, from: usize, transmit: &Transmit) {
-        let Some(datagram) = datagram(transmit) else { return };
+        let Some(datagram) = Sent::of(transmit).map(Sent::into_datagram) else {
+            return;
+        };
         let Some(sender) = self.nodes.get(from) else { return };
         let instance = usize::try_from(transmit.instance.0).ok();
         let instance = instance.and_then(|index| sender.config.model.instances.get(index));

@@ -6,17 +6,18 @@
 
 mod router;
 
-pub(super) use router::hmac;
+pub(super) use router::{hmac, programs};
 
 use super::random::Random;
 use crate::model::{
-    GroupId, IfName, InstanceId, Micros, Model, Script, ScriptId, SyncGroup, TrackInterface, TrackScript, Weight,
+    GroupId, IfName, InstanceId, Micros, Model, Script, ScriptId, SyncGroup, TrackFile, TrackInterface, TrackScript,
+    TrackedFile, TrackedFileId, Weight,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Everything that can be drawn, by name.
-pub const KINDS: [&str; 52] = [
+pub const KINDS: [&str; 54] = [
     "accept-anything-v3-checksum",
     "address-lists-differ",
     "addresses-excluded",
@@ -63,6 +64,8 @@ pub const KINDS: [&str; 52] = [
     "startup-delay",
     "strict",
     "timer-expired-backup",
+    "track-file-fault",
+    "track-file-weight",
     "track-interface-fault",
     "track-interface-weight",
     "two-owners",
@@ -101,6 +104,7 @@ struct Common {
     equal: bool,
     scripts: Vec<Script>,
     tracks_link: Option<Weight>,
+    tracks_file: Option<Weight>,
     kinds: BTreeSet<&'static str>,
 }
 
@@ -156,6 +160,7 @@ impl Common {
             equal: random.one_in(4),
             scripts: Vec::new(),
             tracks_link: None,
+            tracks_file: None,
             owners,
             kinds,
         };
@@ -222,6 +227,17 @@ impl Common {
             });
             self.tracks_link = Weight::new(weight, false).ok();
         }
+        if random.one_in(4) {
+            let (value, reverse) = *[(0, false), (0, true), (1, false), (-3, false), (2, true)]
+                .get(random.index(5))
+                .unwrap_or(&(1, false));
+            self.note(if value == 0 {
+                "track-file-fault"
+            } else {
+                "track-file-weight"
+            });
+            self.tracks_file = Weight::new(value, reverse).ok();
+        }
         if self.group_tracks && (self.tracks_link.is_some() || !self.scripts.is_empty()) {
             self.note("group-trackers");
         }
@@ -250,6 +266,7 @@ impl Common {
         }
         self.routers = routers;
         self.track(&mut model);
+        self.track_file(&mut model);
         self.global(&mut model, random);
         DrawnNode {
             model,
@@ -303,6 +320,29 @@ impl Common {
         model.groups = vec![group];
         for config in &mut model.instances {
             config.sync_group = Some(GroupId(0));
+        }
+    }
+
+    /// A number in a file that every router, or the group, tracks. Members of a group may only track what is a fault.
+    fn track_file(&self, model: &mut Model) {
+        let Some(weight) = self.tracks_file else { return };
+        model.files = vec![TrackedFile {
+            name: "load".into(),
+            path: "/load".into(),
+            weight,
+            init: None,
+        }];
+        let owner = model.instances.iter().any(crate::model::Instance::is_owner);
+        // Weight 0 means something else than a weight, so an owner tracks nothing else.
+        let file = TrackedFileId(0);
+        let track = (!owner || weight.is_fault()).then_some(TrackFile { file, weight });
+        match model.groups.first_mut().filter(|_| self.group_tracks) {
+            Some(group) => group.track_files.extend(track),
+            None if self.grouped && !weight.is_fault() => {}
+            None => model
+                .instances
+                .iter_mut()
+                .for_each(|config| config.track_files.extend(track)),
         }
     }
 

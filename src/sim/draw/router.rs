@@ -77,7 +77,7 @@ impl Router {
             old_checksum: OldUnicastChecksum::Auto,
             interval: 0,
             spread: v3 && random.one_in(3),
-            two_versions: family == Family::Ipv4 && !strict && random.one_in(16),
+            two_versions: family == Family::Ipv4 && !strict && !common.grouped && random.one_in(16),
             vips: u8::try_from(random.between(1, 3)).unwrap_or(1),
             excluded: u8::try_from(random.below(2)).unwrap_or(0),
             lists_differ: random.one_in(10),
@@ -327,11 +327,12 @@ fn own(config: &mut Instance, random: &mut Random, common: &mut Common) {
     }
 }
 
-/// A program that is told of everything.
-fn programs() -> NotifyPrograms {
+/// Programs that are told of everything, of becoming master, and of the stop.
+pub(in crate::sim) fn programs() -> NotifyPrograms {
     NotifyPrograms {
         any: Some(program("/notify")),
         master: Some(program("/master")),
+        stop: Some(program("/stop")),
         ..NotifyPrograms::default()
     }
 }

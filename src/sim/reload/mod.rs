@@ -9,7 +9,7 @@ use super::random::Random;
 use super::{Planted, Violation};
 use crate::model::{Family, IfIndex, Instance, InstanceId, Instant, Micros, Priority, Transport, Version};
 use crate::proto::{Datagram, InstanceSnapshot, Packet, StateName, Transmit};
-use crate::sim::network::datagram;
+use crate::sim::network::Sent;
 use crate::wire::ip::PROTO_VRRP;
 use crate::wire::vrrp::{ChecksumForm, build};
 use bench::{Bench, Object, Record, What};
@@ -166,7 +166,7 @@ fn advert(config: &Instance, around: Around) -> Option<Packet<'static>> {
         destination,
     );
     let interface = Some(IfIndex(u32::try_from(number).ok()? + 1));
-    let datagram: Datagram<'static> = datagram(&Transmit {
+    let datagram: Datagram<'static> = Sent::of(&Transmit {
         instance: InstanceId(0),
         interface,
         source,
@@ -176,7 +176,8 @@ fn advert(config: &Instance, around: Around) -> Option<Packet<'static>> {
         priority,
         protocol: PROTO_VRRP,
         message: message.into(),
-    })?;
+    })
+    .map(Sent::into_datagram)?;
     Some(Packet {
         interface,
         age: Micros::ZERO,

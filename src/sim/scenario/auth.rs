@@ -3,7 +3,7 @@
 use super::{Scenario, expect, expect_masters, hmac, instance, master_since, node, verdict, world};
 use crate::model::{Authentication, Family, HmacMode, Instance, Micros, Password, Priority, Version};
 use crate::proto::{Datagram, Transmit};
-use crate::sim::network::datagram;
+use crate::sim::network::Sent;
 use crate::sim::world::World;
 use crate::sim::{Planted, Violation};
 
@@ -75,22 +75,31 @@ fn ah_tie(planted: Planted) -> Result<(), Violation> {
 
 /// The last advert of a node, with bytes changed.
 fn last_advert(w: &World, index: usize, change: impl Fn(&mut Vec<u8>)) -> Option<Datagram<'static>> {
-    let sent: Transmit = w.nodes.get(index)?.seen.sent.clone()?;
+    let sent: Transmit = w.nodes.get(index)?.seen().sent.clone()?;
     let mut bytes = sent.message.to_vec();
     change(&mut bytes);
-    datagram(&Transmit {
+    let sent = Sent::of(&Transmit {
         message: bytes.into(),
         ..sent
-    })
+    })?;
+    Some(sent.into_datagram())
 }
+
+/// As node 0 has sent it.
+const REPLAYED: &str = "replayed";
 
 /// Node 0 dies; somebody sends this every 0.2 s. The take-over comes in time all the same.
 fn dies_under(w: &mut World, forged: &Datagram<'static>, what: &str) {
-    let last = w.nodes.first().and_then(|node| node.seen.advert_at).unwrap_or_default();
+    let replayed = what == REPLAYED;
+    let last = w
+        .nodes
+        .first()
+        .and_then(|node| node.seen().advert_at)
+        .unwrap_or_default();
     w.disturb("crash of 0");
     w.crash(0);
     for _ in 0..50 {
-        w.inject(forged);
+        w.inject(forged, replayed);
         w.advance(Micros(200_000));
     }
     let took = master_since(w, 1).unwrap_or_default().since(last);
@@ -105,7 +114,7 @@ fn dies_under(w: &mut World, forged: &Datagram<'static>, what: &str) {
 fn ah_forged(planted: Planted) -> Result<(), Violation> {
     type Change = fn(&mut Vec<u8>);
     let cases: [(&str, Change); 2] = [
-        ("replayed", |_| {}),
+        (REPLAYED, |_| {}),
         // The first byte of the sequence: it is newer, but the sum is wrong.
         ("newer, with a wrong sum", |bytes| {
             if let Some(byte) = bytes.get_mut(9) {
@@ -128,7 +137,7 @@ fn ah_forged(planted: Planted) -> Result<(), Violation> {
 fn hmac_forged(planted: Planted) -> Result<(), Violation> {
     type Change = fn(&mut Vec<u8>);
     let cases: [(&str, Change); 3] = [
-        ("replayed", |_| {}),
+        (REPLAYED, |_| {}),
         // The counter of the sequence: it is newer, but the sum is wrong.
         ("newer, with a wrong sum", |bytes| {
             let at = bytes.len().saturating_sub(17);
@@ -164,7 +173,7 @@ fn hmac_stale(planted: Planted) -> Result<(), Violation> {
     w.crash(0);
     if let Some(recorded) = recorded {
         for _ in 0..50 {
-            w.inject(&recorded);
+            w.inject(&recorded, true);
             w.advance(Micros(200_000));
         }
     }
@@ -231,7 +240,7 @@ fn hmac_rollout(planted: Planted) -> Result<(), Violation> {
         let signs = w
             .nodes
             .first()
-            .and_then(|n| n.seen.sent.clone())
+            .and_then(|n| n.seen().sent.clone())
             .is_some_and(|sent| sent.message.len() > 12);
         expect(
             &mut w,

@@ -154,7 +154,7 @@ fn host(planted: Planted) -> Result<(), Violation> {
     names(&mut w, 0, "preempted", &[]);
     for _ in 0..6 {
         w.disturb("theft");
-        w.steal(0);
+        w.steal(0, 0);
         w.advance(Micros::from_millis(200));
     }
     names(&mut w, 0, "address-lost", &["somebody keeps deleting 192.0.2.100"]);

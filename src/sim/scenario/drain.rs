@@ -249,7 +249,7 @@ fn problems(planted: Planted) -> Result<(), Violation> {
     w.disturb("strangers");
     // The wrong password.
     if let Some(forged) = super::forgeries().get(1) {
-        w.inject(forged);
+        w.inject(forged, false);
     }
     w.advance(Micros::from_secs(2));
     told(&mut w, 0, true, "foreign-vrid")?;

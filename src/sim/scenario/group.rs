@@ -109,13 +109,13 @@ fn one_fault_moves_all(planted: Planted) -> Result<(), Violation> {
     w.advance(Micros::from_secs(12));
     expect_states(&mut w, 0, StateName::Master, "all is well");
     expect_states(&mut w, 1, StateName::Backup, "all is well");
-    let releases = w.nodes.first().map_or(0, |n| n.seen.releases);
+    let releases = w.nodes.first().map_or(0, |n| n.releases);
     w.disturb("eth1 of 0 fails");
     set_eth1(&mut w, false);
     w.advance(Micros::from_secs(3));
     expect_states(&mut w, 0, StateName::Fault, "eth1 is down");
     expect_states(&mut w, 1, StateName::Master, "eth1 is down");
-    let said = w.nodes.first().map_or(0, |n| n.seen.releases) - releases;
+    let said = w.nodes.first().map_or(0, |n| n.releases) - releases;
     expect(
         &mut w,
         said == 2,
@@ -163,10 +163,10 @@ fn yields_together(planted: Planted) -> Result<(), Violation> {
     w.network.heal();
     w.network.muted = Some(52);
     w.disturb("adverts of VI_1 get through again");
-    let released = w.nodes.get(1).map_or(0, |n| n.seen.releases);
+    let released = w.nodes.get(1).map_or(0, |n| n.releases);
     w.advance(Micros::from_secs(2));
     expect_states(&mut w, 1, StateName::Backup, "VI_1 has to yield");
-    let quiet = w.nodes.get(1).is_some_and(|n| n.seen.releases == released);
+    let quiet = w.nodes.get(1).is_some_and(|n| n.releases == released);
     expect(&mut w, quiet, "yielding to a better router needs no release");
     w.network.heal();
     w.disturb("heal");

@@ -38,28 +38,28 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 fn theft(planted: Planted) -> Result<(), Violation> {
     let mut w = pair(200, 100, planted);
     w.advance(Micros::from_secs(12));
-    let (takeovers, releases) = (w.takeovers, w.nodes.first().map_or(0, |n| n.seen.releases));
+    let (takeovers, releases) = (w.takeovers, w.nodes.first().map_or(0, |n| n.releases));
     for _ in 0..5 {
         w.disturb("theft");
-        w.steal(0);
+        w.steal(0, 0);
         w.advance(Micros::from_millis(10));
         let back = w.nodes.first().is_some_and(|node| node.has_vips());
         expect(&mut w, back, "the address is back within 10 ms");
         w.advance(Micros::from_secs(1));
     }
-    let quiet = w.takeovers == takeovers && w.nodes.first().is_some_and(|n| n.seen.releases == releases);
+    let quiet = w.takeovers == takeovers && w.nodes.first().is_some_and(|n| n.releases == releases);
     expect(&mut w, quiet, "nobody else took over, nothing was released");
     w.disturb("sixth theft within a minute");
-    w.steal(0);
+    w.steal(0, 0);
     w.advance(Micros::from_millis(10));
-    let released = w.nodes.first().is_some_and(|node| node.seen.releases == releases + 1);
+    let released = w.nodes.first().is_some_and(|node| node.releases == releases + 1);
     expect(&mut w, released, "the sixth theft releases, as keepalived does");
     verdict(&w)
 }
 
 /// Announcements of node 0 within this time.
 fn announcements(w: &mut World, length: Micros, every: Option<Micros>) -> usize {
-    let before = w.nodes.first().map_or(0, |node| node.seen.announced.len());
+    let before = w.nodes.first().map_or(0, |node| node.seen().announcements);
     let end = w.now + length;
     while w.now < end && w.violations.is_empty() {
         if let (Some(_), Some(address)) = (every, w.virtual_address()) {
@@ -67,7 +67,7 @@ fn announcements(w: &mut World, length: Micros, every: Option<Micros>) -> usize 
         }
         w.advance(every.unwrap_or(length));
     }
-    w.nodes.first().map_or(0, |node| node.seen.announced.len()) - before
+    w.nodes.first().map_or(0, |node| node.seen().announcements) - before
 }
 
 fn foreign_claims(planted: Planted) -> Result<(), Violation> {
@@ -101,7 +101,7 @@ fn no_storm(planted: Planted) -> Result<(), Violation> {
     w.disturb("no advert arrives any more, ARP does");
     w.advance(Micros::from_secs(300));
     expect_masters(&mut w, &[0, 1], "each is master for itself");
-    let sent: usize = w.nodes.iter().map(|node| node.seen.announced.len()).sum();
+    let sent: usize = w.nodes.iter().map(|node| node.seen().announcements).sum();
     // Two bursts for each take-over, and at most a row of ten answers each.
     expect(
         &mut w,
@@ -114,9 +114,17 @@ fn no_storm(planted: Planted) -> Result<(), Violation> {
 fn late_packets(planted: Planted) -> Result<(), Violation> {
     let mut w = pair(200, 100, planted);
     w.advance(Micros::from_secs(12));
-    let before = w.nodes.first().and_then(|node| node.seen.advert_at).unwrap_or_default();
+    let before = w
+        .nodes
+        .first()
+        .and_then(|node| node.seen().advert_at)
+        .unwrap_or_default();
     w.advance((before + Micros(1_100_000)).since(w.now));
-    let last = w.nodes.first().and_then(|node| node.seen.advert_at).unwrap_or_default();
+    let last = w
+        .nodes
+        .first()
+        .and_then(|node| node.seen().advert_at)
+        .unwrap_or_default();
     w.disturb("1 sleeps, 0 dies after two more adverts");
     w.pause(1, true);
     w.advance(Micros(1_950_000));
@@ -157,7 +165,7 @@ fn listens_first(planted: Planted) -> Result<(), Violation> {
         let spoke = w
             .nodes
             .first()
-            .and_then(|n| n.seen.advert_at)
+            .and_then(|n| n.seen().advert_at)
             .is_some_and(|at| at >= woke);
         expect(
             &mut w,
@@ -193,7 +201,7 @@ fn clock_step(planted: Planted) -> Result<(), Violation> {
 fn reload_adjusts(planted: Planted) -> Result<(), Violation> {
     let mut w = pair(200, 100, planted);
     w.advance(Micros::from_secs(12));
-    let releases = |w: &World| w.nodes.iter().map(|n| n.seen.releases).sum::<u64>();
+    let releases = |w: &World| w.nodes.iter().map(|n| n.releases).sum::<u64>();
     let (takeovers, before) = (w.takeovers, releases(&w));
     w.advance(Micros(300_000));
     let sent = w.adverts;
@@ -207,7 +215,7 @@ fn reload_adjusts(planted: Planted) -> Result<(), Violation> {
     let told = w
         .nodes
         .first()
-        .and_then(|n| n.seen.sent.clone())
+        .and_then(|n| n.seen().sent.clone())
         .map(|sent| sent.priority);
     let good = w.adverts == sent + 1 && told == Some(Priority(150));
     expect(&mut w, good, "one advert tells the new priority at once");

@@ -86,7 +86,7 @@ fn process(w: &mut World, index: usize, pid: u32, change: ProcessChange) {
 }
 
 fn state(w: &World, index: usize) -> Option<StateName> {
-    w.nodes.get(index).and_then(|node| node.seen.state)
+    w.nodes.get(index).and_then(|node| node.seen().state)
 }
 
 fn numbers(planted: Planted) -> Result<(), Violation> {

@@ -1,0 +1,362 @@
+//! Faults of random runs, each from its beginning to its end.
+
+use super::check;
+use super::node::well;
+use super::random::Random;
+use super::world::World;
+use crate::model::{AdvertInterval, AntiReplay, MacAddr, Micros, Priority, Version};
+use crate::proto::Event;
+
+/// Kinds of faults. The length is a prime, so that steps of three from any start hit different ones.
+pub const KINDS: [&str; 31] = [
+    "crash",
+    "reload",
+    "reload-same",
+    "delay",
+    "stop",
+    "pause",
+    "reordering",
+    "link",
+    "service",
+    "suspend",
+    "partition",
+    "one-way",
+    "clock-step",
+    "loss",
+    "duplication",
+    "respawn",
+    "slow-kernel",
+    "theft",
+    "foreign-claim",
+    "flapping-service",
+    "flapping-link",
+    "tracked-link",
+    "address",
+    "sockets",
+    "mute",
+    "one-way-loss",
+    "key-rotation",
+    "reload-interval",
+    "power-cut",
+    "file",
+    "flapping-file",
+];
+
+/// One fault; half of the time it hits the master.
+pub(super) fn play(world: &mut World, kind: &'static str, random: &mut Random) {
+    let count = world.nodes.len();
+    let router = random.index(world.routers());
+    let master = (0..count).find(|i| world.nodes.get(*i).is_some_and(|n| n.is_master_of(router)));
+    let victim = if random.one_in(2) { master } else { None };
+    let victim = victim.unwrap_or_else(|| random.index(count));
+    let length = Micros(random.between(200_000, 12_000_000));
+    world.disturb(&format!("{kind} of {victim} for {length} s"));
+    match kind {
+        "crash" | "stop" | "respawn" | "pause" | "suspend" | "power-cut" => process(world, kind, victim, length),
+        "file" | "flapping-file" => file(world, kind, victim, length, random),
+        "service" | "flapping-service" => service(world, kind, victim, length, random),
+        "link" | "flapping-link" | "tracked-link" | "slow-kernel" => links(world, kind, victim, length, random),
+        "clock-step" => clock_step(world, victim, length, random),
+        "address" | "sockets" => host(world, kind, victim, length),
+        "reload" | "reload-same" => reload(world, kind, victim, random),
+        "reload-interval" => reload_interval(world, victim, random),
+        "key-rotation" => rotate_keys(world, random),
+        "theft" | "foreign-claim" => stranger(world, kind, victim, router, random),
+        _ => network(world, kind, victim, router, length, random),
+    }
+    world.disturb("end of the fault");
+}
+
+fn process(world: &mut World, kind: &str, victim: usize, length: Micros) {
+    match kind {
+        "crash" | "stop" => {
+            if kind == "crash" {
+                world.crash(victim);
+            } else {
+                world.stop(victim);
+                check_stop(world, victim);
+            }
+            world.advance(length.times(2) + Micros::SECOND);
+            world.disturb("boot");
+            world.boot(victim);
+        }
+        "power-cut" => {
+            (0..world.nodes.len()).for_each(|index| world.crash(index));
+            world.advance(length);
+            for index in 0..world.nodes.len() {
+                // They do not start at the same moment.
+                world.advance(Micros(length.0 / 7 + 1_003));
+                world.disturb("boot of one of them");
+                world.boot(index);
+            }
+        }
+        "respawn" => world.respawn(victim, Micros(length.0 / 8)),
+        _ => {
+            if kind == "suspend" {
+                world.suspend(victim);
+            } else {
+                world.pause(victim, true);
+            }
+            world.advance(length);
+            world.disturb("continue");
+            world.pause(victim, false);
+        }
+    }
+}
+
+fn service(world: &mut World, kind: &str, victim: usize, length: Micros, random: &mut Random) {
+    if kind == "flapping-service" {
+        for well in [false, true]
+            .into_iter()
+            .cycle()
+            .take(2 * usize::try_from(random.between(2, 6)).unwrap_or(2))
+        {
+            world.set_service(victim, well);
+            world.disturb("the service flaps");
+            world.advance(Micros(random.between(100_000, 3_000_000)));
+        }
+        return;
+    }
+    world.set_service(victim, false);
+    // Sometimes the cluster settles meanwhile, sometimes not.
+    if length > Micros::from_secs(4) {
+        world.advance(check::settle_time(world));
+        check::settled(world);
+    } else {
+        world.advance(length);
+    }
+    world.disturb("service well");
+    world.set_service(victim, true);
+}
+
+/// Other numbers in the tracked file, up to such as are a fault; at the end all is well.
+fn file(world: &mut World, kind: &str, victim: usize, length: Micros, random: &mut Random) {
+    let times = if kind == "file" { 1 } else { random.between(2, 8) };
+    for _ in 0..times {
+        let number = i32::try_from(random.below(700)).unwrap_or(0) - 350;
+        world.set_number(victim, number);
+        world.disturb(&format!("the file holds {number}"));
+        world.advance(Micros(length.0 / times));
+        if kind == "file" && length > Micros::from_secs(4) {
+            world.advance(check::settle_time(world));
+            check::settled(world);
+        }
+    }
+    world.disturb("the file is well");
+    let number = world.nodes.get(victim).map_or(0, |node| well(&node.model));
+    world.set_number(victim, number);
+}
+
+fn links(world: &mut World, kind: &str, victim: usize, length: Micros, random: &mut Random) {
+    let flaps = if kind == "flapping-link" {
+        random.between(2, 8)
+    } else {
+        1
+    };
+    if kind == "slow-kernel" {
+        let slow = Micros(random.between(100_000, 900_000));
+        world.nodes.iter_mut().for_each(|node| node.kernel_delay = slow);
+    }
+    for _ in 0..flaps {
+        let down = Micros(length.0 / flaps);
+        if kind == "tracked-link" {
+            world.set_other_link(victim, false);
+            world.advance(down);
+            world.disturb("tracked link up");
+            world.set_other_link(victim, true);
+        } else {
+            world.set_link(victim, false);
+            world.advance(down);
+            world.disturb("link up");
+            world.set_link(victim, true);
+        }
+        if flaps > 1 {
+            world.advance(Micros(random.between(10_000, 5_000_000)));
+            world.disturb("the link flaps");
+        }
+    }
+    if kind == "slow-kernel" {
+        // What the slow kernel has begun it ends slowly.
+        world.advance(check::settle_time(world));
+        world
+            .nodes
+            .iter_mut()
+            .for_each(|node| node.kernel_delay = Micros::MILLISECOND);
+    }
+}
+
+/// A step while packets wait in the sockets is the worst one: their stamps are of another time.
+fn clock_step(world: &mut World, victim: usize, length: Micros, random: &mut Random) {
+    world.pause(victim, true);
+    world.advance(Micros::from_millis(700));
+    // Signed adverts stand a few seconds, and those with a counter no step back; everything else does not look at the time
+    // of day.
+    let signed = |replay: AntiReplay| {
+        let instances = world.nodes.iter().flat_map(|node| &node.model.instances);
+        let mut hmacs = instances.filter_map(|config| config.hmac.as_ref());
+        hmacs.any(|hmac| hmac.anti_replay == replay)
+    };
+    let timed = signed(AntiReplay::Time);
+    let reach = if timed { 2 } else { 1_000_000 };
+    let now = world.nodes.get(victim).map_or(Micros::ZERO, |node| node.stepped).0 / 1_000_000;
+    let middle = 1_700_000_000;
+    let back = if signed(AntiReplay::Monotonic) {
+        now
+    } else {
+        middle - reach
+    };
+    let step = Micros::from_secs(random.between(back.min(middle + reach), middle + reach));
+    world.step_clock(victim, step);
+    world.disturb("continue");
+    world.pause(victim, false);
+    world.advance(length);
+}
+
+/// Its own address vanishes, or its sockets fail.
+fn host(world: &mut World, kind: &str, victim: usize, length: Micros) {
+    for broken in [true, false] {
+        world.disturb(if broken { "broken" } else { "well" });
+        if kind == "address" {
+            world.set_addresses(victim, !broken);
+        } else {
+            world.set_sockets(victim, !broken);
+        }
+        if broken {
+            world.advance(length);
+        }
+    }
+}
+
+/// Another priority; or the same configuration again, of which nobody may notice anything.
+fn reload(world: &mut World, kind: &str, victim: usize, random: &mut Random) {
+    let priority = u8::try_from(random.between(60, 220)).unwrap_or(100);
+    let (changes, sent) = (kind == "reload", world.adverts);
+    world.reload(victim, |model| {
+        for instance in model
+            .instances
+            .iter_mut()
+            .filter(|config| changes && !config.is_owner())
+        {
+            instance.priority = Priority(priority);
+        }
+    });
+    if !changes && world.adverts != sent {
+        world.violate(format!(
+            "node {victim} sent an advert because of a reload that changed nothing"
+        ));
+    }
+    world.advance(check::settle_time(world));
+}
+
+/// Another interval: one node's for version 3, everybody's for version 2.
+fn reload_interval(world: &mut World, victim: usize, random: &mut Random) {
+    let centiseconds = u16::try_from(random.between(30, 150)).unwrap_or(100);
+    let seconds = u16::try_from(random.between(1, 3) * 100).unwrap_or(100);
+    for index in 0..world.nodes.len() {
+        world.reload(index, |model| {
+            for instance in &mut model.instances {
+                let to = match instance.version {
+                    Version::V2 => seconds,
+                    Version::V3 if index == victim => centiseconds,
+                    Version::V3 => continue,
+                };
+                instance.advert_interval = AdvertInterval::from_centiseconds(to).unwrap_or_default();
+            }
+        });
+        world.advance(Micros(random.between(1_000, 100_000)));
+        world.disturb("reload of one of them");
+    }
+}
+
+/// Node by node another key signs.
+fn rotate_keys(world: &mut World, random: &mut Random) {
+    for index in 0..world.nodes.len() {
+        world.reload(index, |model| {
+            for hmac in model.instances.iter_mut().filter_map(|config| config.hmac.as_mut()) {
+                hmac.active_key = 3 - hmac.active_key;
+            }
+        });
+        world.disturb("reload of one of them");
+        world.advance(Micros(random.between(1_000, 5_000_000)));
+        world.disturb("the next one");
+    }
+}
+
+/// Somebody on the master's host deletes its addresses, or somebody on the network claims them.
+fn stranger(world: &mut World, kind: &str, victim: usize, router: usize, random: &mut Random) {
+    for _ in 0..random.between(1, 7) {
+        if kind == "theft" {
+            world.steal(victim, router);
+        } else if let Some(address) = world.virtual_address() {
+            for index in 0..world.nodes.len() {
+                world.claim(index, address, MacAddr([2, 0, 0, 0, 9, 9]));
+            }
+        }
+        world.advance(Micros::from_secs(2));
+        world.disturb("again");
+    }
+}
+
+fn network(world: &mut World, kind: &str, victim: usize, router: usize, length: Micros, random: &mut Random) {
+    match kind {
+        "partition" | "one-way" => {
+            for other in (0..world.nodes.len()).filter(|other| *other != victim) {
+                world.network.set_cut(victim, other, true);
+                world.network.set_cut(other, victim, kind == "partition");
+            }
+        }
+        "loss" => world.network.loss = random.between(50, 600),
+        "one-way-loss" => world.network.loss_from = Some((victim, random.between(200, 900))),
+        "mute" => {
+            let config = world
+                .nodes
+                .get(victim)
+                .and_then(|node| node.model.instances.get(router));
+            world.network.muted = config.map(|config| config.vrid.get());
+        }
+        "delay" => world.network.delay = Micros(random.between(30_000, 250_000)),
+        "reordering" => world.network.jitter = Micros(random.between(600_000, 1_500_000)),
+        _ => {
+            world.network.duplication = 500;
+            world.network.jitter = Micros::from_millis(30);
+        }
+    }
+    world.advance(length);
+    world.network.heal();
+    // What is still on its way arrives after the healing.
+    world.advance(Micros::from_millis(1_600));
+}
+
+/// A master that stops says so.
+fn check_stop(world: &mut World, victim: usize) {
+    let was_master = world
+        .nodes
+        .get(victim)
+        .is_some_and(|n| n.seats.iter().any(|seat| seat.held) && n.releases == 0);
+    world.advance(Micros::from_millis(50));
+    let released = world.nodes.get(victim).is_some_and(|node| node.releases > 0);
+    if was_master && !released {
+        world.violate(format!("node {victim} stopped as master and did not release"));
+    }
+}
+
+impl World {
+    /// The sockets of a node fail, or are open again.
+    pub(super) fn set_sockets(&mut self, index: usize, open: bool) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.sockets_open = open;
+        self.changed = true;
+        for socket in node.sockets.clone() {
+            let event = if open {
+                Event::SocketOpen(socket)
+            } else {
+                Event::SocketFailed {
+                    socket,
+                    errno: 99,
+                    call: "bind".into(),
+                }
+            };
+            self.tell(index, event);
+        }
+    }
+}

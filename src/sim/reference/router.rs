@@ -1,0 +1,456 @@
+//! One virtual router: RFC 9568 section 6.4, behaviour §2.
+
+use super::packet::{Heard, Trailer};
+use super::rules::{Rules, Seal};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// State and timers; times are absolute microseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Phase {
+    Init,
+    Backup {
+        down_at: u64,
+        /// Until when worse masters are put up with, once one was heard.
+        delay_ends: Option<u64>,
+    },
+    Master {
+        advert_at: u64,
+        sent_at: u64,
+        silent_until: u64,
+        rogue: Option<Rogue>,
+    },
+    Fault,
+}
+
+/// Another owner of the addresses that has to be quiet after two more adverts of ours and 1.2 intervals.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rogue {
+    interval: u64,
+    adverts_left: u32,
+    pub(super) quiet_at: Option<u64>,
+}
+
+/// One virtual router of a node.
+#[derive(Debug, Clone)]
+pub(super) struct Router {
+    pub(super) rules: Rc<Rules>,
+    pub(super) phase: Phase,
+    /// Master_Adver_Interval.
+    pub(super) master_interval: u64,
+    pub(super) priority: u8,
+    pub(super) lowered: bool,
+    pub(super) source: Option<IpAddr>,
+    pub(super) wants_master: bool,
+    /// What the others of its group know of it.
+    pub(super) own_fault: bool,
+    pub(super) own_pending: bool,
+    pub(super) socket_failed: bool,
+    pub(super) lost_address: bool,
+    answers_left: u64,
+    answers_since: u64,
+    pub(super) stolen: VecDeque<u64>,
+    ah_last: u32,
+    ah_is_own: bool,
+    hmac_sent: Option<u64>,
+    hmac_marks: Vec<(IpAddr, u64)>,
+}
+
+/// What a router does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sim) enum Deed {
+    /// It sends an advert to one destination.
+    Send {
+        /// Priority inside.
+        priority: u8,
+        /// Where to.
+        to: IpAddr,
+        /// Sequence of `auth_hmac`.
+        trailer: Option<u64>,
+        /// Number of the AH header.
+        ah: Option<u32>,
+    },
+    /// It wants its addresses.
+    Set,
+    /// It does not want them.
+    Clear,
+    /// It wants one of them back that somebody has deleted.
+    Restore,
+}
+
+impl Deed {
+    /// Whether it sends an advert.
+    pub(in crate::sim) const fn is_advert(&self) -> bool {
+        matches!(self, Self::Send { .. })
+    }
+}
+
+impl Router {
+    pub(super) fn new(rules: Rules, now: u64) -> Self {
+        Self {
+            phase: Phase::Init,
+            master_interval: rules.interval,
+            priority: rules.base,
+            lowered: false,
+            source: None,
+            wants_master: false,
+            own_fault: false,
+            own_pending: false,
+            socket_failed: false,
+            lost_address: false,
+            answers_left: 4,
+            answers_since: now,
+            stolen: VecDeque::new(),
+            ah_last: 0,
+            ah_is_own: false,
+            hmac_sent: None,
+            hmac_marks: Vec::new(),
+            rules: Rc::new(rules),
+        }
+    }
+
+    pub(super) const fn is_master(&self) -> bool {
+        matches!(self.phase, Phase::Master { .. })
+    }
+
+    pub(super) const fn is_backup(&self) -> bool {
+        matches!(self.phase, Phase::Backup { .. })
+    }
+
+    /// Version 2: (256 - P) / 256 s; version 3: (256 - P) · Master_Adver_Interval / 256. An owner's P is always 255.
+    pub(super) fn skew_of(&self, priority: u8) -> u64 {
+        let steps = 256 - u64::from(priority);
+        if self.rules.v3 {
+            steps * self.master_interval / 256
+        } else {
+            steps * 1_000_000 / 256
+        }
+    }
+
+    pub(super) fn skew(&self) -> u64 {
+        self.skew_of(if self.rules.is_owner() { 255 } else { self.priority })
+    }
+
+    /// Master_Down_Interval.
+    pub(super) fn down(&self) -> u64 {
+        self.rules.down_adverts * self.master_interval + self.skew()
+    }
+
+    pub(super) fn become_backup(&mut self, down_at: u64, deeds: &mut Vec<Deed>) {
+        if self.is_master() {
+            deeds.push(Deed::Clear);
+        }
+        self.wants_master = false;
+        self.lost_address = false;
+        self.phase = Phase::Backup {
+            down_at,
+            delay_ends: None,
+        };
+    }
+
+    pub(super) fn become_fault(&mut self, deeds: &mut Vec<Deed>) {
+        if self.is_master() {
+            deeds.push(Deed::Clear);
+        }
+        self.wants_master = false;
+        self.phase = Phase::Fault;
+    }
+
+    /// behaviour §2.2: first the advert, then the addresses.
+    pub(super) fn become_master(&mut self, now: u64, wall: u64, deeds: &mut Vec<Deed>) {
+        self.lowered = false;
+        if self.rules.is_owner() {
+            self.priority = 255;
+        }
+        self.wants_master = true;
+        self.lost_address = false;
+        self.master_interval = self.rules.interval;
+        self.stolen.clear();
+        self.send(self.priority, wall, deeds);
+        self.phase = Phase::Master {
+            advert_at: now + self.rules.interval,
+            sent_at: now,
+            silent_until: 0,
+            rogue: None,
+        };
+        deeds.push(Deed::Set);
+    }
+
+    pub(super) fn release(&mut self, wall: u64, deeds: &mut Vec<Deed>) {
+        if self.is_master() {
+            self.send(0, wall, deeds);
+        }
+    }
+
+    /// One cycle: the same number for every destination.
+    fn send(&mut self, priority: u8, wall: u64, deeds: &mut Vec<Deed>) {
+        if self.source.is_none() {
+            return;
+        }
+        let ah = (self.rules.seal == Seal::Ah).then(|| {
+            self.ah_last += 1;
+            self.ah_is_own = true;
+            self.ah_last
+        });
+        let signing = self.rules.hmac.as_ref().filter(|hmac| hmac.signs);
+        let trailer = signing.map(|hmac| {
+            let clock = (wall / 1_000_000) << 32 | ((wall % 1_000_000) * 65_536 / 1_000_000) << 16;
+            // Never back, unless the clock was so far ahead that nobody takes the old numbers any more.
+            match self.hmac_sent {
+                Some(sent) if sent >= clock => {
+                    let ahead = (sent >> 32).saturating_sub(wall / 1_000_000);
+                    if hmac.timed && ahead > hmac.window {
+                        clock
+                    } else {
+                        sent + 1
+                    }
+                }
+                _ => clock,
+            }
+        });
+        self.hmac_sent = trailer.or(self.hmac_sent);
+        deeds.extend(self.rules.destinations.iter().map(|to| Deed::Send {
+            priority,
+            to: *to,
+            trailer,
+            ah,
+        }));
+    }
+
+    /// An advert out of turn.
+    pub(super) fn answer(&mut self, now: u64, wall: u64, deeds: &mut Vec<Deed>) {
+        self.send(self.priority, wall, deeds);
+        if let Phase::Master { advert_at, sent_at, .. } = &mut self.phase {
+            *advert_at = now + self.rules.interval;
+            *sent_at = now;
+        }
+    }
+
+    /// The advert timer: an absolute grid, one advert however late, also for a slot that is due within the time that an
+    /// advert may be early; with AH each is 1 ms later.
+    pub(super) fn tick(&mut self, now: u64, wall: u64, deeds: &mut Vec<Deed>) {
+        self.send(self.priority, wall, deeds);
+        let drift = if self.rules.seal == Seal::Ah { 1_000 } else { 0 };
+        let interval = self.rules.interval;
+        let Phase::Master {
+            advert_at,
+            sent_at,
+            rogue,
+            ..
+        } = &mut self.phase
+        else {
+            return;
+        };
+        *sent_at = now;
+        *advert_at += interval;
+        while *advert_at <= now + interval.min(256_000) / 64 {
+            *advert_at += interval;
+        }
+        *advert_at += drift;
+        if let Some(rogue) = rogue.as_mut().filter(|rogue| rogue.quiet_at.is_none()) {
+            rogue.adverts_left -= 1;
+            if rogue.adverts_left == 0 {
+                rogue.quiet_at = Some(now + rogue.interval * 12 / 10);
+            }
+        }
+    }
+
+    /// At most four answers in a row, and then one in a quarter of an interval.
+    fn may_answer(&mut self, at: u64, now: u64) -> bool {
+        if matches!(self.phase, Phase::Master { silent_until, .. } if now < silent_until) {
+            return false;
+        }
+        let quarters = at.saturating_sub(self.answers_since) / (self.rules.interval / 4);
+        if quarters > 0 {
+            self.answers_left = (self.answers_left + quarters).min(4);
+            self.answers_since = at;
+        }
+        let may = self.answers_left > 0;
+        self.answers_left -= u64::from(may);
+        may
+    }
+
+    /// Checks of behaviour §3.2 in their order. `intact`: nobody has changed the bytes, so sums made with a key are right.
+    pub(super) fn is_valid(&mut self, heard: &Heard, intact: bool, wall_s: u64) -> bool {
+        if !heard.is_well_addressed(&self.rules) {
+            return false;
+        }
+        if self.rules.hmac.is_some() && !self.hmac_is_valid(heard, intact, wall_s) {
+            return false;
+        }
+        if !self.rules.v3 {
+            if !heard.password_is_right(&self.rules) {
+                return false;
+            }
+            if let Some(ah) = heard.ah
+                && !self.ah_is_valid(ah, heard.from, intact)
+            {
+                return false;
+            }
+        }
+        let ignores = self.rules.owner_ignores && self.priority == 255;
+        heard.is_right(&self.rules) && !ignores
+    }
+
+    /// One counter for all speakers. Two that speak at the same moment use the same number: ours is no replay of theirs.
+    fn ah_is_valid(&mut self, (next, _, spi, sequence): (u8, u8, u32, u32), from: IpAddr, intact: bool) -> bool {
+        let IpAddr::V4(from) = from else { return false };
+        let fresh = sequence > self.ah_last || self.ah_is_own && sequence == self.ah_last;
+        if next != 112 || !intact || spi != from.to_bits() || !fresh {
+            return false;
+        }
+        self.ah_last = sequence;
+        self.ah_is_own = false;
+        true
+    }
+
+    fn hmac_is_valid(&mut self, heard: &Heard, intact: bool, wall_s: u64) -> bool {
+        let Some(hmac) = &self.rules.hmac else { return true };
+        let Some(Trailer {
+            well_formed,
+            key,
+            seconds,
+            sequence,
+        }) = heard.trailer()
+        else {
+            return !hmac.enforces;
+        };
+        if let Some(peers) = &self.rules.peers
+            && !peers.iter().any(|(peer, _, _)| *peer == heard.from)
+        {
+            return false;
+        }
+        let near = |seconds: u64| !hmac.timed || wall_s.abs_diff(seconds) <= hmac.window;
+        if !well_formed || !near(seconds) || !hmac.keys.contains(&key) || !intact {
+            return false;
+        }
+        let mark = self.hmac_marks.iter().position(|(from, _)| *from == heard.from);
+        if let Some(mark) = mark {
+            let (_, before) = self.hmac_marks.remove(mark);
+            if near(before >> 32) && sequence <= before {
+                self.hmac_marks.push((heard.from, before));
+                return false;
+            }
+        }
+        // The four senders heard last, or all peers.
+        let room = self.rules.peers.as_ref().map_or(4, Vec::len);
+        if self.hmac_marks.len() >= room {
+            self.hmac_marks.remove(0);
+        }
+        self.hmac_marks.push((heard.from, sequence));
+        true
+    }
+
+    /// A valid advert in Backup (RFC 9568 section 6.4.2, behaviour §2.3).
+    pub(super) fn backup_hears(&mut self, heard: &Heard, at: u64) {
+        if heard.priority == 0 {
+            let skew = self.skew();
+            if let Phase::Backup { down_at, .. } = &mut self.phase {
+                *down_at = at + skew;
+            }
+            return;
+        }
+        if self.lowered && heard.priority != 255 {
+            self.lowered = false;
+            self.priority = 255;
+        }
+        let Phase::Backup { delay_ends, .. } = &mut self.phase else {
+            return;
+        };
+        let accepts = if heard.priority >= self.priority {
+            *delay_ends = None;
+            true
+        } else if !self.rules.preempts {
+            true
+        } else {
+            self.rules.preempt_delay > 0 && at < *delay_ends.get_or_insert(at + self.rules.preempt_delay)
+        };
+        if accepts {
+            self.learn(heard);
+            self.wants_master = false;
+            let down = self.down();
+            if let Phase::Backup { down_at, .. } = &mut self.phase {
+                *down_at = at + down;
+            }
+        }
+    }
+
+    fn learn(&mut self, heard: &Heard) {
+        if self.rules.v3 {
+            self.master_interval = heard.interval_cs() * 10_000;
+        }
+    }
+
+    /// A valid advert in Master (RFC 9568 section 6.4.3, behaviour §2.4, §2.7).
+    pub(super) fn master_hears(&mut self, heard: &Heard, at: u64, now: u64, wall: u64, deeds: &mut Vec<Deed>) {
+        if heard.priority == 0 {
+            if self.may_answer(at, now) {
+                self.answer(now, wall, deeds);
+            }
+            return;
+        }
+        let Some(own) = self.source else { return };
+        let better = heard.priority > self.priority || heard.priority == self.priority && heard.from > own;
+        if better {
+            if self.rules.higher_sends {
+                self.send(self.priority, wall, deeds);
+            }
+            self.learn(heard);
+            self.become_backup(now + self.down(), deeds);
+        } else if heard.priority == 255 {
+            self.hear_other_owner(heard);
+        } else if self.may_answer(at, now) && !self.rules.lower_quiet {
+            if self.rules.seal == Seal::Ah {
+                self.ah_last += 1;
+            }
+            self.answer(now, wall, deeds);
+        }
+    }
+
+    fn hear_other_owner(&mut self, heard: &Heard) {
+        let interval = self.rules.interval.max(heard.interval_cs() * 10_000);
+        let Phase::Master { rogue, .. } = &mut self.phase else {
+            return;
+        };
+        match rogue {
+            None => {
+                *rogue = Some(Rogue {
+                    interval,
+                    adverts_left: 2,
+                    quiet_at: None,
+                });
+            }
+            Some(Rogue { quiet_at: None, .. }) => {}
+            Some(Rogue { quiet_at: Some(_), .. }) => {
+                *rogue = None;
+                self.lowered = true;
+                self.priority = 254;
+            }
+        }
+    }
+
+    /// The process did not run for this long (behaviour §2.8; DESIGN "Time").
+    pub(super) fn stalled(&mut self, gap: u64, now: u64, deeds: &mut Vec<Deed>) {
+        let (skew, down) = (self.skew(), self.down());
+        let limit = self
+            .rules
+            .expires
+            .map(|priority| 3 * self.rules.interval + self.skew_of(priority));
+        let Phase::Master {
+            advert_at,
+            sent_at,
+            silent_until,
+            ..
+        } = &mut self.phase
+        else {
+            return;
+        };
+        if limit.is_some_and(|limit| now - *sent_at >= limit) {
+            self.become_backup(now + down, deeds);
+        } else if gap > down && self.rules.listens {
+            *silent_until = now + skew;
+            *advert_at = (*advert_at).max(now + skew);
+        }
+    }
+}
