@@ -326,3 +326,23 @@ fn a_group_that_tracks_the_interface_of_a_member_is_told() {
                 Remove vrrp instance or sync group config";
     assert_eq!(messages(text), [told]);
 }
+
+/// Found by fuzzing: the group stayed, and was gone when the model had been written and read again.
+#[test]
+fn a_track_group_that_no_instance_is_left_in_is_removed_with_what_followed_it() {
+    let groups = "track_group E {\ngroup {\nZ\n}\n}\ntrack_group T {\ngroup {\nA\n}\n}\n";
+    let fixed = "static_ipaddress {\n10.1.1.1/24 dev eth0 track_group E\n10.1.1.2/24 dev eth0 track_group T\n}\n";
+    let loaded = load_text(&format!("{TWO}}}\n{groups}{fixed}"), &NoHost);
+    let told = |text: &str| loaded.diagnostics.iter().any(|d| d.message == text);
+    assert!(
+        told("Static track group E init fails - removing"),
+        "{:?}",
+        loaded.diagnostics
+    );
+    let model = loaded.model.unwrap();
+    let names: Vec<_> = model.track_groups.iter().map(|group| &*group.name).collect();
+    assert_eq!(names, ["T"]);
+    let followed: Vec<_> = model.static_addresses.iter().map(|fixed| fixed.track_group).collect();
+    assert_eq!(followed, [None, Some(TrackGroupId(0))]);
+    assert_eq!(load_text(&print_keepalived(&model), &NoHost).model, Some(model));
+}

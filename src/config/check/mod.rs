@@ -93,6 +93,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
     model.static_routes = static_routes;
     model.static_rules = static_rules;
     model.lvs = lvs;
+    prune::track_groups(&mut model, ctx);
     prune::prune(&mut model, &disabled, ctx);
     (!ctx.fatal).then_some(model)
 }

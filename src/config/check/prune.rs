@@ -2,7 +2,7 @@
 
 use crate::config::code::Code;
 use crate::config::lower::Context;
-use crate::model::{Instance, Model, ScriptId, SyncGroup, TrackScript};
+use crate::model::{Instance, Model, ScriptId, SyncGroup, TrackGroupId, TrackScript};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The lists of tracked scripts of every instance and group.
@@ -20,6 +20,37 @@ fn index(id: u32) -> usize {
 /// New positions of those that are kept.
 fn renumber(count: usize, kept: impl Fn(usize) -> bool) -> BTreeMap<usize, u32> {
     (0..count).filter(|index| kept(*index)).zip(0..).collect()
+}
+
+/// Track groups that no instance is left in go; what followed them follows nobody.
+pub(super) fn track_groups(model: &mut Model, ctx: &mut Context<'_>) {
+    let Model {
+        track_groups,
+        static_addresses,
+        static_routes,
+        static_rules,
+        ..
+    } = model;
+    let lives = |position: usize| {
+        track_groups
+            .get(position)
+            .is_some_and(|group| !group.members.is_empty())
+    };
+    let new = renumber(track_groups.len(), lives);
+    let addresses = static_addresses.iter_mut().map(|address| &mut address.track_group);
+    let routes = static_routes.iter_mut().map(|route| &mut route.track_group);
+    let rules = static_rules.iter_mut().map(|rule| &mut rule.track_group);
+    for group in addresses.chain(routes).chain(rules) {
+        *group = group.and_then(|id| new.get(&index(id.0)).copied().map(TrackGroupId));
+    }
+    track_groups.retain(|group| {
+        let lives = !group.members.is_empty();
+        if !lives {
+            let message = format!("Static track group {} init fails - removing", group.name);
+            ctx.reports.whole(Code::SyncGroup, None, message);
+        }
+        lives
+    });
 }
 
 /// Scripts in `disabled` cannot be used.
