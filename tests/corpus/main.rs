@@ -400,6 +400,46 @@ fn the_mildest_class_decides() {
     assert!(Class::General > Class::Fatal && Class::Security > Class::Deprecated);
 }
 
+/// Files that nobody had seen when the reader was written: verdict, instances, priorities and addresses of Debian's keepalived.
+#[test]
+fn files_never_seen_mean_what_they_mean_to_keepalived() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let answers = include_str!("unseen/KEEPALIVED.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#'));
+    let mut wrong = Vec::new();
+    for answer in answers {
+        let fields: Vec<_> = answer.split('\t').collect();
+        let path = format!("tests/corpus/unseen/{}", fields[0]);
+        let text = std::fs::read_to_string(root.join(&path)).unwrap();
+        let environment = Environment::new(Variant::Root, "eth0\neth1", &text);
+        let options = LoadOptions {
+            config_id: Some("high".into()),
+            test: true,
+            ..LoadOptions::default()
+        };
+        let loaded = load(&path, &Files { root: root.clone() }, &environment, &options);
+        let status = loaded.test_status().to_string();
+        if status != fields[1] {
+            wrong.push(format!("{}: {} here, we {status}", fields[0], fields[1]));
+        }
+        let instances = loaded.model.iter().flat_map(|model| &model.instances).map(|instance| {
+            let all = instance.vips.iter().chain(&instance.excluded_vips);
+            let vips: BTreeSet<_> = all.map(|vip| format!("{}/{}", vip.address, vip.prefix_len)).collect();
+            let vips = vips.into_iter().collect::<Vec<_>>().join(" ");
+            let (name, vrid, priority) = (&instance.name, instance.vrid.get(), instance.priority.get());
+            format!("{name} vrid {vrid} priority {priority}: {vips}")
+                .trim_end()
+                .to_owned()
+        });
+        let ours = instances.collect::<Vec<_>>().join(" | ");
+        if fields[2] != "-" && fields[2] != ours {
+            wrong.push(format!("{}: {} here, we {ours}", fields[0], fields[2]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Writing a model and reading it again gives the same model, for every file of the corpus.
 #[test]
 fn a_written_model_is_read_back_equal() {
