@@ -22,6 +22,8 @@ enum Step {
     /// The same by a new file that is moved over it.
     Replace(&'static str),
     Remove,
+    /// A directory comes or goes.
+    Shell(&'static str),
     Reload,
     /// The service that is tracked starts.
     Start,
@@ -31,7 +33,7 @@ enum Step {
     Restart,
 }
 
-use Step::{Reload, Remove, Replace, Restart, Start, Stop, Write};
+use Step::{Reload, Remove, Replace, Restart, Shell, Start, Stop, Write};
 
 struct Scenario {
     name: &'static str,
@@ -100,6 +102,22 @@ const SCENARIOS: &[Scenario] = &[
         name: "file-init",
         blocks: "track_file tf {\n file /tmp/tf\n init_file -60 overwrite\n }",
         steps: &[Write("0"), Reload, Write("-60")],
+        ..FILE
+    },
+    Scenario {
+        name: "file-directory",
+        blocks: "track_file tf {\n file /tmp/d/tf\n }",
+        steps: &[
+            Shell("echo -60 > /tmp/d/tf"),
+            Shell("rm -r /tmp/d"),
+            Shell("mkdir /tmp/e; echo -60 > /tmp/e/tf; mv /tmp/e /tmp/d"),
+            Shell("mv /tmp/d /tmp/e"),
+            // A link to where the number is written.
+            Shell("ln -s /tmp/e /tmp/d"),
+            Shell("echo 0 > /tmp/e/tf"),
+        ],
+        // keepalived loses sight of a file whose directory goes.
+        expected: Some("2 1 2 1 2 1 2"),
         ..FILE
     },
     Scenario {
@@ -183,6 +201,10 @@ fn act(stage: &mut Stage, step: Step, service: &mut Option<ProgramId>) -> io::Re
             std::fs::rename(tmp.join("new"), tmp.join("tf"))
         }
         Remove => stage.remove(BETTER, "tf"),
+        Shell(words) => {
+            let run = stage.run(BETTER, "shell", &["/bin/sh", "-c", words])?;
+            stage.until("the shell ends", 5, |lab| !lab.runs(run))
+        }
         Reload => stage.signal(BETTER, Signal::SIGHUP),
         Start => {
             *service = start(stage)?;
@@ -205,6 +227,7 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
     let vip: IpAddr = VIP.parse().unwrap();
     let specs = (1..=2).map(|number| node(&format!("node{number}"), &[&format!("192.0.2.{number}/24")]));
     let mut stage = Stage::new(specs.collect(), vip, Micros::from_millis(5_500))?;
+    std::fs::create_dir(stage.lab.node(NodeId(BETTER)).unwrap().tmp().join("d"))?;
     for (index, speaker) in pair.chars().map(Speaker::of).enumerate() {
         stage.start(index, speaker, &configuration(index, scenario, !spoiled.is_empty()))?;
     }

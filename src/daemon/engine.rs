@@ -377,7 +377,13 @@ impl Engine {
                 Some(Ok(Seen::Nothing)) | None => return,
                 // The supervisor sends new ones.
                 Some(Ok(Seen::Gone)) => return self.close_observer(),
-                Some(Err(error)) => tracing::warn!("a message of the observers is unreadable: {error}"),
+                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::warn!("a message of the observers is unreadable: {error}");
+                }
+                Some(Err(error)) => {
+                    tracing::error!("the observers cannot be listened to: {error}");
+                    return self.close_observer();
+                }
             }
         }
     }

@@ -394,7 +394,12 @@ impl Core {
                 .chain(self.link_trackers())
                 .collect(),
             links: self.world.snapshot(),
-            problems: self.instances.iter().flat_map(|i| i.problems(now)).collect(),
+            problems: self
+                .instances
+                .iter()
+                .flat_map(|i| i.problems(now))
+                .chain(self.trackers.iter().filter_map(tracking::Tracker::problem))
+                .collect(),
         }
     }
 

@@ -79,10 +79,12 @@ impl Observers {
         }
     }
 
-    /// Whether the dead child was it; then it is started again a little later.
-    pub(super) fn died(&mut self, pid: i32) -> bool {
+    /// Whether the dead child was it; then it is started again a little later, unless it has seen that the daemon is gone.
+    pub(super) fn died(&mut self, pid: i32, end: sys::End) -> bool {
         let ours = self.pid == Some(pid);
-        if ours {
+        if ours && end == sys::End::Exited(0) {
+            self.pid = None;
+        } else if ours {
             tracing::error!("The observers of files and processes died: new ones follow");
             self.pid = None;
             self.again_at = Some(clock::now() + PAUSE);

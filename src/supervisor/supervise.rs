@@ -320,7 +320,7 @@ impl Supervisor {
             if self.printing == Some(dead.pid) {
                 self.printing = None;
             }
-            if self.observers.died(dead.pid) {
+            if self.observers.died(dead.pid, dead.end) {
                 continue;
             }
             if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == dead.pid) {

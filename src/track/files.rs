@@ -76,12 +76,31 @@ pub(super) fn watch(files: &[TrackedFile], teller: &Teller) -> io::Result<()> {
             Err(Errno::EAGAIN | Errno::EINTR) => Vec::new(),
             Err(errno) => return Err(errno.into()),
         };
+        let before = places(&files);
         for file in &mut files {
             if !file.complete || events.iter().any(|event| file.concerns(event)) {
                 file.look(&inotify, teller)?;
             }
         }
+        let after = places(&files);
+        for left in before.iter().filter(|watch| !after.contains(watch)) {
+            // A directory that was deleted is watched no more by itself.
+            if let Err(errno) = inotify.rm_watch(*left)
+                && errno != Errno::EINVAL
+            {
+                return Err(errno.into());
+            }
+        }
     }
+}
+
+/// The directories that are watched.
+fn places(files: &[Watched]) -> Vec<WatchDescriptor> {
+    files
+        .iter()
+        .flat_map(|file| &file.places)
+        .map(|(watch, _)| *watch)
+        .collect()
 }
 
 impl Watched {

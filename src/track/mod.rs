@@ -80,9 +80,9 @@ impl Observer {
         match self.socket.receive(&mut buffer) {
             Ok(Some(datagram)) => {
                 let bytes = buffer.get(..datagram.len).unwrap_or_default();
-                Ok(Seen::Observation(
-                    serde_json::from_slice(bytes).map_err(io::Error::from)?,
-                ))
+                let seen = serde_json::from_slice(bytes);
+                let refused = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+                Ok(Seen::Observation(seen.map_err(refused)?))
             }
             Ok(None) => Ok(Seen::Gone),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Seen::Nothing),
@@ -97,17 +97,24 @@ impl AsFd for Observer {
     }
 }
 
-/// Says that a thread has ended, however it did.
-struct Farewell(mpsc::Sender<()>);
+/// Says that a thread has ended, however it did, and with which exit status of the process.
+struct Farewell(mpsc::Sender<i32>, i32);
+
+impl Farewell {
+    /// The daemon is gone, nothing else.
+    fn in_order(mut self) {
+        self.1 = 0;
+    }
+}
 
 impl Drop for Farewell {
     fn drop(&mut self) {
         // Nobody listens any more: the process ends already.
-        self.0.send(()).unwrap_or_default();
+        self.0.send(self.1).unwrap_or_default();
     }
 }
 
-/// The observers' process: runs until the daemon has gone, or something cannot be observed any more.
+/// The observers' process: runs until the daemon has gone (0), or something cannot be observed any more (1).
 #[must_use]
 pub fn observer_main(start: ObserverStart) -> i32 {
     let teller = Teller(Arc::new(start.socket));
@@ -121,12 +128,10 @@ pub fn observer_main(start: ObserverStart) -> i32 {
     }
     let (farewell, ended) = mpsc::channel();
     let spawn = |name: &str, work: Box<dyn FnOnce() -> io::Result<()> + Send>| {
-        let farewell = Farewell(farewell.clone());
-        let thread = move || {
-            let _farewell = farewell;
-            if let Err(error) = work() {
-                tracing::error!("cannot observe any more: {error}");
-            }
+        let farewell = Farewell(farewell.clone(), 1);
+        let thread = move || match work() {
+            Ok(()) => farewell.in_order(),
+            Err(error) => tracing::error!("cannot observe any more: {error}"),
         };
         std::thread::Builder::new().name(name.into()).spawn(thread)
     };
@@ -147,7 +152,40 @@ pub fn observer_main(start: ObserverStart) -> i32 {
         tracing::error!("cannot start a thread that observes: {error}");
         return 1;
     }
-    // An error means that all of them are gone, which is the same.
-    ended.recv().unwrap_or_default();
-    0
+    ended.recv().unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TrackedFileId;
+    use crate::proto::FileReading;
+
+    #[test]
+    fn observations_arrive_in_order_rubbish_is_refused_and_the_end_is_seen() {
+        let (ours, theirs) = Seqpacket::pair().unwrap();
+        let (teller, observer) = (Teller(Arc::new(theirs)), Observer::from(ours));
+        assert_eq!(observer.next().unwrap(), Seen::Nothing);
+        let seen = |number| Observation::File {
+            file: TrackedFileId(0),
+            reading: FileReading::Number(number),
+        };
+        teller.tell(seen(1)).unwrap();
+        for rubbish in [&b"{\"Shutdown\":null}"[..], b"{\"File\":", &[b' '; 2 * MAX_MESSAGE]] {
+            teller.0.send(rubbish, None).unwrap_or_default();
+        }
+        teller.tell(seen(2)).unwrap();
+        let mut numbers = Vec::new();
+        let mut refused = 0;
+        while numbers.len() < 2 {
+            match observer.next() {
+                Ok(Seen::Observation(observation)) => numbers.push(observation),
+                Ok(other) => panic!("{other:?}"),
+                Err(_) => refused += 1,
+            }
+        }
+        assert_eq!((numbers, refused), (vec![seen(1), seen(2)], 3));
+        drop(teller);
+        assert_eq!(observer.next().unwrap(), Seen::Gone);
+    }
 }

@@ -7,7 +7,7 @@ use crate::proto::event::FileReading;
 use crate::proto::log_event::{FileLine, LogEvent};
 use crate::proto::mutant::{Mutant, Mutation};
 use crate::proto::reason::TrackerKind;
-use crate::proto::snapshot::{Activity, TrackerSnapshot, TrackerStatus};
+use crate::proto::snapshot::{Activity, Problem, Severity, TrackerSnapshot, TrackerStatus};
 use std::collections::VecDeque;
 
 /// What a file can add at most and at least; less is a fault.
@@ -113,6 +113,20 @@ impl FileTracker {
         }
     }
 
+    /// A file that says nothing, although it is there.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        match self.reading? {
+            FileReading::Number(_) | FileReading::Missing => None,
+            FileReading::TooLarge(_) | FileReading::Unreadable(_) | FileReading::Unwatchable => Some(Problem {
+                severity: Severity::Warning,
+                code: "file-without-number".into(),
+                instance: None,
+                subject: Some(self.file.name.to_string()),
+                text: format!("track_file {}: {}", self.file.name, self.describe()),
+            }),
+        }
+    }
+
     pub(super) fn snapshot(&self) -> TrackerSnapshot {
         TrackerSnapshot {
             kind: TrackerKind::File,
@@ -209,10 +223,15 @@ mod tests {
         assert_eq!(tracker.on_reading(large, Instant(1), &mut out), News::None);
         assert_eq!(tracker.on_reading(large, Instant(2), &mut out), News::None);
         assert_eq!((tracker.value(), out.len()), (Some(7), 1));
+        let problem = tracker.problem().unwrap();
+        assert_eq!(
+            problem.text,
+            "track_file f: /f holds 1099511627776, which is too large; 7 before that"
+        );
         assert_eq!(
             tracker.on_reading(FileReading::Missing, Instant(3), &mut out),
             News::Value
         );
-        assert_eq!(tracker.value(), Some(0));
+        assert_eq!((tracker.value(), tracker.problem()), (Some(0), None));
     }
 }

@@ -18,7 +18,7 @@ pub(super) use script::ScriptTracker;
 use super::action::Action;
 use super::mutant::{Mutant, Mutation};
 use super::reason::{Reason, TrackerKind};
-use super::snapshot::{Contribution, TrackerSnapshot, TrackerStatus};
+use super::snapshot::{Contribution, Problem, TrackerSnapshot, TrackerStatus};
 use super::timer::Timer;
 use crate::model::{Instance, Instant, Model, ProcessId, RunId, ScriptId, TrackedFileId, Weight};
 use std::collections::VecDeque;
@@ -144,6 +144,14 @@ impl Tracker {
             Self::Script(script) => script.snapshot(),
             Self::File(file) => file.snapshot(),
             Self::Process(process) => process.snapshot(),
+        }
+    }
+
+    /// What an operator should look at, whoever tracks it.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        match self {
+            Self::File(file) => file.problem(),
+            Self::Script(_) | Self::Process(_) => None,
         }
     }
 
