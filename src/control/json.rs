@@ -346,6 +346,9 @@ impl Status {
     pub fn new(report: &Report) -> Self {
         let Report { facts, snapshot } = report;
         let clock = facts.clock;
+        let mut problems: Vec<_> = snapshot.problems.iter().chain(&facts.problems).map(problem).collect();
+        // The worst first.
+        problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
         Self {
             schema: SCHEMA,
             version: facts.version.clone(),
@@ -360,7 +363,7 @@ impl Status {
             instances: snapshot.instances.iter().map(|i| instance(i, clock)).collect(),
             groups: snapshot.groups.iter().map(GroupStatus::of).collect(),
             trackers: snapshot.trackers.iter().map(|t| tracker(t, clock)).collect(),
-            problems: snapshot.problems.iter().chain(&facts.problems).map(problem).collect(),
+            problems,
         }
     }
 
