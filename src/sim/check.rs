@@ -166,7 +166,9 @@ fn orphans(world: &mut World) -> Instant {
             let seat = node.seats.get(router);
             seat.is_some_and(|seat| seat.state == Some(StateName::Backup))
         };
-        let able = |node: &Node| node.runs() && backup(node) && node.reference_priority(router).is_some();
+        // A node that was drained by force may stay out although nobody else is there.
+        let able =
+            |node: &Node| node.runs() && !node.drained && backup(node) && node.reference_priority(router).is_some();
         let master = world.nodes.iter().any(|node| node.runs() && node.is_master_of(router));
         if master || !world.nodes.iter().any(able) {
             world.orphan_since.remove(&router);

@@ -58,7 +58,7 @@ pub(super) struct Node {
     /// What it has told of causes.
     pub(super) told: Told,
     /// Whether it was ever drained: the reference model knows nothing of that.
-    drained: bool,
+    pub(super) drained: bool,
     /// Releases sent in this life.
     pub(super) releases: u64,
     /// What the checkers know of each instance.
