@@ -104,7 +104,7 @@ impl Host {
     }
 
     /// A new configuration: who differs in nothing does nothing; who differs in what can be changed under way goes on, and
-    /// a master tells its new priority or interval at once; everybody else starts again (behaviour §11.2, differences).
+    /// a master tells at once what its adverts say now; another router starts anew (behaviour §11.2, differences).
     fn reload(&mut self, model: &Model, now: u64) {
         if !self.started || self.stopping {
             return;
@@ -118,7 +118,7 @@ impl Host {
                 continue;
             }
             let mut deeds = Vec::new();
-            if !is_adjustable(&it.rules, &new) {
+            if !is_same_router(&it.rules, &new) {
                 if it.is_master() {
                     it.release(wall, &mut deeds);
                     deeds.push(Deed::Clear);
@@ -129,11 +129,15 @@ impl Host {
                 continue;
             }
             let interval_differs = it.rules.interval != new.interval;
-            let signs_differently = signing_key(&it.rules) != signing_key(&new);
+            let version_differs = it.rules.v3 != new.v3;
+            let learned = it.rules.v3 && new.v3 && it.is_backup();
+            let signs_differently = signing_key(&it.rules) != signing_key(&new) || it.rules.seal != new.seal;
+            let speaks_differently =
+                signs_differently || interval_differs || version_differs || it.rules.vips != new.vips;
             let (before, priority) = (it.down(), it.priority);
             let delay = it.rules.preempt_delay;
             it.rules = Rc::new(new);
-            if interval_differs && !(it.rules.v3 && it.is_backup()) {
+            if (interval_differs || version_differs) && !learned {
                 it.master_interval = it.rules.interval;
             }
             let to = self.priority_of(router);
@@ -141,7 +145,7 @@ impl Host {
             it.priority = to;
             let after = it.down();
             if let Phase::Backup { down_at, .. } = &mut it.phase {
-                *down_at = *down_at - before + after;
+                *down_at = (*down_at + after).saturating_sub(before);
             }
             // A delay that runs counts from its beginning.
             if let Phase::Backup {
@@ -150,7 +154,7 @@ impl Host {
             {
                 *ends = *ends - delay + it.rules.preempt_delay;
             }
-            if it.is_master() && (priority != to || interval_differs || signs_differently) {
+            if it.is_master() && (priority != to || speaks_differently) {
                 it.answer(now, wall, &mut deeds);
             }
             self.did(router, deeds);
@@ -182,26 +186,12 @@ fn signing_key(rules: &Rules) -> Option<u8> {
         .map(|hmac| hmac.active_key)
 }
 
-/// Whether nothing differs but what can be changed under way; whether it is the owner must not.
-fn is_adjustable(old: &Rules, new: &Rules) -> bool {
-    let probe = Rules {
-        base: old.base,
-        wants_master: old.wants_master,
-        interval: old.interval,
-        down_adverts: old.down_adverts,
-        preempts: old.preempts,
-        preempt_delay: old.preempt_delay,
-        expires: old.expires,
-        listens: old.listens,
-        lower_quiet: old.lower_quiet,
-        higher_sends: old.higher_sends,
-        owner_ignores: old.owner_ignores,
-        scripts: old.scripts.clone(),
-        links: old.links.clone(),
-        hmac: old.hmac.clone(),
-        weighted_links: old.weighted_links.clone(),
-        files: old.files.clone(),
-        ..new.clone()
+/// Whether it is still the same virtual router (behaviour §11.2); everything else can be changed under way.
+fn is_same_router(old: &Rules, new: &Rules) -> bool {
+    let heard_alike = match (&old.peers, &new.peers) {
+        (None, None) => old.destinations == new.destinations,
+        (Some(_), Some(_)) => old.source == new.source,
+        (None, Some(_)) | (Some(_), None) => false,
     };
-    probe == *old && old.is_owner() == new.is_owner()
+    (old.vrid, old.family, &old.link) == (new.vrid, new.family, &new.link) && heard_alike
 }

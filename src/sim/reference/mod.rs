@@ -340,7 +340,7 @@ impl Host {
         it.priority = priority;
         let after = it.down();
         if let Phase::Backup { down_at, .. } = &mut it.phase {
-            *down_at = *down_at - before + after;
+            *down_at = (*down_at + after).saturating_sub(before);
         }
     }
 
