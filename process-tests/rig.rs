@@ -289,6 +289,12 @@ impl Wire {
     }
 }
 
+/// Syslog's socket as systemd makes it: it takes 512 lines before somebody reads them; else the kernel's 10 are the limit.
+pub(crate) fn roomy_syslog() -> UnixDatagram {
+    std::fs::write("/proc/sys/net/unix/max_dgram_qlen", "512").unwrap();
+    syslog()
+}
+
 /// Syslog's socket, which somebody may or may not read.
 pub(crate) fn syslog() -> UnixDatagram {
     let socket = UnixDatagram::bind("/dev/log").unwrap();

@@ -1,8 +1,8 @@
 //! From the command line to a running daemon: background, pid files, names, rights, exit statuses.
 
 use crate::rig::{
-    CONF, Daemon, KEEPALIVED, VIP, VRRPD, Wire, ask, called, exists, has, ip, pid_in, read_syslog, signal_to, state,
-    status, syslog, text_of, until,
+    CONF, Daemon, KEEPALIVED, VIP, VRRPD, Wire, ask, called, exists, has, ip, pid_in, read_syslog, roomy_syslog,
+    signal_to, state, status, text_of, until,
 };
 use crate::{Case, Needs};
 use std::fs::{self, File};
@@ -67,7 +67,7 @@ fn bare_host() {
 
 fn background() {
     fs::write("/tmp/conf", CONF).unwrap();
-    let syslog = syslog();
+    let syslog = roomy_syslog();
     let mut starter = Daemon::run(VRRPD, "/tmp/node", &["-D", "-f", "conf"], |command| {
         command.current_dir("/tmp");
     });
@@ -112,7 +112,7 @@ fn by_link() {
     crate::rig::mount_tmpfs("/etc/keepalived");
     fs::write("/etc/keepalived/keepalived.conf", CONF).unwrap();
     std::os::unix::fs::symlink(VRRPD, "/tmp/keepalived").unwrap();
-    let syslog = syslog();
+    let syslog = roomy_syslog();
     // As Debian's unit does it.
     let daemon = Daemon::run("/tmp/keepalived", "/tmp/node", &["--dont-fork"], |_| {});
     let lines = read_syslog(&syslog, "Entering MASTER STATE");
@@ -336,7 +336,7 @@ fn namespace() {
         ip(command);
     }
     fs::write("/tmp/conf", CONF).unwrap();
-    let syslog = syslog();
+    let syslog = roomy_syslog();
     let daemon = Daemon::run(
         VRRPD,
         "/tmp/node",
