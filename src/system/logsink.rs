@@ -1,7 +1,8 @@
 //! Where log lines go: syslog, standard error, a file. Both processes use it; what a line says is decided elsewhere.
 //!
-//! Nothing here waits: a sink that does not take a line at once loses it, the loss is counted, and the first line that gets
-//! through again is preceded by one that tells the count.
+//! A sink that does not take a line loses it, the loss is counted, and the first line that gets through again is preceded by
+//! one that tells the count. Nothing here waits but for a syslog that is there and behind, and for that only a moment, once,
+//! until it takes lines again: without it a burst would be cut where the kernel's queue of 10 lines ends.
 //!
 //! Code of the adapters logs through the macros of `tracing`; only the message is written, without fields. Three fields have a
 //! meaning: `detail = true` marks a line that is written with `--log-detail` only, `alert = true` one of syslog's level alert
@@ -58,6 +59,12 @@ pub struct LogSettings {
 
 /// Syslog's socket.
 pub const DEV_LOG: &str = "/dev/log";
+
+/// How long a line waits for a syslog that took the lines before it.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// Longest line; with its prefix it fits into what a pipe takes whole (`PIPE_BUF`).
 const MAX_TEXT: usize = 4000;
@@ -288,6 +295,7 @@ impl Stream {
 struct Syslog {
     path: PathBuf,
     socket: Option<UnixDatagram>,
+    patience: Timespec,
     /// It has taken a line.
     was_there: bool,
     lost: u64,
@@ -299,6 +307,7 @@ impl Syslog {
         Self {
             path,
             socket: None,
+            patience: PATIENCE,
             was_there: false,
             lost: 0,
             untold: 0,
@@ -323,7 +332,14 @@ impl Syslog {
     /// Sends, after connecting anew if the daemon behind the socket has been restarted.
     fn send(&mut self, line: &str) -> io::Result<()> {
         if let Some(socket) = &self.socket {
-            match socket.send(line.as_bytes()) {
+            let mut sent = socket.send(line.as_bytes());
+            let is_full =
+                |sent: &io::Result<usize>| sent.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+            if is_full(&sent) && self.untold == 0 {
+                poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&self.patience))?;
+                sent = socket.send(line.as_bytes());
+            }
+            match sent {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) => self.socket = None,

@@ -66,12 +66,64 @@ fn syslog_is_found_again_after_a_restart_and_the_loss_is_told() {
     log.write(Severity::Info, "one");
     assert!(receive(&listener).ends_with("1 log lines were lost here because this log did not take them in time"));
     assert!(receive(&listener).ends_with(": one"));
+    // A child that another test forks at this moment may keep it open.
+    listener.shutdown(std::net::Shutdown::Both).unwrap();
     drop(listener);
     std::fs::remove_file(&path).unwrap();
     let listener = UnixDatagram::bind(&path).unwrap();
     log.write(Severity::Info, "two");
     assert!(receive(&listener).ends_with(": two"));
     assert_eq!(log.lost(), 1);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_burst_waits_for_a_syslog_that_reads() {
+    let path = temporary("burst");
+    let listener = UnixDatagram::bind(&path).unwrap();
+    listener
+        .set_read_timeout(Some(std::time::Duration::from_secs(90)))
+        .unwrap();
+    let log = Log::open(LogSettings {
+        syslog: Some(path.clone()),
+        ..settings()
+    })
+    .unwrap();
+    if let Some(syslog) = &mut log.lock().syslog {
+        syslog.patience.tv_sec = 60;
+    }
+    // More than any queue: systemd's takes 512.
+    let lines = 2_000;
+    std::thread::scope(|scope| {
+        let read = scope.spawn(|| (0..lines).map(|_| receive(&listener)).collect::<Vec<_>>());
+        (0..lines).for_each(|number| log.write(Severity::Info, &format!("line {number}")));
+        let read = read.join().unwrap();
+        assert!(
+            read.iter()
+                .zip(0..)
+                .all(|(line, number)| line.ends_with(&format!(": line {number}")))
+        );
+    });
+    assert_eq!(log.lost(), 0);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_syslog_that_does_not_read_is_waited_for_once() {
+    let path = temporary("unread");
+    let listener = UnixDatagram::bind(&path).unwrap();
+    let log = Log::open(LogSettings {
+        syslog: Some(path.clone()),
+        ..settings()
+    })
+    .unwrap();
+    let begun = clock::now();
+    (0..2_000).for_each(|number| log.write(Severity::Info, &format!("line {number}")));
+    let took = clock::now().since(begun);
+    assert!(log.lost() > 0);
+    // Waited for at each line it would be more than two minutes.
+    assert!(took.0 < 60_000_000, "{took}");
+    drop(listener);
     std::fs::remove_file(path).unwrap();
 }
 
