@@ -189,6 +189,16 @@ pub struct Counters {
     pub dropped: [u64; DropReason::ALL.len()],
 }
 
+/// Whether any process can have counted so far.
+const fn can_be_counted(count: u64) -> bool {
+    count < 1 << 62
+}
+
+/// This count from outside, or 0 where no process can have counted so far: it goes on.
+pub(super) const fn believable(count: u64) -> u64 {
+    if can_be_counted(count) { count } else { 0 }
+}
+
 impl Counters {
     /// These counters, or none where no process can have counted so far: they come from outside, and go on.
     #[must_use]
@@ -207,8 +217,12 @@ impl Counters {
             self.foreign_claims,
             self.skipped_slots,
         ];
-        let believable = own.iter().chain(&self.dropped).all(|count| *count < 1 << 62);
-        if believable { self } else { Self::default() }
+        let all = own.iter().chain(&self.dropped);
+        if all.copied().all(can_be_counted) {
+            self
+        } else {
+            Self::default()
+        }
     }
 
     /// How many adverts were dropped for this reason.

@@ -7,6 +7,7 @@
 
 use super::Core;
 use super::counters::Counters;
+use super::counters::believable;
 use super::instance::{Drain, Instance, Memory, PeerState, State as InstancePhase};
 use super::mutant::{Mutant, Mutation};
 use super::reason::TrackerKind;
@@ -291,7 +292,9 @@ impl Core {
                 Remembered::Tracker(old) => core.remember_trackers(std::slice::from_ref(old)),
                 Remembered::Group(name, sequence) => {
                     let group = core.groups.iter_mut().find(|group| group.name == *name);
-                    group.into_iter().for_each(|group| group.sequence = *sequence);
+                    group
+                        .into_iter()
+                        .for_each(|group| group.sequence = believable(*sequence));
                 }
                 Remembered::Node(drain) => core.node_drain = drain.map(Drain::from),
             }

@@ -2,6 +2,7 @@
 
 use super::{Instance, Memory, Peers};
 use crate::model::Version;
+use crate::proto::counters::believable;
 use crate::proto::reason::Reason;
 use crate::proto::state::InstanceState;
 
@@ -19,7 +20,7 @@ impl Instance {
         }
         self.last_master = old.last_master;
         self.counters = old.counters.clone().believable();
-        self.sequence = old.sequence;
+        self.sequence = believable(old.sequence);
         self.peers = Peers::import(&old.peers, old.taken_at);
         self.memory = old.memory.clone();
     }
