@@ -118,8 +118,15 @@ pub(super) fn with_group(config: &Config, groups: &[SyncGroup]) -> Option<Config
         return None;
     }
     let mut config = config.clone();
+    // An owner's priority never changes. What is a fault already stays as it is, reversed or not.
     let owner = config.is_owner();
-    let weight = |weight: Weight| if owner { Weight::ZERO } else { weight };
+    let weight = |weight: Weight| {
+        if owner && !weight.is_fault() {
+            Weight::ZERO
+        } else {
+            weight
+        }
+    };
     let primary = config.interface.clone().filter(|_| !config.dont_track_primary);
     for track in track_interfaces {
         if config

@@ -136,6 +136,7 @@ impl Host {
             if new.rules.v3 {
                 new.master_interval = old.master_interval;
             }
+            new.go_on_counting(old);
         }
         for (new, old) in next.scripts.iter_mut().zip(&self.scripts) {
             new.up = old.up.or(new.up);

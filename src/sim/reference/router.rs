@@ -87,6 +87,13 @@ impl Deed {
 }
 
 impl Router {
+    /// Numbers of authentication go on in the next process: the others would take lower ones for replays.
+    pub(super) fn go_on_counting(&mut self, old: &Self) {
+        (self.ah_last, self.ah_is_own) = (old.ah_last, old.ah_is_own);
+        self.hmac_sent = old.hmac_sent;
+        self.hmac_marks.clone_from(&old.hmac_marks);
+    }
+
     pub(super) fn new(rules: Rules, now: u64) -> Self {
         Self {
             phase: Phase::Init,
