@@ -34,7 +34,10 @@ impl Drain {
 
 impl Instance {
     /// Takes it out of service. One that is drained already gets the new end.
-    pub(in crate::proto) fn start_drain(&mut self, drain: Drain, ctx: &mut Context<'_>) {
+    pub(in crate::proto) fn start_drain(&mut self, mut drain: Drain, ctx: &mut Context<'_>) {
+        if ctx.mutation.is(Mutant::DrainNeverEnds) {
+            drain.until = None;
+        }
         self.drain = Some(drain.into());
         self.dirty = true;
         let length = drain.until.map(|until| until.since(ctx.now));
@@ -76,9 +79,9 @@ impl Instance {
     }
 
     /// Whether the time of its drain is over.
-    pub(super) fn drain_is_over(&self, now: Instant, mutation: Mutation) -> bool {
+    pub(super) fn drain_is_over(&self, now: Instant) -> bool {
         let until = self.drain.as_ref().and_then(|drain| drain.until);
-        until.is_some_and(|until| until <= now) && !mutation.is(Mutant::DrainNeverEnds)
+        until.is_some_and(|until| until <= now)
     }
 
     /// Whether it stays out although nobody else is master.

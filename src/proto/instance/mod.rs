@@ -393,7 +393,7 @@ impl Instance {
 
     /// Runs what is due. Order as in [`Timer`].
     pub(super) fn on_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
-        if self.drain_is_over(ctx.now, ctx.mutation) {
+        if self.drain_is_over(ctx.now) {
             self.end_drain(true, ctx);
         }
         self.dirty |= self.look_at.take_if(|at| *at <= ctx.now).is_some();
