@@ -452,6 +452,11 @@ pub(super) fn settle_time(world: &World) -> Micros {
                 interval
             };
             let down = interval.times(u64::from(config.down_timer_adverts.get())) + skew;
+            // Equals that rise at the same moment use the same numbers of AH, and may need two more adverts to hear each other.
+            let down = match config.authentication {
+                Authentication::Ah(_) => down + interval.times(2),
+                Authentication::None | Authentication::Pass(_) => down,
+            };
             // A delay begins when a worse master is heard, which first has to take over.
             let delayed = config.preempt_delay > Micros::ZERO;
             if delayed {
