@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::ops::Range;
 
+/// Places that are at most so many lines apart are shown in one piece.
+const NEAR: u32 = 40;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
@@ -62,9 +65,14 @@ impl Lines {
         Self { text, starts }
     }
 
+    /// Where a line begins.
+    fn start(&self, number: u32) -> Option<usize> {
+        self.starts.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
+    }
+
     fn line(&self, number: u32) -> Option<&str> {
-        let start = *self.starts.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
-        self.text.get(start..)?.split(['\n', '\r']).next()
+        let text = self.text.get(self.start(number)?..)?;
+        text.split(['\n', '\r']).next()
     }
 }
 
@@ -99,43 +107,65 @@ impl<'a> Printer<'a> {
         };
         let title = level.primary_title(&message.text).id(&message.code);
         let mut group = Group::with_title(title);
-        if let Some(snippet) = message
-            .at
-            .as_ref()
-            .and_then(|spot| self.snippet(spot, "", AnnotationKind::Primary))
-        {
-            group = group.element(snippet);
-        }
-        for (spot, label) in &message.related {
-            if let Some(snippet) = self.snippet(spot, label, AnnotationKind::Context) {
+        let primary = message.at.iter().map(|spot| (spot, "", AnnotationKind::Primary));
+        let related = message.related.iter();
+        let related = related.map(|(spot, label)| (spot, label.as_str(), AnnotationKind::Context));
+        for near in windows(primary.chain(related)) {
+            if let Some(snippet) = self.snippet(&near) {
                 group = group.element(snippet);
             }
         }
         if let Some(hint) = &message.hint {
             group = group.element(Level::HELP.message(hint));
         }
-        format!("{}\n", self.renderer.render(&[group]))
+        format!("{}\n\n", self.renderer.render(&[group]))
     }
 
-    fn snippet<'s>(
-        &'s self,
-        spot: &'s Spot,
-        label: &'s str,
-        kind: AnnotationKind,
-    ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
-        let text = self.files.get(&spot.file)?.as_ref()?.line(spot.line)?;
-        let mut annotation = kind.span(range(text, spot));
-        if !label.is_empty() {
-            annotation = annotation.label(label);
-        }
-        let line = usize::try_from(spot.line).unwrap_or(1);
+    /// A piece of one file with everything in it that is marked; what is not there is left out.
+    fn snippet<'s>(&'s self, marks: &[Mark<'s>]) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
+        let (one, ..) = marks.first()?;
+        let lines = self.files.get(&one.file)?.as_ref()?;
+        let there = || marks.iter().filter(|(spot, ..)| lines.line(spot.line).is_some());
+        let numbers = || there().map(|(spot, ..)| spot.line);
+        let (first, last) = (numbers().min()?, numbers().max()?);
+        let begin = lines.start(first)?;
+        let annotations = there().filter_map(|(spot, label, kind)| {
+            let at = range(lines.line(spot.line)?, spot);
+            let offset = lines.start(spot.line)? - begin;
+            let annotation = kind.span(at.start + offset..at.end + offset);
+            Some(if label.is_empty() {
+                annotation
+            } else {
+                annotation.label(*label)
+            })
+        });
+        let end = lines.start(last)? + lines.line(last)?.len();
         Some(
-            Snippet::source(text)
-                .line_start(line)
-                .path(&spot.file)
-                .annotation(annotation),
+            Snippet::source(lines.text.get(begin..end)?)
+                .line_start(usize::try_from(first).ok()?)
+                .path(&one.file)
+                .annotations(annotations),
         )
     }
+}
+
+/// A place, what is there, and of which kind.
+type Mark<'s> = (&'s Spot, &'s str, AnnotationKind);
+
+/// Marks that are shown together: those of one file that are not far from the first.
+fn windows<'s>(marks: impl Iterator<Item = Mark<'s>>) -> Vec<Vec<Mark<'s>>> {
+    let mut windows: Vec<Vec<Mark<'s>>> = Vec::new();
+    for mark in marks {
+        let near = |window: &&mut Vec<Mark<'s>>| {
+            let first = window.first();
+            first.is_some_and(|(spot, ..)| spot.file == mark.0.file && spot.line.abs_diff(mark.0.line) <= NEAR)
+        };
+        match windows.iter_mut().find(near) {
+            Some(window) => window.push(mark),
+            None => windows.push(vec![mark]),
+        }
+    }
+    windows
 }
 
 /// The bytes of a line that a spot means, on borders of characters.
@@ -183,7 +213,7 @@ mod tests {
         let text = Printer::new(&read).print(&message);
         assert_eq!(
             text,
-            "error[unknown-keyword]: Unknown keyword 'raise'\n --> a.conf:2:5\n  |\n2 |     raise 2\n  |     ^^^^^\n  |\n ::: a.conf:1:1\n  |\n1 | vrrp_script chk {\n  | ----------------- in this block\n  |\n  = help: did you mean `rise`?\n"
+            "error[unknown-keyword]: Unknown keyword 'raise'\n --> a.conf:2:5\n  |\n1 | vrrp_script chk {\n  | ----------------- in this block\n2 |     raise 2\n  |     ^^^^^\n  |\n  = help: did you mean `rise`?\n\n"
         );
     }
 

@@ -110,6 +110,9 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// The problem that this one probably follows from: braces that make the text around them be read otherwise.
     pub follows: Option<Span>,
+    /// The keywords that it is about, in the block at `span`: the first of them is its place, the others belong to it.
+    #[serde(skip)]
+    pub(super) about: &'static [&'static str],
 }
 
 impl Diagnostic {
@@ -134,7 +137,14 @@ impl Diagnostic {
             related: Vec::new(),
             hint: None,
             follows: None,
+            about: &[],
         }
+    }
+
+    /// Says which keywords it is about.
+    pub(super) const fn about(&mut self, keywords: &'static [&'static str]) -> &mut Self {
+        self.about = keywords;
+        self
     }
 
     /// The file and the line that was being read, as keepalived counts: the line of a use, not of a definition. `None` for what
@@ -171,6 +181,8 @@ impl Diagnostic {
     }
 }
 
+/// What a related place at the beginning of a block says.
+pub(super) const BLOCK_BEGINS: &str = "in the block that begins here";
 /// What an origin by include says.
 pub(super) const INCLUDED: &str = "included from here";
 

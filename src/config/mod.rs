@@ -11,6 +11,7 @@ mod keepalived;
 mod keywords;
 mod lint;
 mod lower;
+mod pinpoint;
 mod place;
 mod print;
 mod program;

@@ -112,7 +112,7 @@ impl Reports {
     }
 
     /// From the text outwards.
-    fn origin(&self, place: Place) -> Vec<Related> {
+    pub(super) fn origin(&self, place: Place) -> Vec<Related> {
         let mut steps = Vec::new();
         let mut outermost = None;
         let mut at = place;
@@ -217,6 +217,13 @@ impl Reports {
     /// All problems so far.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
         self.list.iter_mut()
+    }
+
+    /// Lets somebody look at each problem once more.
+    pub(super) fn revise(&mut self, mut change: impl FnMut(&mut Diagnostic, &Self)) {
+        let mut list = std::mem::take(&mut self.list);
+        list.iter_mut().for_each(|problem| change(problem, self));
+        self.list = list;
     }
 
     /// A problem of the whole, or found after the end of the blocks.

@@ -9,7 +9,7 @@ use super::print::{self, Comments, Item, Marks};
 use super::schema::{self, global, top};
 use super::source::{Host, ReadError, Source};
 use super::tree::Node;
-use super::{LoadOptions, Loaded, Span, check, keepalived, lint, lower, toml};
+use super::{LoadOptions, Loaded, Span, check, keepalived, lint, lower, pinpoint, toml};
 use crate::model::Model;
 use std::collections::BTreeMap;
 
@@ -235,6 +235,9 @@ impl<'h> Reading<'h> {
         };
         if let (true, Some(model)) = (lints, &model) {
             lint::lint(&tree, model, host, &mut reports);
+        }
+        if lints {
+            pinpoint::pinpoint(&tree, &mut reports);
         }
         if refused || stopped.is_some() || (safer && missing_programs(&mut reports)) {
             model = None;

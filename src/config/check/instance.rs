@@ -3,7 +3,7 @@
 use super::programs::Programs;
 use super::{fatal, general, link};
 use crate::config::code::Code;
-use crate::config::diagnostic::{Class, Severity};
+use crate::config::diagnostic::{Class, Diagnostic, Severity};
 use crate::config::lower::{Context, address};
 use crate::config::place::Place;
 use crate::config::schema::instance::{AuthType, Draft};
@@ -13,6 +13,9 @@ use crate::model::{
     HmacMode, Instance, Micros, Model, Password, Priority, Transport, Version, VirtualAddress, Vrid, WantedState,
 };
 use std::sync::Arc;
+
+/// What makes an instance a unicast one.
+const UNICAST: &[&str] = &["unicast_peer", "unicast_src_ip", "unicast_ttl", "check_unicast_src"];
 
 /// What an instance gets from its sync group.
 pub(super) struct Surroundings {
@@ -174,13 +177,20 @@ pub(super) fn complete(
 
 impl Completion<'_, '_> {
     /// A check without class: keepalived only logs it.
-    fn log(&self, code: Code, message: String, ctx: &mut Context<'_>) {
-        ctx.check(self.place, code, None, message).severity = Severity::Warning;
+    fn log(&self, code: Code, about: &'static [&'static str], message: String, ctx: &mut Context<'_>) {
+        ctx.check(self.place, code, None, message).about(about).severity = Severity::Warning;
     }
 
-    fn tell(&self, code: Code, message: &str, ctx: &mut Context<'_>) {
+    /// `about`: the keywords that it is about, see [`Diagnostic::about`].
+    fn tell<'c>(
+        &self,
+        code: Code,
+        about: &'static [&'static str],
+        message: &str,
+        ctx: &'c mut Context<'_>,
+    ) -> &'c mut Diagnostic {
         let message = format!("({}) {message}", self.name);
-        general(ctx, self.place, code, message);
+        general(ctx, self.place, code, message).about(about)
     }
 
     fn version(&mut self, ctx: &mut Context<'_>) {
@@ -188,6 +198,7 @@ impl Completion<'_, '_> {
             (Family::Ipv6, Some(Version::V2)) if self.strict => {
                 self.tell(
                     Code::StrictMode,
+                    &["version"],
                     "cannot use IPv6 with VRRP version 2; setting version 3",
                     ctx,
                 );
@@ -214,7 +225,12 @@ impl Completion<'_, '_> {
         };
         self.state = self.draft.state.unwrap_or(by_priority);
         if self.strict && self.state != by_priority {
-            self.tell(Code::StrictMode, "State MASTER must match being address owner", ctx);
+            self.tell(
+                Code::StrictMode,
+                &["state", "priority"],
+                "State MASTER must match being address owner",
+                ctx,
+            );
             self.state = by_priority;
         }
     }
@@ -236,20 +252,20 @@ impl Completion<'_, '_> {
                 let password = Password::from_text(text);
                 if self.state == WantedState::Master && !self.priority.is_owner() {
                     let why = "Initial state master is incompatible with AH authentication - clearing";
-                    self.tell(Code::Authentication, why, ctx);
+                    self.tell(Code::Authentication, &["state", "auth_type"], why, ctx);
                     self.state = WantedState::Backup;
                 }
                 return Authentication::Ah(password);
             }
         };
-        self.tell(Code::Authentication, complaint, ctx);
+        self.tell(Code::Authentication, &["auth_type"], complaint, ctx);
         Authentication::None
     }
 
     fn one_authentication(&self, old: Authentication, hmac: bool, ctx: &mut Context<'_>) -> Authentication {
         if hmac && old != Authentication::None {
             let why = "auth_hmac cannot be combined with authentication, dropping legacy auth";
-            self.tell(Code::AuthHmac, why, ctx);
+            self.tell(Code::AuthHmac, &["authentication", "auth_hmac"], why, ctx);
             return Authentication::None;
         }
         old
@@ -260,12 +276,17 @@ impl Completion<'_, '_> {
         let active_key = draft.active_key.unwrap_or(0);
         if !draft.keys.contains_key(&active_key) {
             let why = format!("auth_hmac active_key {active_key} is not defined, disabling extension");
-            self.tell(Code::AuthHmac, &why, ctx);
+            self.tell(Code::AuthHmac, &["active_key"], &why, ctx);
             return None;
         }
         let mut mode = draft.mode;
         if self.strict && mode != HmacMode::Enforce {
-            self.tell(Code::StrictMode, "strict mode requires auth_hmac mode enforce", ctx);
+            self.tell(
+                Code::StrictMode,
+                &["mode"],
+                "strict mode requires auth_hmac mode enforce",
+                ctx,
+            );
             mode = HmacMode::Enforce;
         }
         let adverts = self.draft.advert_int.unwrap_or(Micros::ZERO).times(3).0 / 1_000_000;
@@ -284,19 +305,22 @@ impl Completion<'_, '_> {
         let no_peers = self.draft.unicast && self.draft.peers.is_empty();
         if no_peers && self.draft.unicast_fault_no_peer {
             let message = format!("({name}) Cannot use unicast without any peers - going to fault state");
-            self.log(Code::NoPeers, message, ctx);
+            self.log(Code::NoPeers, UNICAST, message, ctx);
             self.fault = Some(ConfigFault::NoPeers);
         } else if no_peers {
             let message = format!(
                 "({name}) A unicast keyword has been specified without any unicast peers. Defaulting to multicast. This usage is deprecated - please update your configuration."
             );
-            ctx.check(self.place, Code::NoPeers, Class::Deprecated, message);
+            ctx.check(self.place, Code::NoPeers, Class::Deprecated, message)
+                .about(UNICAST)
+                .hint =
+                Some("name the other nodes in unicast_peer; without it the adverts go to the multicast group".into());
         }
         let unicast = self.fault == Some(ConfigFault::NoPeers) || !self.draft.peers.is_empty();
         let facts = self.draft.interface.as_ref().and_then(|name| ctx.interface(name));
         if self.strict && unicast && facts.is_some_and(|facts| facts.multicast) {
             let message = format!("({name}) Unicast peers are not supported in strict mode");
-            fatal(ctx, self.place, Code::StrictMode, message);
+            fatal(ctx, self.place, Code::StrictMode, message).about(&["unicast_peer", "strict_mode"]);
             return None;
         }
         if self.draft.interface.is_none() {
@@ -332,7 +356,7 @@ impl Completion<'_, '_> {
         let Some(facts) = ctx.interface(&interface) else { return };
         if !facts.multicast && !transport.is_unicast() {
             let why = format!("interface {interface} does not support multicast, specify unicast peers - disabling");
-            self.tell(Code::Unicast, &why, ctx);
+            self.tell(Code::Unicast, &["interface"], &why, ctx);
             self.fault = Some(ConfigFault::NoMulticast);
         }
     }
@@ -346,12 +370,13 @@ impl Completion<'_, '_> {
         if self.strict {
             self.tell(
                 Code::FirstIpv6NotLinkLocal,
+                &["virtual_ipaddress"],
                 "the first IPv6 VIP address must be link local",
                 ctx,
             );
         } else {
             let message = format!("({name}) the first IPv6 VIP address should be link local");
-            self.log(Code::FirstIpv6NotLinkLocal, message, ctx);
+            self.log(Code::FirstIpv6NotLinkLocal, &["virtual_ipaddress"], message, ctx);
         }
     }
 
@@ -368,6 +393,7 @@ impl Completion<'_, '_> {
         };
         self.tell(
             Code::Conflict,
+            &["vrf"],
             &format!("vrf can only be specified with{why} - clearing"),
             ctx,
         );
@@ -406,7 +432,7 @@ impl Completion<'_, '_> {
             let why = format!(
                 "Number of VIPs ({count}) exceeds maximum/space available in packet (max {most} addresses) - excess moved to eVIPs"
             );
-            self.tell(Code::TooManyVips, &why, ctx);
+            self.tell(Code::TooManyVips, &["virtual_ipaddress"], &why, ctx);
             let moved = self.draft.vips.split_off(most);
             self.draft.excluded.splice(0..0, moved);
         }
@@ -419,6 +445,7 @@ impl Completion<'_, '_> {
         if !preempt && self.priority.is_owner() {
             self.tell(
                 Code::Preemption,
+                &["nopreempt", "priority"],
                 "nopreempt is incompatible with priority 255. resetting nopreempt",
                 ctx,
             );
@@ -426,20 +453,24 @@ impl Completion<'_, '_> {
         }
         if !preempt && master {
             let why = "Warning - nopreempt will not work with initial state MASTER - clearing";
-            self.tell(Code::Preemption, why, ctx);
+            self.tell(Code::Preemption, &["nopreempt", "state"], why, ctx).hint =
+                Some("write `state BACKUP` on every node: whoever is master then stays it".into());
             preempt = true;
         }
         if delay > Micros::ZERO {
-            let why = if master {
-                "Warning - preempt delay will not work with initial state MASTER - clearing"
+            let (why, about): (_, &[_]) = if master {
+                let why = "Warning - preempt delay will not work with initial state MASTER - clearing";
+                (why, &["preempt_delay", "state"])
             } else if self.strict {
-                "preempt_delay is incompatible with strict mode - resetting"
+                let why = "preempt_delay is incompatible with strict mode - resetting";
+                (why, &["preempt_delay", "strict_mode"])
             } else if !preempt {
-                "preempt_delay is incompatible with nopreempt mode - resetting"
+                let why = "preempt_delay is incompatible with nopreempt mode - resetting";
+                (why, &["preempt_delay", "nopreempt"])
             } else {
                 return (preempt, delay);
             };
-            self.tell(Code::Preemption, why, ctx);
+            self.tell(Code::Preemption, about, why, ctx);
             delay = Micros::ZERO;
         }
         (preempt, delay)
@@ -451,6 +482,7 @@ impl Completion<'_, '_> {
         if self.strict && adverts != DownTimerAdverts::default() {
             self.tell(
                 Code::StrictMode,
+                &["down_timer_adverts", "strict_mode"],
                 "down_timer_adverts is incompatible with strict mode - resetting",
                 ctx,
             );
@@ -464,6 +496,7 @@ impl Completion<'_, '_> {
         if preempt {
             self.tell(
                 Code::Preemption,
+                &["timer_expired_backup"],
                 "expired_timer_backup requires nopreempt - resetting",
                 ctx,
             );
@@ -477,7 +510,7 @@ impl Completion<'_, '_> {
         let accept = self.draft.accept.unwrap_or(owner || !self.strict);
         if accept && self.strict && self.version == Version::V2 && !owner {
             let why = "warning - accept mode for VRRP version 2 does not comply with RFC3768 - resetting";
-            self.tell(Code::StrictMode, why, ctx);
+            self.tell(Code::StrictMode, &["accept", "strict_mode"], why, ctx);
             return false;
         }
         accept
@@ -489,6 +522,7 @@ impl Completion<'_, '_> {
             (unicast @ Transport::Unicast { .. }, Some(_)) => {
                 self.tell(
                     Code::Unicast,
+                    &["mcast_dst_ip", "unicast_peer"],
                     "multicast destination specified with unicast - ignoring",
                     ctx,
                 );
@@ -510,11 +544,17 @@ impl Completion<'_, '_> {
         };
         if self.strict {
             if draft.garp.lower_prio_repeat.is_some_and(|repeat| repeat > 0) {
-                self.tell(Code::StrictMode, "Strict mode requires no repeat garps. resetting", ctx);
+                self.tell(
+                    Code::StrictMode,
+                    &["garp_lower_prio_repeat", "strict_mode"],
+                    "Strict mode requires no repeat garps. resetting",
+                    ctx,
+                );
             }
             if draft.garp.lower_prio_delay.is_some_and(|delay| delay > Micros::ZERO) {
                 self.tell(
                     Code::StrictMode,
+                    &["garp_lower_prio_delay", "strict_mode"],
                     "Strict mode requires no repeat garp delay. resetting",
                     ctx,
                 );
@@ -537,6 +577,7 @@ impl Completion<'_, '_> {
         if lower == Some(false) {
             self.tell(
                 Code::StrictMode,
+                &["lower_prio_no_advert", "strict_mode"],
                 "Strict mode requires no lower priority advert. resetting",
                 ctx,
             );
@@ -544,6 +585,7 @@ impl Completion<'_, '_> {
         if higher == Some(true) {
             self.tell(
                 Code::StrictMode,
+                &["higher_prio_send_advert", "strict_mode"],
                 "strict mode requires higher_prio_send_advert to be clear. resetting",
                 ctx,
             );
@@ -556,6 +598,7 @@ impl Completion<'_, '_> {
             (false, Some(true)) => {
                 self.tell(
                     Code::Conflict,
+                    &["owner_ignore_adverts", "priority"],
                     "ignoring owner_ignore_adverts since priority is not 255",
                     ctx,
                 );
@@ -565,6 +608,7 @@ impl Completion<'_, '_> {
             (true, Some(false)) => {
                 self.tell(
                     Code::StrictMode,
+                    &["owner_ignore_adverts", "priority"],
                     "strict_mode with priority 255 requires owner_ignore_adverts",
                     ctx,
                 );
@@ -593,7 +637,12 @@ impl Completion<'_, '_> {
                 }
                 Version::V3 => format!("VRRPv3 advertisement interval {written}s must be in units of 10ms - rounding"),
             };
-            self.tell(Code::AdvertInterval, &why, ctx);
+            let sent = format!("{}.{:02}", centiseconds / 100, centiseconds % 100);
+            self.tell(Code::AdvertInterval, &["advert_int", "version"], &why, ctx)
+                .hint = Some(match self.version {
+                Version::V2 => format!("it is sent every {sent} s; only version 3 knows fractions of a second"),
+                Version::V3 => format!("it is sent every {sent} s"),
+            });
         }
         let interval = u16::try_from(centiseconds)
             .ok()
@@ -646,7 +695,8 @@ impl Completion<'_, '_> {
         if self.draft.no_vips && self.strict {
             let message =
                 format!("({name}) no_virtual_ipaddress and strict mode incompatible, clearing no_virtual_ipaddress");
-            ctx.check(self.place, Code::StrictMode, Class::Warning, message);
+            ctx.check(self.place, Code::StrictMode, Class::Warning, message)
+                .about(&["no_virtual_ipaddress", "strict_mode"]);
             self.draft.no_vips = false;
         }
         if !none || self.draft.no_vips {
@@ -673,7 +723,7 @@ impl Completion<'_, '_> {
                     "({name}) Ignoring track_interface {} since own interface",
                     track.interface
                 );
-                general(ctx, place, Code::OwnInterfaceTracked, message);
+                general(ctx, place, Code::OwnInterfaceTracked, message).about(&["track_interface", "interface"]);
             }
             !own
         });
@@ -686,7 +736,9 @@ impl Completion<'_, '_> {
         } else {
             ("SYNC group", "SYNC group")
         };
-        let mut tell = |message: String| general(ctx, place, Code::WeightIgnored, message);
+        let mut tell = |about, message: String| {
+            general(ctx, place, Code::WeightIgnored, message).about(about);
+        };
         let tracks = &mut self.draft.tracks;
         tracks.interfaces.retain_mut(|track| {
             if track.weight.is_fault() {
@@ -694,9 +746,10 @@ impl Completion<'_, '_> {
             }
             let what = if owner { "" } else { "weight " };
             let interface = &track.interface;
-            tell(format!(
-                "({name}) ignoring {interface} tracked interface {what}due to {why}"
-            ));
+            tell(
+                &["track_interface", "priority"],
+                format!("({name}) ignoring {interface} tracked interface {what}due to {why}"),
+            );
             track.weight = crate::model::Weight::ZERO;
             !owner
         });
@@ -704,9 +757,10 @@ impl Completion<'_, '_> {
             let keep = track.weight.is_fault();
             if !keep {
                 let script = model.script(track.script).map_or("", |script| &script.name);
-                tell(format!(
-                    "({name}) ignoring tracked script {script} with weights due to {why_script}"
-                ));
+                tell(
+                    &["track_script", "priority"],
+                    format!("({name}) ignoring tracked script {script} with weights due to {why_script}"),
+                );
             }
             keep
         });

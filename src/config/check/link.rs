@@ -22,7 +22,10 @@ pub(super) fn own(
     ctx: &mut Context<'_>,
 ) -> Option<Box<OwnLink>> {
     let (name, place) = (draft.name.clone(), draft.place);
-    let tell = |code: Code, why: &str, ctx: &mut Context<'_>| general(ctx, place, code, format!("({name}){why}"));
+    let tell = |code: Code, why: &str, ctx: &mut Context<'_>| {
+        let about = &["use_vmac", "use_ipvlan", "vmac_xmit_base"];
+        general(ctx, place, code, format!("({name}){why}")).about(about);
+    };
     let facts = draft.interface.as_ref().and_then(|interface| ctx.interface(interface));
     let mut link = draft.link.take();
     if let Some(written) = &mut link {

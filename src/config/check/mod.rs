@@ -12,7 +12,7 @@ mod prune;
 mod service;
 
 use super::code::Code;
-use super::diagnostic::Class;
+use super::diagnostic::{Class, Diagnostic};
 use super::lower::Context;
 use super::place::Place;
 use super::schema::{bfd, global, top, tracker};
@@ -261,14 +261,14 @@ fn bfd(draft: bfd::Draft) -> BfdInstance {
 }
 
 /// A check after the end of the blocks.
-fn general(ctx: &mut Context<'_>, place: Place, code: Code, message: String) {
-    ctx.check(place, code, Class::General, message);
+fn general<'c>(ctx: &'c mut Context<'_>, place: Place, code: Code, message: String) -> &'c mut Diagnostic {
+    ctx.check(place, code, Class::General, message)
 }
 
 /// A check that stops everything.
-fn fatal(ctx: &mut Context<'_>, place: Place, code: Code, message: String) {
-    ctx.check(place, code, Class::General, message);
+fn fatal<'c>(ctx: &'c mut Context<'_>, place: Place, code: Code, message: String) -> &'c mut Diagnostic {
     ctx.fatal = true;
+    ctx.check(place, code, Class::General, message)
 }
 
 /// Whether two instances are of one virtual router's kind: family, VRID, and both multicast or both unicast.

@@ -5,7 +5,7 @@
 //! follows from such a mistake is marked, so that a reader sees one error for it.
 
 use crate::config::code::Code;
-use crate::config::diagnostic::{Class, Span};
+use crate::config::diagnostic::{BLOCK_BEGINS, Class, Span};
 use crate::config::place::{Place, Reports};
 use crate::config::schema::{self, BlockInfo, LvsInfo, Shape};
 use crate::config::tree::Node;
@@ -139,7 +139,7 @@ impl<'b> Builder<'b> {
         // What was meant costs more to find out than that it is wrong.
         let is_shown = reports.has_room();
         let opened = self.stack.last().map(|frame| frame.node.place);
-        let related = opened.map(|place| reports.related("in the block that begins here", place));
+        let related = opened.map(|place| reports.related(BLOCK_BEGINS, place));
         let cause = self.cause(reports);
         let diagnostic = reports.at(node.place_of(0), Code::UnknownKeyword, Class::UnknownKeyword, message);
         if is_shown {
@@ -308,9 +308,10 @@ impl<'b> Builder<'b> {
                 None => reports.whole(Code::MissingBrace, Class::MissingClose, message),
             };
             diagnostic.related = related;
-            if self.unclosed.is_some() {
-                diagnostic.hint = Some("the `}` of this block seems to be missing".into());
-            }
+            diagnostic.hint = Some(match self.unclosed {
+                Some(_) => "the `}` of this block seems to be missing".into(),
+                None => "a `}` is missing in this block, at its end or in a block inside".into(),
+            });
         }
         while let Some(frame) = self.stack.pop() {
             self.push(frame.node, reports);

@@ -91,7 +91,7 @@ const CASES: &[Case] = &[
         "weight -5",
         "priority 255\ntrack_script { chk }",
         Code::WeightIgnored,
-        Some((Severity::Error, "6")),
+        Some((Severity::Error, "11")),
     ),
     (
         "weight -5",
@@ -130,7 +130,7 @@ const CASES: &[Case] = &[
         "",
         "state MASTER\nnopreempt\npriority 150",
         Code::Preemption,
-        Some((Severity::Error, "6")),
+        Some((Severity::Error, "11")),
     ),
     ("", "state BACKUP\nnopreempt\npriority 150", Code::Preemption, None),
     ("", "state BACKUP", Code::EqualPriorities, Some((Severity::Note, "6"))),
@@ -172,7 +172,7 @@ const CASES: &[Case] = &[
         "",
         "unicast_src_ip 192.0.2.1",
         Code::NoPeers,
-        Some((Severity::Warning, "6")),
+        Some((Severity::Warning, "10")),
     ),
     (
         "",
@@ -206,7 +206,12 @@ const CASES: &[Case] = &[
         None,
     ),
     ("", "virtual_ipaddress {\n192.0.2.2\n}", Code::VipIsOwnAddress, None),
-    ("", "advert_int 0.5", Code::AdvertInterval, Some((Severity::Error, "6"))),
+    (
+        "",
+        "advert_int 0.5",
+        Code::AdvertInterval,
+        Some((Severity::Error, "10")),
+    ),
     ("", "advert_int 0.5\nversion 3", Code::AdvertInterval, None),
     (
         "",
