@@ -9,9 +9,11 @@ use crate::proto::{Evidence, InstanceSnapshot, PriorityChange, Reason, StateName
 pub(super) fn chain(of: &InstanceSnapshot) -> Vec<String> {
     let mut chain = Vec::new();
     causes(&of.reason, &mut chain);
-    // A priority that fell since, or that was low already, explains what the reason does not know.
-    if let Some((_, change)) = &of.last_priority
+    // A priority that changed since, or that is low, explains why a backup stays one; the reason does not know of it.
+    if let Some((at, change)) = &of.last_priority
+        && of.state == StateName::Backup
         && change.to == of.priority.effective
+        && (*at >= of.since || change.to < of.priority.base)
         && !chain.iter().any(|link| link.contains(&change.cause.to_string()))
     {
         priority_links(change, &mut chain);
@@ -27,7 +29,10 @@ fn causes(reason: &Reason, chain: &mut Vec<String>) {
         for evidence in because {
             match evidence {
                 Evidence::Ours(change) => priority_links(change, chain),
-                other @ (Evidence::Theirs { .. } | Evidence::Asleep { .. } | Evidence::Waited { .. }) => {
+                other @ (Evidence::Theirs { .. }
+                | Evidence::Asleep { .. }
+                | Evidence::Returned
+                | Evidence::Waited { .. }) => {
                     chain.push(other.to_string());
                 }
             }

@@ -114,7 +114,7 @@ fn execute(words: &[String]) -> io::Error {
     let strings =
         || -> Result<Vec<CString>, NulError> { words.iter().map(|word| CString::new(word.as_str())).collect() };
     let environment = [
-        c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        c"PATH=/run/.programs:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         c"LANG=C",
         c"HOME=/",
     ];

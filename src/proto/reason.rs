@@ -312,6 +312,8 @@ pub enum Evidence {
         /// How long.
         gap: Micros,
     },
+    /// We take part again after a fault.
+    Returned,
     /// `preempt_delay` was waited for.
     Waited {
         /// How long.
@@ -325,6 +327,7 @@ impl fmt::Display for Evidence {
             Self::Ours(change) => write!(f, "ours {change}"),
             Self::Theirs { before } => write!(f, "theirs was {before} before"),
             Self::Asleep { gap } => write!(f, "we did not run for {gap} s"),
+            Self::Returned => f.write_str("our last fault has gone"),
             Self::Waited { delay } => write!(f, "after a preempt_delay of {delay} s"),
         }
     }

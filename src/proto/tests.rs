@@ -7,6 +7,7 @@
 mod group;
 mod links;
 mod notify;
+mod others;
 mod table;
 mod trackers;
 

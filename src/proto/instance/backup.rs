@@ -216,6 +216,9 @@ impl Instance {
             delay: self.config.preempt_delay,
         });
         let ours = self.evidence_of_ours(theirs, ctx);
-        theirs_before.into_iter().chain(ours).chain(waited).collect()
+        let compared = theirs_before.or(ours);
+        let returned = compared.is_none() && matches!(self.reason, Reason::FaultCleared);
+        let returned = returned.then_some(Evidence::Returned);
+        compared.into_iter().chain(returned).chain(waited).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! An advert for this VRID: judged, counted, and given to the state that it concerns.
 
 use super::{Arrived, Context, Heard, Instance, State, judge};
-use crate::model::{Instant, OldUnicastChecksum, Priority, Transport};
+use crate::model::{Instant, Micros, OldUnicastChecksum, Priority, Transport};
 use crate::proto::limiter::Cause;
 use crate::proto::log_event::{Difference, DropDetail, InstanceLine};
 use crate::proto::mutant::Mutant;
@@ -11,8 +11,10 @@ use crate::wire::vrrp::ChecksumForm;
 impl Instance {
     /// An advert for this VRID, judged.
     pub(in crate::proto) fn on_advert(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
-        if matches!(self.state, State::Init | State::Fault) {
-            return;
+        match self.state {
+            State::Init => return,
+            State::Fault => return self.overhear(arrived, at, ctx),
+            State::Backup(_) | State::Master(_) => {}
         }
         if self.source == Some(arrived.source) && !ctx.mutation.is(Mutant::OwnAdvertsHeard) {
             self.own_address_heard(arrived, at, ctx);
@@ -21,7 +23,7 @@ impl Instance {
         let known_sender = self.last_master == Some(arrived.source);
         let compare = self.is_master() || !known_sender || !self.config.skip_check_adv_addr;
         let owner_ignores = self.config.owner_ignore_adverts && self.effective.is_owner();
-        let wall = ctx.wall.map(|wall| wall.saturating_sub(ctx.now.since(at)));
+        let wall = wall_at(at, ctx);
         let memory = &mut self.memory;
         match judge(
             &self.config,
@@ -34,6 +36,18 @@ impl Instance {
         ) {
             Ok(heard) => self.on_heard(&heard, at, ctx),
             Err(why) => self.on_dropped(why, arrived, at, ctx),
+        }
+    }
+
+    /// An advert that can move nothing, for those who ask who is master meanwhile. Nothing is counted or remembered of it.
+    fn overhear(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &Context<'_>) {
+        if self.source == Some(arrived.source) {
+            return;
+        }
+        let memory = &mut self.memory.clone();
+        let wall = wall_at(at, ctx);
+        if let Ok(heard) = judge(&self.config, memory, false, false, arrived, wall, ctx.mutation) {
+            self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
         }
     }
 
@@ -121,4 +135,9 @@ impl Instance {
             }
         }
     }
+}
+
+/// The time of day when it arrived.
+fn wall_at(at: Instant, ctx: &Context<'_>) -> Option<Micros> {
+    ctx.wall.map(|wall| wall.saturating_sub(ctx.now.since(at)))
 }

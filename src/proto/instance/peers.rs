@@ -2,7 +2,7 @@
 
 use crate::model::{AdvertInterval, Instant, Micros, Priority};
 use crate::proto::counters::DropReason;
-use crate::proto::snapshot::{PeerSnapshot, Verdict};
+use crate::proto::snapshot::{MasterSnapshot, PeerSnapshot, Verdict};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -95,11 +95,26 @@ impl Peers {
         });
     }
 
-    /// Senders that go on as masters although our adverts have been better for a while: they do not hear us.
-    pub(in crate::proto) fn deaf(&self, now: Instant, master_since: Instant, interval: AdvertInterval) -> Vec<IpAddr> {
+    /// Who advertised as master within this time; of several the one that the others give way to.
+    pub(in crate::proto) fn master(&self, now: Instant, within: Micros) -> Option<MasterSnapshot> {
+        let alive = |peer: &&Peer| peer.accepted && peer.priority != Priority::RELEASE && now.since(peer.seen) < within;
+        let best = self
+            .table
+            .iter()
+            .filter(alive)
+            .max_by_key(|peer| (peer.priority, peer.address))?;
+        Some(MasterSnapshot {
+            address: best.address,
+            priority: best.priority,
+        })
+    }
+
+    /// Senders that go on as masters although our adverts have been better for a while: they do not hear us. `spoken_since`:
+    /// since when we have been sending without a break.
+    pub(in crate::proto) fn deaf(&self, now: Instant, spoken_since: Instant, interval: AdvertInterval) -> Vec<IpAddr> {
         let patience = interval.duration().times(BREAK);
         let deaf = |peer: &&Peer| {
-            let begun = peer.worse_since.map(|since| since.max(master_since));
+            let begun = peer.worse_since.map(|since| since.max(spoken_since));
             let long = begun.is_some_and(|begun| peer.seen.since(begun) >= patience);
             long && now.since(peer.seen) < patience
         };

@@ -124,11 +124,12 @@ impl Instance {
             .push_back(Action::Happened(Happening::Priority { instance, change }.into()));
     }
 
-    /// Why a comparison with another priority ended as it did, if it would have ended otherwise before our last change.
+    /// Why a comparison with another priority ended as it did, if it would have ended otherwise before our last change in this
+    /// state.
     pub(super) fn evidence_of_ours(&self, theirs: Priority, ctx: &Context<'_>) -> Option<Evidence> {
-        let (_, change) = self.last_priority.as_deref()?;
+        let (at, change) = self.last_priority.as_deref()?;
         let turned = change.from >= theirs && change.to < theirs || change.from <= theirs && change.to > theirs;
-        let ours = change.to == self.effective && turned && !ctx.mutation.is(Mutant::CauseLeftOut);
+        let ours = *at >= self.since && change.to == self.effective && turned && !ctx.mutation.is(Mutant::CauseLeftOut);
         ours.then(|| Evidence::Ours(change.clone()))
     }
 }

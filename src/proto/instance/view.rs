@@ -61,7 +61,7 @@ impl Instance {
                 effective: self.effective,
                 contributions: self.contributions(world, trackers, mutation),
             },
-            master: self.known_master(),
+            master: self.known_master(now, mutation),
             source: self.source,
             advert_interval: config.advert_interval.duration(),
             master_advert_interval: self.master_interval.duration(),
@@ -96,7 +96,9 @@ impl Instance {
         if self.master().is_none() {
             return Vec::new();
         }
-        self.peers.deaf(now, self.since, self.config.advert_interval)
+        // Nobody heard us while we slept.
+        let woke = self.stalled.map_or(self.since, |(_, woke)| woke);
+        self.peers.deaf(now, self.since.max(woke), self.config.advert_interval)
     }
 
     /// What keeps it from taking over although nothing is wrong with it.
@@ -144,9 +146,10 @@ impl Instance {
         }
     }
 
-    fn known_master(&self) -> Option<MasterSnapshot> {
+    fn known_master(&self, now: Instant, mutation: Mutation) -> Option<MasterSnapshot> {
         match &self.state {
-            State::Init | State::Fault => None,
+            State::Init => None,
+            State::Fault => self.peers.master(now, self.master_down_interval(mutation)),
             State::Master(_) => self.source.map(|address| MasterSnapshot {
                 address,
                 priority: self.effective,

@@ -1,0 +1,88 @@
+//! What is told of other routers, true at every moment.
+
+use super::*;
+
+/// An advert that waited for so long in the socket.
+fn waited(from: Ipv4Addr, priority: u8, age: u64) -> Event<'static> {
+    let Event::Packet(packet) = advert(from, priority) else {
+        unreachable!()
+    };
+    Event::Packet(Packet {
+        age: Micros::from_millis(age),
+        ..packet
+    })
+}
+
+fn problems(rig: &Rig) -> Vec<String> {
+    let problems = rig.core.snapshot(rig.now).problems.into_iter();
+    problems.map(|problem| problem.code).collect()
+}
+
+#[test]
+fn a_master_that_slept_does_not_blame_the_one_who_served_meanwhile() {
+    let mut rig = Rig::new(model(instance()));
+    rig.advance(8_000_000);
+    assert_eq!(rig.state(), StateName::Master);
+    rig.now = Instant(SECOND + 20_000_000);
+    rig.event(Event::Stalled {
+        gap: Micros::from_secs(11),
+    });
+    for age in (0..8).rev() {
+        rig.event(waited(HIGHER, 90, age * 1_000 + 10));
+    }
+    assert!(!problems(&rig).contains(&"one-way".into()), "{:?}", problems(&rig));
+    // Who goes on although we are heard since, does not hear us.
+    for second in 21..26 {
+        rig.advance(second * SECOND);
+        rig.hear(HIGHER, 90);
+    }
+    assert!(problems(&rig).contains(&"one-way".into()), "{:?}", problems(&rig));
+}
+
+#[test]
+fn a_router_in_fault_knows_who_is_master() {
+    let mut config = instance();
+    config.track_interfaces = vec![TrackInterface {
+        interface: "eth1".parse().unwrap(),
+        weight: Weight::ZERO,
+    }];
+    let mut rig = Rig::new(model(config));
+    assert_eq!(rig.state(), StateName::Fault);
+    let master = |rig: &Rig| rig.core.snapshot(rig.now).instances[0].master.clone();
+    assert_eq!(master(&rig), None);
+    rig.take();
+    rig.hear(HIGHER, 90);
+    rig.hear_bytes(LOWER, b"\x21\x33\x01\x01garbage", 255);
+    assert_eq!(master(&rig).map(|master| master.address), Some(HIGHER.into()));
+    assert_eq!(rig.take(), [], "it only listens");
+    rig.advance(4_000_000);
+    assert_eq!(master(&rig), None, "that one is silent");
+}
+
+#[test]
+fn a_change_of_priority_from_before_a_fault_is_no_cause_of_what_follows_it() {
+    let mut rig = Rig::new(tracked(instance(), 20));
+    rig.end_script(1);
+    let reason = |rig: &Rig| rig.core.snapshot(rig.now).instances[0].reason.to_string();
+    let hear_until_master = |rig: &mut Rig| {
+        for _ in 0..40 {
+            let next = rig.now.0 - SECOND + 100_000;
+            rig.advance(next);
+            if rig.state() == StateName::Master {
+                return;
+            }
+            rig.hear(HIGHER, 110);
+        }
+        panic!("it does not take over");
+    };
+    rig.hear(HIGHER, 110);
+    rig.advance_to_next_run();
+    rig.end_script(0);
+    hear_until_master(&mut rig);
+    assert!(reason(&rig).contains("rose from 100 to 120"), "{}", reason(&rig));
+    rig.event(link(false));
+    rig.event(link(true));
+    hear_until_master(&mut rig);
+    assert!(reason(&rig).contains("our last fault has gone"), "{}", reason(&rig));
+    assert!(!reason(&rig).contains("rose"), "{}", reason(&rig));
+}
