@@ -7,7 +7,7 @@ use super::server::Report;
 use crate::model::{Family, IfName, Micros};
 use crate::proto::{
     Contribution, Counters, DropReason, GroupSnapshot, Hold, InstanceSnapshot, PeerSnapshot, Problem, ProcessWatch,
-    Reason, Severity, StateName, TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
+    Reason, Severity, Span, StateName, TrackerKind, TrackerSnapshot, TrackerStatus, Verdict,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -468,7 +468,10 @@ fn hold(of: &Hold) -> FaultStatus {
     let (code, text) = match of {
         Hold::PreemptDelay { remaining } => (
             "preempt-delay",
-            format!("it waits {remaining} s longer before it takes over from the worse master (preempt_delay)"),
+            format!(
+                "it waits {} longer before it takes over from the worse master (preempt_delay)",
+                Span(*remaining)
+            ),
         ),
         Hold::NoPreempt { master, theirs } => (
             "nopreempt",
@@ -476,11 +479,17 @@ fn hold(of: &Hold) -> FaultStatus {
         ),
         Hold::StartupDelay { remaining } => (
             "startup-delay",
-            format!("it neither hears nor sends anything for {remaining} s (vrrp_startup_delay)"),
+            format!(
+                "it neither hears nor sends anything for {} (vrrp_startup_delay)",
+                Span(*remaining)
+            ),
         ),
         Hold::ListensAfterStall { remaining } => (
             "listens-after-stall",
-            format!("it was asleep and listens for {remaining} s before it advertises again"),
+            format!(
+                "it was asleep and listens for {} before it advertises again",
+                Span(*remaining)
+            ),
         ),
         Hold::Group => (
             "group",

@@ -18,7 +18,7 @@ pub(super) fn chain(of: &InstanceSnapshot) -> Vec<String> {
     {
         priority_links(change, &mut chain);
     }
-    let (state, reason) = (of.state.as_str(), &of.reason);
+    let (state, reason) = (of.state.as_str(), of.reason.bare());
     chain.push(format!("it is {state} because {reason}"));
     chain
 }

@@ -105,7 +105,10 @@ pub(super) fn words(event: &LogEvent) -> String {
         LogEvent::StartupDelay { delay: None } => "Delayed start completed".into(),
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
-            format!("({name}) {lines} lines like the next one were left out within {within} s")
+            format!(
+                "({name}) {lines} lines like the next one were left out within {}",
+                Span(*within)
+            )
         }
     }
 }
@@ -172,8 +175,9 @@ fn notify(name: &str, line: &NotifyLine) -> String {
             }
         }
         NotifyLine::Slow { kind, since } => format!(
-            "({name}) {} script has been running for {since} s: the next one starts beside it",
-            kind.keyword()
+            "({name}) {} script has been running for {}: the next one starts beside it",
+            kind.keyword(),
+            Span(*since)
         ),
         NotifyLine::Skipped { changes } => {
             format!("({name}) notify scripts are behind: they are not told of {changes} older changes")
@@ -275,7 +279,10 @@ fn instance(name: &str, line: &InstanceLine) -> String {
             } else {
                 ""
             };
-            format!("({name}) was asleep for {gap} s as master, longer than the others wait{then}")
+            format!(
+                "({name}) was asleep for {} as master, longer than the others wait{then}",
+                Span(*gap)
+            )
         }
         InstanceLine::SourceChanged { to: Some(to) } => format!("({name}) adverts come from {to} now"),
         InstanceLine::SourceChanged { to: None } => format!("({name}) has no address to send adverts from"),

@@ -172,6 +172,18 @@ impl Reason {
         self.to_string()
     }
 
+    /// The cause alone, without what lies behind it.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let mut bare = self.clone();
+        if let Self::Preempted { because, .. } | Self::HigherPriority { because, .. } = &mut bare {
+            because.clear();
+        } else if let Self::Group { because, .. } = &mut bare {
+            *because = None;
+        }
+        bare
+    }
+
     /// A stable word for machines.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -216,7 +228,7 @@ impl fmt::Display for Reason {
                 master: Some(master),
                 silent_for: Some(silent),
             } => {
-                write!(f, "master {master} fell silent: no advert for {silent} s")
+                write!(f, "master {master} fell silent: no advert for {}", Span(*silent))
             }
             Self::MasterReleased { master } => write!(f, "master {master} gave mastership up (priority 0)"),
             Self::Preempted {
@@ -268,7 +280,7 @@ impl fmt::Display for Reason {
             }
             Self::FaultCleared => f.write_str("the last fault has gone"),
             Self::AddressLost { address } => write!(f, "somebody keeps deleting {address}"),
-            Self::Stalled { gap } => write!(f, "the process did not run for {gap} s"),
+            Self::Stalled { gap } => write!(f, "the process did not run for {}", Span(*gap)),
             Self::ConfigurationFault { detail } => write!(f, "the configuration cannot be carried out: {detail}"),
             Self::Respawned => f.write_str("the VRRP process died and was started again"),
             Self::Drained { length: None } => f.write_str("it was drained for maintenance, until `vrrpd resume`"),
@@ -282,7 +294,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A length of time that a person has chosen: `2 h`, `30 min`, `90 s`, `1.5 s`.
+/// A length of time for people: `2 h`, `30 min`, `90 s`, `1.500 s`.
 #[derive(Debug, Clone, Copy)]
 pub struct Span(pub Micros);
 
@@ -326,9 +338,9 @@ impl fmt::Display for Evidence {
         match self {
             Self::Ours(change) => write!(f, "ours {change}"),
             Self::Theirs { before } => write!(f, "theirs was {before} before"),
-            Self::Asleep { gap } => write!(f, "we did not run for {gap} s"),
+            Self::Asleep { gap } => write!(f, "we did not run for {}", Span(*gap)),
             Self::Returned => f.write_str("our last fault has gone"),
-            Self::Waited { delay } => write!(f, "after a preempt_delay of {delay} s"),
+            Self::Waited { delay } => write!(f, "after a preempt_delay of {}", Span(*delay)),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::proto::action::Action;
 use crate::proto::happening::Happening;
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
+use crate::proto::reason::Span;
 use crate::proto::snapshot::{Problem, Severity};
 use std::net::IpAddr;
 
@@ -203,7 +204,8 @@ impl Instance {
     fn problems_of_time(&self, found: &mut Found<'_>, now: Instant) {
         if let Some((gap, _)) = self.stalled.filter(|(_, woke)| now.since(*woke) < SHOWN) {
             let text = format!(
-                "it was asleep for {gap} s as master, longer than the others wait: look at the load of this machine, or at what suspends it"
+                "it was asleep for {} as master, longer than the others wait: look at the load of this machine, or at what suspends it",
+                Span(gap)
             );
             found.fading(Severity::Warning, "stalled", None, text);
         }
