@@ -216,9 +216,10 @@ impl Instance {
             delay: self.config.preempt_delay,
         });
         let ours = self.evidence_of_ours(theirs, ctx);
-        let compared = theirs_before.or(ours);
-        let returned = compared.is_none() && matches!(self.reason, Reason::FaultCleared);
+        let nothing_else = theirs_before.is_none() && ours.is_none();
+        let returned = nothing_else && matches!(self.reason, Reason::FaultCleared);
         let returned = returned.then_some(Evidence::Returned);
-        compared.into_iter().chain(returned).chain(waited).collect()
+        let compared = theirs_before.into_iter().chain(ours);
+        compared.chain(returned).chain(waited).collect()
     }
 }
