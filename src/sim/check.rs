@@ -103,8 +103,10 @@ fn owns(world: &World, router: usize, index: usize) -> bool {
     config(world, index, router).is_some_and(Instance::is_owner)
 }
 
-/// Who was asleep may first listen for its Skew_Time. With AH the better one may first have to hear the other one's numbers,
-/// and where it does not answer at once its next advert is an interval away.
+/// Who was asleep may first listen for its Skew_Time. With AH all speakers of a router share one row of numbers: the first
+/// advert of a better one whose numbers are old (it was asleep, or is new) is a replay to the other one. It goes on with
+/// the other's numbers when it hears them, an interval later at most; if it does not answer at once (it keeps quiet about
+/// worse ones, an owner ignores them, its answers are used up), its own advert comes another interval later.
 fn longer(world: &World, router: usize, a: usize, b: usize) -> Micros {
     let pair = [config(world, a, router), config(world, b, router)];
     let pair = || pair.into_iter().flatten();
@@ -112,7 +114,7 @@ fn longer(world: &World, router: usize, a: usize, b: usize) -> Micros {
     if pair().any(|config| config.listen_after_stall) {
         longer = longer + world.longest_interval() + Micros::SECOND;
     }
-    if pair().any(|config| matches!(config.authentication, Authentication::Ah(_)) && config.lower_prio_no_advert) {
+    if pair().any(|config| matches!(config.authentication, Authentication::Ah(_))) {
         longer = longer + world.longest_interval();
     }
     longer
