@@ -14,6 +14,7 @@
     reason = "a test says by a panic what is wrong, and waits for what the program does"
 )]
 
+mod asked;
 mod files;
 mod kernel;
 mod logs;
@@ -58,6 +59,7 @@ fn cases() -> Vec<Case> {
         kernel::cases(),
         programs::cases(),
         reload::cases(),
+        asked::cases(),
         logs::cases(),
         notify::cases(),
         operate::cases(),

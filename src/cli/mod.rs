@@ -12,6 +12,7 @@ mod manual;
 mod options;
 mod output;
 mod problem;
+mod reload;
 mod render;
 mod run;
 mod status;
@@ -33,10 +34,11 @@ const fn subcommand(name: &'static str, run: fn(&[String]) -> u8, command: fn() 
 }
 
 /// One line per subcommand.
-const SUBCOMMANDS: [Subcommand; 10] = [
+const SUBCOMMANDS: [Subcommand; 11] = [
     subcommand("status", status::status, status::status_command),
     subcommand("why", status::why, status::why_command),
     subcommand("events", events::events, events::command),
+    subcommand("reload", reload::reload, reload::command),
     subcommand("drain", maintenance::drain, maintenance::drain_command),
     subcommand("resume", maintenance::resume, maintenance::resume_command),
     subcommand("check", check::check, check::command),

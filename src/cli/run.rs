@@ -78,8 +78,10 @@ fn read_config(options: &RunOptions) -> Reading {
             .iter()
             .flat_map(|problem| problem.keepalived_lines())
             .collect(),
+        files: loaded.files.clone(),
         stop: loaded.run_status().map(i32::from),
         test_status: i32::from(loaded.test_status()),
+        diagnostics: loaded.diagnostics,
         hash: loaded.hash,
         model: loaded.model,
     }

@@ -1,12 +1,12 @@
 //! Problems of a configuration, as values with their place.
 
 use super::code::Code;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// keepalived's classes of configuration errors in its order; the highest one seen decides the exit status of `-t`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// A file is missing or unreadable.
@@ -44,7 +44,7 @@ pub enum Class {
 }
 
 /// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -56,7 +56,7 @@ pub enum Severity {
 }
 
 /// A piece of a line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// File as named.
     pub file: Arc<str>,
@@ -75,7 +75,7 @@ impl fmt::Display for Span {
 }
 
 /// Another place that belongs to a problem, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Related {
     /// What is there: "the block begins here", "first defined here".
     pub message: String,
@@ -84,7 +84,7 @@ pub struct Related {
 }
 
 /// One problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// Which one; stable, [`Code::explanation`] says more.
     pub code: Code,

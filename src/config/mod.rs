@@ -7,6 +7,7 @@
 mod check;
 mod code;
 mod diagnostic;
+mod difference;
 mod keepalived;
 mod keywords;
 mod lint;
@@ -24,6 +25,7 @@ mod tree;
 
 pub use code::Code;
 pub use diagnostic::{Class, Diagnostic, Related, Severity, Span};
+pub use difference::{Change, Difference, Fate, Kind, Object, difference, waiting_for_restart};
 pub use keywords::{BlockInfo, KeywordInfo, keywords};
 pub use print::{print_keepalived, print_toml};
 pub use reading::Language;

@@ -19,6 +19,8 @@ pub enum AskError {
     NoDaemon(Vec<PathBuf>),
     /// A daemon answered, but not with a status.
     Answer(PathBuf, String),
+    /// The daemon hung up, or let the time for an answer pass.
+    NoAnswer(PathBuf),
     /// More than one daemon answers at sockets of this pattern, and only one can be meant.
     Several(PathBuf),
 }
@@ -37,6 +39,7 @@ impl fmt::Display for AskError {
                     pattern.display()
                 )
             }
+            Self::NoAnswer(path) => write!(f, "the daemon at {} ended before it answered", path.display()),
             Self::Answer(path, what) => write!(f, "the daemon at {} answers: {what}", path.display()),
         }
     }
@@ -109,6 +112,26 @@ pub fn find(option: Option<PathBuf>) -> Result<PathBuf, AskError> {
 pub fn order(path: &Path, order: &Order) -> Result<Verdict, AskError> {
     let line = converse(path, order).map_err(|_| AskError::NoDaemon(vec![path.to_owned()]))?;
     serde_json::from_str(&line).map_err(|_| AskError::Answer(path.to_owned(), line.trim().to_owned()))
+}
+
+/// How long the verdict of a reload is waited for; the daemon gives up earlier.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Asks the daemon at this socket to read its configuration again, or what that would do; the line of the answer.
+///
+/// # Errors
+/// When nobody answers, or the daemon ends before it has answered.
+pub fn reload(path: &Path, dry_run: bool) -> Result<String, AskError> {
+    let question = serde_json::json!({"do": "reload", "dry_run": dry_run});
+    let stream = say(path, &question).map_err(|_| AskError::NoDaemon(vec![path.to_owned()]))?;
+    let mut line = String::new();
+    let read = stream
+        .set_read_timeout(Some(RELOAD_PATIENCE))
+        .and_then(|()| BufReader::new(stream).read_line(&mut line));
+    match read {
+        Ok(1..) => Ok(line),
+        Ok(0) | Err(_) => Err(AskError::NoAnswer(path.to_owned())),
+    }
 }
 
 /// Which events are wanted.

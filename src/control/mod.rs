@@ -16,7 +16,7 @@ pub mod why;
 pub use events::Journal;
 pub use json::Status;
 pub use order::{Order, Verdict};
-pub use server::{Ask, BindError, ControlSocket, Desk, OrderRequest, Report, ReportRequest, serve};
+pub use server::{Ask, BindError, ControlSocket, Desk, OrderRequest, ReloadRequest, Report, ReportRequest, serve};
 
 use crate::model::{Instant, Micros};
 use crate::proto::Problem;

@@ -5,8 +5,8 @@
 //! asks in between shares the next one, so an answer is never older than its question.
 //!
 //! The language is one JSON object a line: `{"get":"status"}` is answered by [`super::Status`], `{"get":"events"}` by a
-//! line for each event and, unless it follows, `{"end":N}` behind the last of N, an [`Order`] by its [`Verdict`], everything else
-//! by `{"error":{"code":…,"text":…}}`.
+//! line for each event and, unless it follows, `{"end":N}` behind the last of N, an [`Order`] by its [`Verdict`],
+//! `{"do":"reload"}` by what became of it, when that is known, everything else by `{"error":{"code":…,"text":…}}`.
 
 use super::events::{EventStatus, Journal, Wanted};
 use super::{DaemonFacts, Order, Verdict, json};
@@ -39,6 +39,8 @@ pub const MAX_REQUEST: u64 = 4096;
 const SNAPSHOT_PERIOD: Duration = Duration::from_millis(100);
 /// How long a client may take to ask, and how long to take its answer.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a reload may take: files may lie on a slow disk, and another reload may have to end first.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(290);
 /// How long the engine may take to answer.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -67,6 +69,15 @@ pub struct OrderRequest {
     pub reply: oneshot::Sender<Verdict>,
 }
 
+/// A reload that somebody waits for.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// Only what it would do.
+    pub dry_run: bool,
+    /// Where the answer goes, a line.
+    pub reply: oneshot::Sender<String>,
+}
+
 /// What is asked of the engine's side.
 #[derive(Debug)]
 pub enum Ask {
@@ -74,6 +85,8 @@ pub enum Ask {
     Report(ReportRequest),
     /// To do something.
     Order(OrderRequest),
+    /// To read the configuration again.
+    Reload(ReloadRequest),
 }
 
 /// Where answers come from.
@@ -263,6 +276,7 @@ async fn converse(mut client: UnixStream, counter: Counter) {
                 let kept = counter.desk.journal.kept(&events.wanted());
                 format!("{}{{\"end\":{}}}\n", kept.concat(), kept.len()).into()
             }
+            Ok(Request::Reload(Reload::Reload { dry_run })) => reload(&counter.desk.asks, dry_run).await,
             Ok(Request::Do(order)) => carry_out(&counter.desk.asks, order).await,
             Err(refusal) => refusal,
         };
@@ -307,8 +321,21 @@ async fn follow(mut reader: BufReader<ReadHalf<'_>>, mut writer: WriteHalf<'_>, 
 enum Request {
     /// It wants to know something.
     Get(Get),
+    /// It wants the configuration to be read again.
+    Reload(Reload),
     /// It wants something done.
     Do(Order),
+}
+
+/// `{"do":"reload"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+enum Reload {
+    Reload {
+        /// Only what it would do.
+        #[serde(default)]
+        dry_run: bool,
+    },
 }
 
 /// What can be asked.
@@ -352,7 +379,7 @@ fn parse(line: &[u8], whole: bool) -> Result<Request, Answer> {
         return Err(error_line("bad-request", &text));
     }
     serde_json::from_slice(line).map_err(|e| {
-        let text = format!("expected {{\"get\":\"status\"}}, {{\"get\":\"events\"}}, {{\"do\":\"drain\"}} or {{\"do\":\"resume\"}}: {e}");
+        let text = format!("expected {{\"get\":\"status\"}}, {{\"get\":\"events\"}}, {{\"do\":\"drain\"}}, {{\"do\":\"resume\"}} or {{\"do\":\"reload\"}}: {e}");
         error_line("bad-request", &text)
     })
 }
@@ -367,6 +394,22 @@ async fn carry_out(asks: &mpsc::Sender<Ask>, order: Order) -> Answer {
         Ok(Some(verdict)) => verdict.line().into(),
         Ok(None) => error_line("stopping", "the daemon stops"),
         Err(_) => error_line("engine-busy", "the engine has not answered within 2 seconds"),
+    }
+}
+
+async fn reload(asks: &mpsc::Sender<Ask>, dry_run: bool) -> Answer {
+    let question = async {
+        let (reply, line) = oneshot::channel();
+        asks.send(Ask::Reload(ReloadRequest { dry_run, reply })).await.ok()?;
+        line.await.ok()
+    };
+    match timeout(RELOAD_PATIENCE, question).await {
+        Ok(Some(line)) => line.into(),
+        Ok(None) => error_line("stopping", "the daemon stops"),
+        Err(_) => error_line(
+            "no-verdict",
+            "the reload has not come to an end within 290 seconds; the log says more",
+        ),
     }
 }
 

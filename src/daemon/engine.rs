@@ -464,24 +464,7 @@ impl Engine {
                 };
                 self.core.handle(Event::ScriptEnded { run, outcome }, clock::now());
             }
-            ToDaemon::Reload { generation } => {
-                let loaded = fd.map(|fd| LoadedConfig::read(&std::fs::File::from(fd)));
-                match loaded {
-                    Some(Ok(config)) => {
-                        tracing::info!("Reloading");
-                        self.core.handle(Event::Reload(Arc::clone(&config.model)), clock::now());
-                        self.generations = [self.generations[1], (self.core.epoch(), config.generation)];
-                        self.start.config = config;
-                        self.services.slow.push_or_count(Slow::Refused(Vec::new()));
-                        let disabled = self.start.config.disabled.clone();
-                        self.services.slow.push_or_count(Slow::Disabled(disabled));
-                        self.reloaded = Some(generation);
-                        self.adopt_observer();
-                    }
-                    Some(Err(error)) => tracing::error!("the new configuration cannot be read: {error}"),
-                    None => tracing::error!("a reload came without a configuration"),
-                }
-            }
+            ToDaemon::Reload { generation } => self.take_configuration(generation, fd),
             ToDaemon::CloseObserver => self.close_observer(),
             ToDaemon::Observer { generation } => {
                 self.next_observer = fd.map(|fd| (generation, Seqpacket::from(fd).into()));
@@ -496,8 +479,38 @@ impl Engine {
             ToDaemon::ReloadRefused { problems } => {
                 self.services.slow.push_or_count(Slow::Refused(problems));
             }
+            ToDaemon::ReloadVerdict { ask, refused } => {
+                let report = fd.map(std::fs::File::from);
+                self.services
+                    .slow
+                    .push_or_count(Slow::Reloaded { ask, refused, report });
+            }
             ToDaemon::Stop => self.shut_down(),
         }
+    }
+
+    fn take_configuration(&mut self, generation: u32, fd: Option<std::os::fd::OwnedFd>) {
+        let nothing = || io::Error::new(io::ErrorKind::InvalidData, "it came without its file");
+        let loaded = fd
+            .ok_or_else(nothing)
+            .and_then(|fd| LoadedConfig::read(&std::fs::File::from(fd)));
+        let config = match loaded {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::error!("the new configuration cannot be read: {error}");
+                let why = error.to_string();
+                return self.tell_supervisor(&ToSupervisor::ReloadFailed { generation, why });
+            }
+        };
+        tracing::info!("Reloading");
+        self.core.handle(Event::Reload(Arc::clone(&config.model)), clock::now());
+        self.generations = [self.generations[1], (self.core.epoch(), config.generation)];
+        self.start.config = config;
+        self.services.slow.push_or_count(Slow::Refused(Vec::new()));
+        let (disabled, waiting) = (self.start.config.disabled.clone(), self.start.config.waiting.clone());
+        self.services.slow.push_or_count(Slow::Disabled { disabled, waiting });
+        self.reloaded = Some(generation);
+        self.adopt_observer();
     }
 
     fn answer_requests(&mut self) {

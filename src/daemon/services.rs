@@ -4,15 +4,17 @@ use super::notices::ForFifos;
 use super::ring::Ring;
 use super::{dump, wording};
 use crate::control::{
-    self, Ask, ClockAnchor, ControlSocket, DaemonFacts, Journal, Order, Report, ReportRequest, Verdict,
+    self, Ask, ClockAnchor, ControlSocket, DaemonFacts, Journal, Order, ReloadRequest, Report, ReportRequest, Verdict,
 };
 use crate::model::{Instant, Micros};
 use crate::notify::Fifos;
 use crate::proto::{self, Happening, LogEvent, Problem, Remembered, Snapshot};
-use crate::supervisor::{DaemonStart, Sender, ToSupervisor};
+use crate::supervisor::{DaemonStart, ReloadAnswer, Sender, ToSupervisor};
+use crate::sys;
 use crate::system::clock;
 use crate::system::logsink::{Log, Severity};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,8 +50,22 @@ pub(super) enum Slow {
     Keep(Remembered),
     /// Why the newest configuration was not taken; empty when one is.
     Refused(Vec<String>),
-    /// Why checks and notifications of the configuration in force do not happen.
-    Disabled(Vec<String>),
+    /// What of the configuration in force does not happen.
+    Disabled {
+        /// Why checks and notifications do not.
+        disabled: Vec<String>,
+        /// What counts only after a restart.
+        waiting: Vec<String>,
+    },
+    /// What became of a reload that somebody asked for.
+    Reloaded {
+        /// Who.
+        ask: u64,
+        /// Why it was refused, or would be.
+        refused: Vec<String>,
+        /// The report.
+        report: Option<File>,
+    },
     /// The answer to the order of this number.
     Verdict(u64, Verdict),
 }
@@ -129,6 +145,8 @@ pub(super) fn start(start: &mut DaemonStart) -> io::Result<Services> {
         keeper: start.channel.sender.clone(),
         refused: Vec::new(),
         disabled: start.config.disabled.clone(),
+        restart: start.config.waiting.clone(),
+        reloads: BTreeMap::new(),
         raised: Vec::new(),
         losses: [Loss::default(); 2],
     };
@@ -212,6 +230,10 @@ struct Desk {
     keeper: Sender<ToSupervisor>,
     refused: Vec<String>,
     disabled: Vec<String>,
+    /// What counts only after a restart.
+    restart: Vec<String>,
+    /// Who waits for the verdict on a reload, by number.
+    reloads: BTreeMap<u64, oneshot::Sender<String>>,
     /// Problems of our own that are shown.
     raised: Vec<Problem>,
     /// Log lines and FIFO lines that were lost.
@@ -284,6 +306,7 @@ impl Desk {
                         }
                         self.engine.wake_for_news();
                     }
+                    Some(Ask::Reload(request)) => self.ask_for_reload(request),
                     None => open = false,
                 },
                 () = tokio::time::sleep(LOOK), if !self.raised.is_empty() => {}
@@ -314,7 +337,8 @@ impl Desk {
                     }
                 }
                 Slow::Refused(refused) => self.refused = refused,
-                Slow::Disabled(disabled) => self.disabled = disabled,
+                Slow::Disabled { disabled, waiting } => (self.disabled, self.restart) = (disabled, waiting),
+                Slow::Reloaded { ask, refused, report } => self.answer_reload(ask, &refused, report.as_ref()),
                 Slow::Verdict(number, verdict) => {
                     // Who gave the order may have hung up.
                     drop(self.orders.remove(&number).map(|reply| reply.send(verdict)));
@@ -332,6 +356,30 @@ impl Desk {
             self.log.write(Severity::Warning, &text);
         }
         self.look();
+    }
+
+    /// The supervisor answers, however long it takes; without it nobody waits.
+    fn ask_for_reload(&mut self, request: ReloadRequest) {
+        self.next_order += 1;
+        let (ask, dry_run) = (self.next_order, request.dry_run);
+        match self.keeper.send(&ToSupervisor::ReloadAsked { ask, dry_run }) {
+            Ok(_) => drop(self.reloads.insert(ask, request.reply)),
+            Err(error) => tracing::warn!("the supervisor was not asked for a reload: {error}"),
+        }
+    }
+
+    fn answer_reload(&mut self, ask: u64, refused: &[String], report: Option<&File>) {
+        let text = report.map(|report| io::read_to_string(sys::reader(report)));
+        let text = match text.transpose() {
+            Ok(text) => text,
+            Err(error) => {
+                tracing::warn!("the report on a reload cannot be read: {error}");
+                None
+            }
+        };
+        let line = ReloadAnswer::line(refused, text.as_deref());
+        // Who asked may have hung up.
+        drop(self.reloads.remove(&ask).map(|reply| reply.send(line)));
     }
 
     /// Tells which problems of our own have come up and which have gone.
@@ -415,7 +463,13 @@ impl Desk {
             problem.subject = Some(why.clone());
             problem
         });
-        lost.into_iter().chain(untold).chain(refused).chain(disabled).collect()
+        let restart = self.restart.iter().map(|what| {
+            let mut problem = problem(proto::Severity::Note, "restart-needed", what.clone());
+            problem.subject = Some(what.clone());
+            problem
+        });
+        let lasting = disabled.chain(restart);
+        lost.into_iter().chain(untold).chain(refused).chain(lasting).collect()
     }
 
     fn answer(&mut self, taken: Taken) {

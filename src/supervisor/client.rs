@@ -425,6 +425,7 @@ mod tests {
             hash: "ab".to_owned(),
             loaded_at: 7,
             disabled: Vec::new(),
+            waiting: Vec::new(),
             model: Model::default().into(),
         };
         let (mut supervisor, mut daemon) = channel().unwrap();

@@ -111,7 +111,7 @@ fn prepare(
     recipe
         .log
         .rename(&ident(options.called_as.daemon_ident(), options, brief));
-    if brief.process_names {
+    if brief.global.process_names {
         name_process(options.called_as.daemon_ident());
     }
     raise_descriptor_limit();
@@ -132,11 +132,11 @@ fn prepare(
 
 /// The name in syslog: with namespace and instance behind it, as keepalived.
 pub(super) fn ident(base: &str, options: &RunOptions, brief: &Brief) -> String {
-    let namespace = options.namespace.as_ref().or(brief.namespace.as_ref());
+    let namespace = options.namespace.as_ref().or(brief.global.net_namespace.as_ref());
     let parts = [
         Some(base),
         namespace.map(String::as_str),
-        brief.instance_name.as_deref(),
+        brief.global.instance_name.as_deref(),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("_")
 }

@@ -9,7 +9,9 @@ use super::message::LoadedConfig;
 use super::once::{OnceSpec, When};
 use super::options::RunOptions;
 use super::program::ProgramSpec;
-use crate::model::{Instance, Instant, Micros, Model};
+use super::report::{ReloadReport, compare, waits};
+use crate::config::{Diagnostic, waiting_for_restart};
+use crate::model::{Global, Instance, Instant, Micros, Model};
 use crate::sys;
 use crate::system::clock;
 use nix::sys::signal::{Signal, kill};
@@ -29,8 +31,12 @@ pub struct Reading {
     pub model: Option<Model>,
     /// Hex digits that change when any byte of any file read changes.
     pub hash: String,
+    /// Files read, the main one first.
+    pub files: Vec<String>,
     /// Every problem, one line each, worded for the log.
     pub problems: Vec<String>,
+    /// Every problem with its place.
+    pub diagnostics: Vec<Diagnostic>,
     /// Those of them by which a check or a notification does not happen, although the configuration asks for it.
     pub disabled: Vec<String>,
     /// The exit status of a start with it, if it cannot run ([`super::exit`]).
@@ -53,11 +59,7 @@ pub(super) struct Brief {
     pub(super) shutdown: Option<OnceSpec>,
     /// There are files or processes to observe.
     pub(super) observes: bool,
-    pub(super) namespace: Option<String>,
-    pub(super) instance_name: Option<String>,
-    pub(super) use_pid_dir: bool,
-    pub(super) process_names: bool,
-    pub(super) umask: u32,
+    pub(super) global: Global,
     /// What the next reload does beside reading.
     pub(super) reload: ReloadFiles,
     /// Capabilities beyond the usual ones.
@@ -148,11 +150,7 @@ impl Brief {
             startup: OnceSpec::new(When::Startup.as_str(), &global.startup),
             shutdown: OnceSpec::new(When::Shutdown.as_str(), &global.shutdown),
             observes: !model.files.is_empty() || !model.processes.is_empty(),
-            namespace: global.net_namespace.clone(),
-            instance_name: global.instance_name.clone(),
-            use_pid_dir: global.paths.use_pid_dir,
-            process_names: global.process_names,
-            umask: global.umask,
+            global: global.clone(),
             reload: ReloadFiles::new(model),
             realtime: global.vrrp.rt_priority.is_some() || global.vrrp.nice.is_some(),
             no_swap: global.vrrp.no_swap,
@@ -173,8 +171,19 @@ fn heartbeat_limit(model: &Model) -> Micros {
 struct Summary {
     brief: Option<Brief>,
     problems: Vec<String>,
+    /// What counts only after a restart.
+    waiting: Vec<String>,
     stop: Option<i32>,
     test_status: i32,
+}
+
+/// What a reading is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// The settings that the daemon was started with.
+    pub(super) started_with: &'a Global,
+    /// The configuration in force, if somebody wants to know what becomes of it.
+    pub(super) in_force: Option<&'a File>,
 }
 
 /// A configuration that can be put in force.
@@ -192,8 +201,12 @@ pub(super) struct Verdict {
     pub(super) usable: Result<Usable, i32>,
     /// Every problem, one line each.
     pub(super) problems: Vec<String>,
+    /// What counts only after a restart, a line each.
+    pub(super) waiting: Vec<String>,
     /// The exit status of `-t`.
     pub(super) test_status: i32,
+    /// The [`ReloadReport`], sealed, if it was wanted.
+    pub(super) report: Option<File>,
 }
 
 /// A reading that is under way.
@@ -202,6 +215,7 @@ pub(super) struct Loader {
     pub(super) pid: i32,
     summary: File,
     config: File,
+    report: Option<File>,
     deadline: Instant,
     files: ReloadFiles,
 }
@@ -216,14 +230,20 @@ impl Loader {
         generation: u32,
         read: ReadConfig,
         files: ReloadFiles,
+        before: Option<Before<'_>>,
     ) -> io::Result<Self> {
         let summary = sys::memory_file("summary")?;
         let config = sys::memory_file("configuration")?;
+        let wanted = before.and_then(|before| before.in_force);
+        let report = wanted.map(|_| sys::memory_file("report")).transpose()?;
         let read = || {
             files.begin();
             let reading = read(options);
             files.end(&reading.problems);
-            pass_on(options, generation, reading, &summary, &config)
+            if let (Some(report), Some(before)) = (&report, before) {
+                write(report, &report_on(options, &reading, before)?)?;
+            }
+            pass_on(options, generation, reading, before, &summary, &config)
         };
         let pid = sys::fork(|| match read() {
             Ok(()) => 0,
@@ -236,6 +256,7 @@ impl Loader {
             pid: pid.as_raw(),
             summary,
             config,
+            report,
             deadline: clock::now() + LIMIT,
             files,
         })
@@ -282,7 +303,9 @@ impl Loader {
         Verdict {
             usable,
             problems: summary.problems,
+            waiting: summary.waiting,
             test_status: summary.test_status,
+            report: self.report.filter(|_| end == sys::End::Exited(0)),
         }
     }
 }
@@ -302,14 +325,33 @@ fn describe(end: sys::End) -> String {
     }
 }
 
+/// For whoever asked.
+fn report_on(options: &RunOptions, reading: &Reading, before: Before<'_>) -> io::Result<ReloadReport> {
+    let old = before.in_force.map(LoadedConfig::read).transpose()?;
+    let changes = |model: &Model| waiting_for_restart(before.started_with, &model.global);
+    Ok(ReloadReport {
+        path: options.config.clone(),
+        files: reading.files.clone(),
+        hash: reading.hash.clone(),
+        diagnostics: reading.diagnostics.clone(),
+        difference: old.and_then(|old| compare(&old.model, reading.model.as_ref())),
+        waits_for_restart: reading.model.as_ref().map(changes).unwrap_or_default(),
+    })
+}
+
 fn pass_on(
     options: &RunOptions,
     generation: u32,
     reading: Reading,
+    before: Option<Before<'_>>,
     summary_file: &File,
     config_file: &File,
 ) -> io::Result<()> {
+    let changes = |model: &Model| before.map(|before| waiting_for_restart(before.started_with, &model.global));
+    let waiting = reading.model.as_ref().and_then(changes).unwrap_or_default();
+    let waiting: Vec<String> = waiting.iter().map(waits).collect();
     let summary = Summary {
+        waiting: waiting.clone(),
         brief: reading.model.as_ref().map(|model| Brief::new(generation, model)),
         problems: reading.problems,
         stop: reading.stop,
@@ -322,6 +364,7 @@ fn pass_on(
             hash: reading.hash,
             loaded_at: i64::try_from(clock::wall().0 / 1_000_000).unwrap_or(0),
             disabled: reading.disabled,
+            waiting,
             model: model.into(),
         };
         write(config_file, &config)?;

@@ -21,6 +21,9 @@ pub struct LoadedConfig {
     /// Why checks and notifications that it asks for do not happen.
     #[serde(default)]
     pub disabled: Vec<String>,
+    /// Settings that count only after a restart of the whole daemon, because it was started with others.
+    #[serde(default)]
+    pub waiting: Vec<String>,
     /// What it means.
     pub model: Arc<Model>,
 }
@@ -78,12 +81,26 @@ pub enum ToSupervisor {
     },
     /// Keep this line of what happened as well.
     Happened(String),
-    /// Somebody sent SIGHUP to the daemon, or asked for a reload on the control socket.
+    /// Somebody sent SIGHUP to the daemon.
     ReloadRequested,
+    /// Somebody asked on the control socket and waits for a [`ToDaemon::ReloadVerdict`].
+    ReloadAsked {
+        /// Who.
+        ask: u64,
+        /// Only what it would do.
+        dry_run: bool,
+    },
     /// The configuration of this generation is in force.
     ReloadDone {
         /// Which.
         generation: u32,
+    },
+    /// The configuration of this generation could not be taken; the one before stays in force.
+    ReloadFailed {
+        /// Which.
+        generation: u32,
+        /// What was wrong.
+        why: String,
     },
     /// Somebody sent SIGTERM or SIGINT to the daemon.
     StopRequested,
@@ -121,6 +138,14 @@ pub enum ToDaemon {
     ReloadRefused {
         /// Every problem, one a line.
         problems: Vec<String>,
+    },
+    /// The answer to a [`ToSupervisor::ReloadAsked`]. A memory file with the [`super::ReloadReport`] comes with it, if the files
+    /// could be read at all.
+    ReloadVerdict {
+        /// Who asked.
+        ask: u64,
+        /// Why it was refused, or would be; nothing: it was taken, or would be.
+        refused: Vec<String>,
     },
     /// Stop in order.
     Stop,

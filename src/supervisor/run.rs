@@ -151,7 +151,7 @@ impl Start {
             enter_namespace(namespace).map_err(Stop::because("enter the network namespace"))?;
         }
         let mut usable = self.read()?;
-        if let (None, Some(namespace)) = (&self.options.namespace, usable.brief.namespace.clone()) {
+        if let (None, Some(namespace)) = (&self.options.namespace, usable.brief.global.net_namespace.clone()) {
             // The interfaces that the configuration was checked against were those outside.
             enter_namespace(&namespace).map_err(Stop::because("enter the network namespace"))?;
             usable = self.read()?;
@@ -160,7 +160,7 @@ impl Start {
         self.log
             .rename(&ident(self.options.called_as.ident(), &self.options, brief));
         if self.options.umask.is_none() {
-            umask(Mode::from_bits_truncate(brief.umask));
+            umask(Mode::from_bits_truncate(brief.global.umask));
         }
         warn_of_programs(brief)?;
         let (paths, files) = self.lock_pid_files(brief)?;
@@ -186,7 +186,7 @@ impl Start {
     /// Reads the configuration and logs every problem.
     fn read(&self) -> Result<Usable, Stop> {
         tracing::info!("Opening file '{}'.", self.options.config);
-        let loader = Loader::start(&self.options, 1, self.parts.read, ReloadFiles::default())
+        let loader = Loader::start(&self.options, 1, self.parts.read, ReloadFiles::default(), None)
             .map_err(Stop::because("start a process that reads the configuration"))?;
         let verdict = self.wait_for(loader)?;
         for problem in &verdict.problems {
@@ -242,12 +242,16 @@ impl Start {
     }
 
     fn lock_pid_files(&self, brief: &Brief) -> Result<(Paths, [PidFile; 2]), Stop> {
-        let namespace = self.options.namespace.as_deref().or(brief.namespace.as_deref());
+        let namespace = self
+            .options
+            .namespace
+            .as_deref()
+            .or(brief.global.net_namespace.as_deref());
         let paths = Paths::new(
             &self.options,
             namespace,
-            brief.instance_name.as_deref(),
-            brief.use_pid_dir,
+            brief.global.instance_name.as_deref(),
+            brief.global.paths.use_pid_dir,
         );
         paths
             .make_directory()

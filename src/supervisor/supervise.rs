@@ -18,7 +18,7 @@ use super::program::Programs;
 use super::reload::Reload;
 use super::run::{Parts, log_stop};
 use super::systemd::ServiceManager;
-use crate::model::{Instant, Micros};
+use crate::model::{Global, Instant, Micros};
 use crate::sys::{self, Epoll, Events, Interest, Seqpacket, SignalFd};
 use crate::system::clock;
 use crate::system::dumpfile::replace;
@@ -73,6 +73,8 @@ pub(super) struct Supervisor {
     /// The configuration in force, for us and for the daemon.
     pub(super) brief: Brief,
     pub(super) config: File,
+    /// The settings of the configuration that it was started with.
+    pub(super) started_with: Global,
     pub(super) fifos: Vec<Fifo>,
     pub(super) daemon: Option<DaemonProcess>,
     observers: Observers,
@@ -125,6 +127,7 @@ impl Supervisor {
             parts: inherited.parts,
             manager: inherited.manager,
             programs: inherited.programs,
+            started_with: brief.global.clone(),
             brief,
             config: file,
             fifos: Vec::new(),
@@ -325,8 +328,8 @@ impl Supervisor {
             }
             if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == dead.pid) {
                 self.on_daemon_end(dead.end);
-            } else if let Some(verdict) = self.reload.take_verdict(dead) {
-                self.on_verdict(verdict);
+            } else {
+                self.read(dead);
             }
         }
         Ok(())
@@ -383,7 +386,9 @@ impl Supervisor {
             ToSupervisor::Keep { key, text } => self.memory.keep(key, text),
             ToSupervisor::Happened(line) => self.memory.happened(line),
             ToSupervisor::ReloadRequested => self.request_reload(),
+            ToSupervisor::ReloadAsked { ask, dry_run } => self.answer_reload(ask, dry_run),
             ToSupervisor::ReloadDone { generation } => self.on_reload_done(generation),
+            ToSupervisor::ReloadFailed { generation, why } => self.on_reload_failed(generation, &why),
             ToSupervisor::StopRequested => self.begin_stop(exit::OK),
             ToSupervisor::Stopped => {}
         }
@@ -451,7 +456,7 @@ impl Supervisor {
 
     /// The umask of files and programs.
     pub(super) fn umask(&self) -> u32 {
-        self.options.umask.unwrap_or(self.brief.umask)
+        self.options.umask.unwrap_or(self.brief.global.umask)
     }
 
     /// Makes the FIFOs of the configuration in force, instead of those before, and starts their readers.
@@ -494,7 +499,7 @@ impl Supervisor {
     }
 
     /// The observers died: the daemon goes on with what it knows until new ones have told it everything.
-    fn observe_again(&mut self) {
+    pub(super) fn observe_again(&mut self) {
         let socket = self.start_observers(false);
         let generation = self.brief.generation;
         if let (Some(socket), Some(daemon)) = (socket, &mut self.daemon)
@@ -574,7 +579,7 @@ impl Supervisor {
         }
         log_end(daemon.pid, end);
         self.death = Some(format!("process {} {}", daemon.pid, describe(end)));
-        self.reload.daemon_died();
+        self.daemon_left_reload();
         if let Some(stopping) = &self.stopping {
             self.exit = Some(stopping.status);
             return;

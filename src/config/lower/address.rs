@@ -7,7 +7,7 @@ use crate::config::diagnostic::Class;
 use crate::config::place::Place;
 use crate::config::schema::{Read, instance, number, strict};
 use crate::config::tree::Node;
-use crate::model::{Broadcast, Family, IfName, PreferredLifetime, Prefix, TrackGroupId, VirtualAddress};
+use crate::model::{Broadcast, Family, IfName, PreferredLifetime, Prefix, TrackGroup, TrackGroupId, VirtualAddress};
 use std::net::IpAddr;
 
 /// An address whose interface may still be the instance's.
@@ -313,9 +313,17 @@ pub(in crate::config) fn print_all(drafts: &[Draft], names: &Names<'_>) -> Vec<S
     drafts.iter().map(|draft| print(draft, names)).collect()
 }
 
-/// The line so that it is read again.
 fn print(draft: &Draft, names: &Names<'_>) -> String {
-    let address = &draft.address;
+    let group = draft.track_group.and_then(|id| names.track_group(id));
+    print_address(&draft.address, draft.interface.as_ref(), group)
+}
+
+/// The line so that it is read again.
+pub(in crate::config) fn print_address(
+    address: &VirtualAddress,
+    interface: Option<&IfName>,
+    group: Option<&TrackGroup>,
+) -> String {
     let mut words = vec![match address.peer {
         Some(_) => address.address.to_string(),
         None => format!("{}/{}", address.address, address.prefix_len),
@@ -325,7 +333,7 @@ fn print(draft: &Draft, names: &Names<'_>) -> String {
             words.push(format!("{word} {value}"));
         }
     };
-    add("dev", draft.interface.as_ref().map(ToString::to_string));
+    add("dev", interface.map(ToString::to_string));
     add(
         "brd",
         address.broadcast.map(|broadcast| match broadcast {
@@ -347,7 +355,6 @@ fn print(draft: &Draft, names: &Names<'_>) -> String {
             PreferredLifetime::Seconds(seconds) => seconds.to_string(),
         }),
     );
-    let group = draft.track_group.and_then(|id| names.track_group(id));
     add(
         "track_group",
         group.map(|group| crate::config::schema::global::quoted(&group.name)),

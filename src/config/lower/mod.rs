@@ -11,8 +11,9 @@ pub(super) mod names;
 pub(super) mod route;
 pub(super) mod rule;
 pub(super) mod service;
-mod track;
+pub(super) mod track;
 
+pub(super) use address::print_address;
 pub(super) use command::{Command, account, print_argv, program_user};
 pub(super) use names::Names;
 pub(super) use track::Tracks;

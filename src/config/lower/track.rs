@@ -6,8 +6,8 @@ use crate::config::diagnostic::Class;
 use crate::config::schema::number;
 use crate::config::tree::Node;
 use crate::model::{
-    BfdId, IfName, ProcessId, ScriptId, TrackBfd, TrackFile, TrackInterface, TrackProcess, TrackScript, TrackedFileId,
-    Weight,
+    BfdId, IfName, Model, ProcessId, ScriptId, TrackBfd, TrackFile, TrackInterface, TrackProcess, TrackScript,
+    TrackedFileId, Weight,
 };
 
 /// What an instance or a group tracks, as written.
@@ -176,44 +176,68 @@ impl Tracks {
     }
 
     pub(in crate::config) fn print_interfaces(&self, _: &Names<'_>) -> Vec<String> {
-        let print = |track: &TrackInterface| line(track.interface.as_str(), track.weight, Weight::ZERO);
-        self.interfaces.iter().map(print).collect()
+        interfaces(&self.interfaces)
     }
 
     pub(in crate::config) fn print_scripts(&self, names: &Names<'_>) -> Vec<String> {
-        let one = |track: &TrackScript| {
-            let script = names.model.script(track.script)?;
-            Some(line(&script.name, track.weight, script.weight))
-        };
-        self.scripts.iter().filter_map(one).collect()
+        scripts(&self.scripts, names.model)
     }
 
     pub(in crate::config) fn print_files(&self, names: &Names<'_>) -> Vec<String> {
-        let one = |track: &TrackFile| {
-            let file = names.file(track.file)?;
-            Some(line(&file.name, track.weight, file.weight))
-        };
-        self.files.iter().filter_map(one).collect()
+        files(&self.files, names.model)
     }
 
     pub(in crate::config) fn print_processes(&self, names: &Names<'_>) -> Vec<String> {
-        let one = |track: &TrackProcess| {
-            let process = names.process(track.process)?;
-            Some(line(&process.name, track.weight, process.weight))
-        };
-        self.processes.iter().filter_map(one).collect()
+        processes(&self.processes, names.model)
     }
 
     pub(in crate::config) fn print_bfds(&self, names: &Names<'_>) -> Vec<String> {
-        let one = |track: &TrackBfd| {
-            let bfd = names.bfd(track.bfd)?;
-            Some(line(&bfd.name, track.weight, bfd.weight))
-        };
-        self.bfds.iter().filter_map(one).collect()
+        bfds(&self.bfds, names.model)
     }
 }
 
-/// `NAME [weight N [reverse|noreverse]]`.
+/// Lines of `track_interface`.
+pub(in crate::config) fn interfaces(tracks: &[TrackInterface]) -> Vec<String> {
+    let print = |track: &TrackInterface| line(track.interface.as_str(), track.weight, Weight::ZERO);
+    tracks.iter().map(print).collect()
+}
+
+/// Lines of `track_script`.
+pub(in crate::config) fn scripts(tracks: &[TrackScript], model: &Model) -> Vec<String> {
+    let one = |track: &TrackScript| {
+        let script = model.script(track.script)?;
+        Some(line(&script.name, track.weight, script.weight))
+    };
+    tracks.iter().filter_map(one).collect()
+}
+
+/// Lines of `track_file`.
+pub(in crate::config) fn files(tracks: &[TrackFile], model: &Model) -> Vec<String> {
+    let one = |track: &TrackFile| {
+        let file = Names { model }.file(track.file)?;
+        Some(line(&file.name, track.weight, file.weight))
+    };
+    tracks.iter().filter_map(one).collect()
+}
+
+/// Lines of `track_process`.
+pub(in crate::config) fn processes(tracks: &[TrackProcess], model: &Model) -> Vec<String> {
+    let one = |track: &TrackProcess| {
+        let process = Names { model }.process(track.process)?;
+        Some(line(&process.name, track.weight, process.weight))
+    };
+    tracks.iter().filter_map(one).collect()
+}
+
+/// Lines of `track_bfd`.
+pub(in crate::config) fn bfds(tracks: &[TrackBfd], model: &Model) -> Vec<String> {
+    let one = |track: &TrackBfd| {
+        let bfd = Names { model }.bfd(track.bfd)?;
+        Some(line(&bfd.name, track.weight, bfd.weight))
+    };
+    tracks.iter().filter_map(one).collect()
+}
+
 fn line(name: &str, weight: Weight, default: Weight) -> String {
     let name = crate::config::schema::global::quoted(name);
     if weight == default {

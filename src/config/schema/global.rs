@@ -178,7 +178,7 @@ const GENERAL: &[Keyword<Draft>] = &[
         let mask = d.global.umask;
         (mask != 0o177).then(|| format!("0{mask:o}")).into_iter().collect()
     })
-    .restart()
+    .nothing()
     .doc(
         "0177",
         "Permissions that new files do not get; a number or IRUSR, IWGRP … joined by |.",
@@ -608,6 +608,7 @@ const LVS: &[Keyword<Draft>] = &[
         |d, _| d.global.lvs.nftables.iter().cloned().collect(),
     )
     .kept()
+    .restart()
     .doc(
         "off; without a name: keepalived_ipvs",
         "Table for firewall marks of IPVS.",

@@ -55,6 +55,7 @@ const DAEMON: &[Keyword<Draft>] = &[
         d.global.global.lvs.net_namespace.iter().cloned().collect()
     })
     .kept()
+    .restart()
     .doc("none", "Network namespace of IPVS."),
     Keyword::<Draft>::flag("namespace_with_ipsets", flag!(global.global.namespace_with_ipsets))
         .kept()
