@@ -25,6 +25,7 @@ mod operate;
 mod programs;
 mod reload;
 mod rig;
+mod scheduled;
 mod signals;
 mod start;
 
@@ -60,6 +61,7 @@ fn cases() -> Vec<Case> {
         programs::cases(),
         reload::cases(),
         asked::cases(),
+        scheduled::cases(),
         logs::cases(),
         notify::cases(),
         operate::cases(),

@@ -39,11 +39,12 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
-    // system: the log sinks, the clock, and netlink for the guard.
+    // system: the log sinks, the clock, and netlink for the guard. jiff: the time of reload_time_file.
     (
         "supervisor",
         &["model", "config", "sys", "system"],
         &[
+            "jiff",
             "libc",
             "netlink_packet_core",
             "netlink_packet_route",

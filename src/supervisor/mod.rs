@@ -16,6 +16,7 @@ mod program;
 mod reload;
 mod report;
 mod run;
+mod schedule;
 mod supervise;
 mod systemd;
 

@@ -256,6 +256,7 @@ impl Supervisor {
         let old = std::mem::replace(&mut self.brief, new.brief);
         let before = std::mem::replace(&mut self.config, new.file);
         let before = (old, before);
+        self.follow_schedule();
         if self.daemon.is_none() {
             self.use_umask();
             self.finish_reload(report);
@@ -280,6 +281,7 @@ impl Supervisor {
     /// The configuration before counts again; the daemon has never left it.
     fn go_back(&mut self, (brief, config): (Brief, File)) {
         (self.brief, self.config) = (brief, config);
+        self.follow_schedule();
         self.use_umask();
         // The readers wait at the FIFOs of the configuration that stays.
         self.open_fifos();

@@ -17,6 +17,7 @@ use super::pidfile::{LockError, Paths, PidFile};
 use super::program::Programs;
 use super::reload::Reload;
 use super::run::{Parts, log_stop};
+use super::schedule::Schedule;
 use super::systemd::ServiceManager;
 use crate::model::{Global, Instant, Micros};
 use crate::sys::{self, Epoll, Events, Interest, Seqpacket, SignalFd};
@@ -54,7 +55,7 @@ pub(super) struct Inherited {
 
 /// What only the supervisor itself may hold; a child closes it at once.
 #[derive(Debug)]
-struct Own {
+pub(super) struct Own {
     epoll: Epoll,
     signals: SignalFd,
     /// The network namespace that we were started in.
@@ -79,9 +80,10 @@ pub(super) struct Supervisor {
     pub(super) daemon: Option<DaemonProcess>,
     observers: Observers,
     pub(super) reload: Reload,
+    pub(super) schedule: Schedule,
     log: Log,
     paths: Paths,
-    own: Option<Own>,
+    pub(super) own: Option<Own>,
     guard: Guard,
     watch: Watch,
     backoff: Backoff,
@@ -134,6 +136,7 @@ impl Supervisor {
             daemon: None,
             observers: Observers::default(),
             reload: Reload::default(),
+            schedule: Schedule::default(),
             log: inherited.log,
             paths: inherited.paths,
             own: Some(Own {
@@ -170,6 +173,7 @@ impl Supervisor {
 
     /// What is done at the start has been done: the daemon follows.
     pub(super) fn begin(&mut self) {
+        self.follow_schedule();
         if self.has_work() {
             self.start_daemon();
         } else {
@@ -214,9 +218,14 @@ impl Supervisor {
         let watched = self.daemon.as_ref().is_some_and(|daemon| daemon.watched);
         let look = watched.then(|| self.watch.looked_at + Micros(self.brief.heartbeat_limit.0 / 4));
         let once = self.once.as_ref().map(|once| once.deadline);
-        let observers = self.observers.deadline();
-        [self.respawn_at, stop, look, once, self.reload.deadline(), observers]
+        let others = [
+            self.reload.deadline(),
+            self.observers.deadline(),
+            self.schedule.deadline(),
+        ];
+        [self.respawn_at, stop, look, once]
             .into_iter()
+            .chain(others)
             .flatten()
             .min()
     }
@@ -236,6 +245,9 @@ impl Supervisor {
         }
         if self.observers.deadline().is_some_and(|at| now >= at) {
             self.observe_again();
+        }
+        if self.schedule.deadline().is_some_and(|at| now >= at) {
+            self.follow_schedule();
         }
         self.reload.run_deadline(now);
         self.run_once_deadline(now);
@@ -323,7 +335,7 @@ impl Supervisor {
             if self.printing == Some(dead.pid) {
                 self.printing = None;
             }
-            if self.observers.died(dead.pid, dead.end) {
+            if self.observers.died(dead.pid, dead.end) || self.schedule.died(dead.pid) {
                 continue;
             }
             if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == dead.pid) {
@@ -684,6 +696,7 @@ impl Supervisor {
             own.vrrp_file.iter().for_each(PidFile::announce_cleaning);
         }
         self.reload.cancel();
+        self.schedule.stop();
         self.respawn_at = None;
         self.stopping = Some(Stopping {
             kill_at: clock::now() + STOP_LIMIT,

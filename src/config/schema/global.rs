@@ -410,14 +410,14 @@ const FILES: &[Keyword<Draft>] = &[
             "off; without a value: /dev/null",
             "Refuses a reload when the new configuration has any error; the messages go to this file.",
         ),
-    path!("reload_time_file", "reload_time_file invalid", global.reload_time_file)
-        .later()
-        .nothing()
-        .doc("none", "A file that holds the time of a reload."),
-    Keyword::<Draft>::flag("reload_repeat", flag!(global.reload_repeat))
-        .later()
-        .nothing()
-        .doc("off", "Keeps reload_time_file after the reload."),
+    path!("reload_time_file", "reload_time_file invalid", global.reload_time_file).doc(
+        "none",
+        "A file that holds the time of a reload: HH:MM:SS, or a day with it; Z behind it is UTC. It is deleted then.",
+    ),
+    Keyword::<Draft>::flag("reload_repeat", flag!(global.reload_repeat)).doc(
+        "off",
+        "Keeps a reload_time_file that names no day: the reload comes every day.",
+    ),
     optional_path!("reload_file", "", global.reload_file).nothing().doc(
         "off; without a value: keepalived.reload in the pid directory",
         "A file that exists while the configuration is read.",
