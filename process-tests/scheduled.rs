@@ -63,11 +63,9 @@ fn told(log: &str) -> Vec<String> {
         let start = line[..from].rfind(": ").map_or(0, |at| at + 2);
         Some(line[start..].replace(|c: char| c.is_ascii_digit(), "#"))
     };
-    // Each in its own process: which of the two is first is chance.
-    log.lines()
-        .filter_map(line)
-        .filter(|line| line != "Reloading")
-        .collect()
+    // The command line names a path. `Reloading` comes from another process: when is chance.
+    let lines = log.lines().filter(|line| !line.contains("'-n'"));
+    lines.filter_map(line).filter(|line| line != "Reloading").collect()
 }
 
 /// Everything that may be written, and what is told of it.
