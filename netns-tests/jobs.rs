@@ -1,10 +1,14 @@
 //! Runs as child processes, some at a time.
 
 use crate::check::Check;
+use nix::poll::{PollTimeout, poll};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use vrrpd::model::Micros;
+use vrrpd::system::clock;
 
 /// One run: what it is, as words.
 pub(crate) type Job = String;
@@ -19,6 +23,7 @@ pub(crate) struct Outcome {
     story: String,
     /// It could not do its work.
     pub(crate) broken: bool,
+    took: Micros,
 }
 
 impl fmt::Display for Outcome {
@@ -34,14 +39,21 @@ impl fmt::Display for Outcome {
 /// Between the story and the result.
 const END_OF_STORY: char = '\x0c';
 
-/// Runs at a time: they wait nearly always, two cores are enough.
-const AT_ONCE: usize = 24;
-/// Elections at a time: who wins one does not depend on how busy the machine is.
-const ELECTIONS_AT_ONCE: usize = 48;
+/// Runs at a time, however busy the machine is: they wait nearly always, two cores are enough.
+const FEW: usize = 24;
+/// Runs at a time while the machine has room for another one.
+const MANY: usize = 128;
+/// Between the starts of two runs: only the start is work.
+const APART: Micros = Micros::from_millis(100);
 
 /// Runs that need the machine for themselves.
 fn alone(job: &str) -> bool {
     job.starts_with("flood") || job.starts_with("replay 2000")
+}
+
+/// Runs that begin first, because everything else is over before they are.
+fn is_long(job: &str) -> bool {
+    ["seed ", "problems foreign"].iter().any(|long| job.starts_with(long))
 }
 
 /// The runs of all checks and of their twins, each once.
@@ -52,26 +64,86 @@ pub(crate) fn run_all(checks: &[Check]) -> BTreeMap<Job, Outcome> {
         .collect();
     jobs.sort();
     jobs.dedup();
-    let (last, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| alone(job));
-    let (elections, together): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.starts_with("election "));
-    let mut outcomes = run(together, AT_ONCE);
-    outcomes.extend(run(elections, ELECTIONS_AT_ONCE));
+    let (last, mut together): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| alone(job));
+    together.sort_by_key(|job| !is_long(job));
+    let mut outcomes = run(together, MANY);
     outcomes.extend(run(last, 1));
     outcomes
 }
 
+/// How long the runs took, the longest first.
+pub(crate) fn times(outcomes: &BTreeMap<Job, Outcome>) -> Vec<(Micros, &str)> {
+    let mut times: Vec<_> = outcomes
+        .values()
+        .map(|outcome| (outcome.took, outcome.job.as_str()))
+        .collect();
+    times.sort_by_key(|(took, _)| std::cmp::Reverse(*took));
+    times
+}
+
+/// What has not begun yet.
+struct Waiting {
+    jobs: VecDeque<Job>,
+    load: Load,
+}
+
+impl Waiting {
+    /// The next run, when it may begin.
+    fn next(&mut self, running: &AtomicUsize) -> Option<Job> {
+        let job = self.jobs.pop_front()?;
+        loop {
+            // Whoever takes the one after this waits for the lock.
+            poll(&mut [], PollTimeout::try_from(APART.as_millis()).unwrap()).unwrap();
+            let room = self.load.has_room();
+            if room || running.load(Ordering::Relaxed) < FEW {
+                running.fetch_add(1, Ordering::Relaxed);
+                return Some(job);
+            }
+        }
+    }
+}
+
+/// What the processors did so far, in the kernel's ticks.
+#[derive(Clone, Copy, Default)]
+struct Load {
+    free: u64,
+    all: u64,
+}
+
+impl Load {
+    fn now() -> Self {
+        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let ticks = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+        let ticks: Vec<u64> = ticks.filter_map(|ticks| ticks.parse().ok()).take(8).collect();
+        Self {
+            // Idle, waiting for a disk, and what gives way to everything else (nice).
+            free: [3, 4, 1].iter().filter_map(|at| ticks.get(*at)).sum(),
+            all: ticks.iter().sum(),
+        }
+    }
+
+    /// Whether the processors could have done as much again since the last time.
+    fn has_room(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::now());
+        2 * self.free.saturating_sub(before.free) >= self.all.saturating_sub(before.all)
+    }
+}
+
 fn run(jobs: Vec<Job>, at_once: usize) -> BTreeMap<Job, Outcome> {
-    let waiting = Mutex::new(VecDeque::from(jobs));
+    let waiting = Mutex::new(Waiting {
+        jobs: jobs.into(),
+        load: Load::now(),
+    });
+    let running = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
+    let next = || waiting.lock().unwrap().next(&running);
     std::thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {
-                loop {
-                    let Some(job) = waiting.lock().unwrap().pop_front() else {
-                        break;
-                    };
+                while let Some(job) = next() {
                     let outcome = one(&job);
                     done.lock().unwrap().insert(job, outcome);
+                    running.fetch_sub(1, Ordering::Relaxed);
                 }
             });
         }
@@ -80,6 +152,7 @@ fn run(jobs: Vec<Job>, at_once: usize) -> BTreeMap<Job, Outcome> {
 }
 
 fn one(job: &str) -> Outcome {
+    let begun = clock::now();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--job", job])
         .stdin(Stdio::null())
@@ -97,6 +170,7 @@ fn one(job: &str) -> Outcome {
         text,
         story: story.to_owned(),
         broken,
+        took: clock::now().since(begun),
     }
 }
 
@@ -121,6 +195,8 @@ pub(crate) fn child(job: &str) -> u8 {
             ["flood", rest @ ..] => crate::noise::flood(rest),
             ["replay", rest @ ..] => crate::replay::play(rest),
             ["processes", rest @ ..] => crate::processes::play(rest),
+            ["causes", rest @ ..] => crate::causes::play(rest),
+            ["problems", rest @ ..] => crate::problems::play(rest),
             ["script-user", rest @ ..] => crate::script_user::play(rest),
             other => Err(std::io::Error::other(format!("no such job: {other:?}"))),
         };

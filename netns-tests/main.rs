@@ -14,6 +14,8 @@
     reason = "a test says by a panic what is wrong"
 )]
 
+mod ask;
+mod causes;
 mod check;
 mod cluster;
 mod connector;
@@ -30,6 +32,7 @@ mod links;
 mod log_order;
 mod noise;
 mod options;
+mod problems;
 mod processes;
 mod replay;
 mod script_user;
@@ -59,6 +62,8 @@ fn all_checks() -> Vec<Check> {
         noise::checks(),
         replay::checks(),
         processes::checks(),
+        problems::checks(),
+        causes::checks(),
         script_user::checks(),
     ]
     .into_iter()
@@ -88,6 +93,11 @@ fn main() -> ExitCode {
         .into_iter()
         .partition(|check| missing(&check.needs, root).is_none());
     let (outcomes, mut failed) = judge_all(&run);
+    if words.iter().any(|word| word == "--times") {
+        for (took, job) in jobs::times(&outcomes) {
+            println!("{took} s {job}");
+        }
+    }
     let table = interop::compare(&outcomes);
     println!(
         "test interop::table ... {}",

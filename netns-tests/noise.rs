@@ -1,9 +1,10 @@
 //! A stranger sends invalid adverts for the configured VRID: nobody may be silenced, nobody may take over, the log stays
 //! readable, the counters tell. keepalived is the negative twin: any packet for its VRID re-arms its advert timer.
 
+use crate::ask::status;
 use crate::check::{Check, Needs, Twin, in_range};
 use crate::forge::{self, Lan, VRID, Wrong};
-use crate::stage::{KEEPALIVED, Speaker, Stage, VRRPD, node};
+use crate::stage::{KEEPALIVED, Speaker, Stage, node};
 use nix::poll::{PollTimeout, poll};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -189,16 +190,6 @@ fn counted(status: &serde_json::Value, node: usize, wrongs: &[Wrong], each: u64)
         format!("counter {counter}: {found} {} {sent}", arrive.min(1_000))
     };
     counters.iter().map(of).collect()
-}
-
-/// `vrrpd status --json`, asked inside of the node.
-fn status(stage: &mut Stage, node: usize) -> io::Result<serde_json::Value> {
-    let since = stage.note("ask for the status");
-    let asked = stage.run(node, "status", &[VRRPD, "status", "--json"])?;
-    stage.until("the status", 10, |lab| !lab.runs(asked))?;
-    // Whatever its last line was, it is read by now or in the next round.
-    stage.look_on(Micros::from_millis(60))?;
-    Ok(serde_json::from_str(&stage.lines(node, "status", since).join("\n"))?)
 }
 
 /// Resident memory of a node's VRRP process, KiB.

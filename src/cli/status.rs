@@ -199,10 +199,7 @@ pub(super) fn why(words: &[String]) -> u8 {
     if options.json {
         stdout(&json(&found));
     } else {
-        found
-            .iter()
-            .flat_map(|status| &status.instances)
-            .for_each(|instance| stdout(&why::story(instance)));
+        found.iter().for_each(|status| stdout(&why::stories(status)));
     }
     0
 }

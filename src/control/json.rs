@@ -254,7 +254,7 @@ pub struct CounterStatus {
     pub address_list_mismatches: u64,
     /// Version 3 adverts accepted although their interval differs from ours.
     pub interval_mismatches: u64,
-    /// Times that a master was silent for more than two intervals and was then heard again.
+    /// Times that a master was silent for more than two and a half intervals and was then heard again.
     pub near_failovers: u64,
     /// Advert slots that a late wake-up skipped.
     pub skipped_slots: u64,

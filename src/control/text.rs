@@ -82,6 +82,9 @@ pub fn event(event: &EventStatus) -> String {
     format!("{:.3}  {:<15}  {whose}{}\n", event.at, event.kind, event.text)
 }
 
+/// Problems beside the worst that a monitoring plugin's line names.
+const MORE: usize = 5;
+
 /// One line as monitoring plugins print it, and their exit status: 0 all is well, 1 warnings, 2 errors.
 #[must_use]
 pub fn verdict(found: &[Status]) -> (String, u8) {
@@ -114,10 +117,15 @@ pub fn verdict(found: &[Status]) -> (String, u8) {
                 .instance
                 .as_ref()
                 .map_or_else(String::new, |name| format!("{name}: "));
-            let more = if counted > 1 {
-                format!(" (and {} more)", counted - 1)
-            } else {
-                String::new()
+            let others = problems.iter().filter(|other| other.severity != Severity::Note);
+            let others: Vec<&str> = others
+                .filter(|other| !std::ptr::eq(**other, *problem))
+                .map(|other| other.code.as_str())
+                .take(MORE)
+                .collect();
+            let more = match counted {
+                0 | 1 => String::new(),
+                all => format!(" (and {} more: {})", all - 1, others.join(", ")),
             };
             format!("{whose}{} [{}]{more}", problem.text, problem.code)
         },

@@ -1,7 +1,7 @@
 //! Why an instance is in its state, in plain words: the causes in their order, the arithmetic of the priority, who else is
 //! there, and what would change it.
 
-use super::json::InstanceStatus;
+use super::json::{InstanceStatus, ProblemStatus, Status};
 use super::text::priority;
 use crate::proto::{Evidence, InstanceSnapshot, PriorityChange, Reason, StateName};
 
@@ -55,9 +55,26 @@ fn priority_links(change: &PriorityChange, chain: &mut Vec<String>) {
     chain.push(format!("its priority {how} from {} to {}", change.from, change.to));
 }
 
-/// The whole story of one instance.
+/// The whole story of each instance, then what is wrong with the daemon itself.
 #[must_use]
-pub fn story(instance: &InstanceStatus) -> String {
+pub fn stories(status: &Status) -> String {
+    let of = |instance: &InstanceStatus| story(instance, &status.problems);
+    let mut text: String = status.instances.iter().map(of).collect();
+    for problem in status.problems.iter().filter(|problem| problem.instance.is_none()) {
+        text.push_str(&format!("{}\n", worded(problem)));
+    }
+    text
+}
+
+fn worded(problem: &ProblemStatus) -> String {
+    let ProblemStatus {
+        severity, text, code, ..
+    } = problem;
+    format!("{}: {text} [{code}]", severity.as_str())
+}
+
+/// The whole story of one instance.
+fn story(instance: &InstanceStatus, problems: &[ProblemStatus]) -> String {
     let mut lines = vec![format!(
         "{} is {} since {}, because {}.",
         instance.name,
@@ -84,6 +101,15 @@ pub fn story(instance: &InstanceStatus) -> String {
     }
     let faults = instance.faults.iter();
     lines.extend(faults.map(|fault| format!("  It cannot take part while {}.", fault.text)));
+    // A fault has been told.
+    let told = |problem: &&ProblemStatus| instance.faults.iter().any(|fault| fault.code == problem.code);
+    let own = problems
+        .iter()
+        .filter(|problem| problem.instance.as_ref() == Some(&instance.name));
+    lines.extend(
+        own.filter(|problem| !told(problem))
+            .map(|problem| format!("  {}", worded(problem))),
+    );
     lines.extend(instance.holds.iter().map(|hold| format!("  Note: {}.", hold.text)));
     if let Some(until) = instance.drain.as_ref().and_then(|drain| drain.until) {
         lines.push(format!("  Its drain ends by itself at {until}."));

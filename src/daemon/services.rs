@@ -385,10 +385,7 @@ impl Desk {
     /// Tells which problems of our own have come up and which have gone.
     fn look(&mut self) {
         let problems = self.problems();
-        let is_in = |list: &[Problem], one: &Problem| {
-            list.iter()
-                .any(|problem| problem.code == one.code && problem.subject == one.subject)
-        };
+        let is_in = |list: &[Problem], one: &Problem| list.iter().any(|problem| problem.is_same(one));
         let before = std::mem::replace(&mut self.raised, problems.clone());
         let gone = before
             .iter()
@@ -401,6 +398,12 @@ impl Desk {
             .cloned()
             .map(Happening::Raised);
         for happened in gone.chain(come) {
+            if let Happening::Raised(problem) = &happened {
+                self.log
+                    .write(wording::severity_of(problem), &wording::told_problem(true, problem));
+            } else if let Happening::Cleared(problem) = &happened {
+                self.log.write(Severity::Info, &wording::told_problem(false, problem));
+            }
             let line = self.journal.add(&happened, clock::wall());
             self.keep_line(&line);
         }

@@ -7,7 +7,7 @@
 use crate::model::{Family, IfName, Micros};
 use crate::proto::{
     self, Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace,
-    ProcessLine, RunOutcome, ScriptLine, Span,
+    Problem, ProcessLine, RunOutcome, ScriptLine, Span,
 };
 use crate::system::logsink::Severity;
 use std::io;
@@ -24,11 +24,10 @@ pub(super) const fn severity(event: &LogEvent) -> Severity {
         LogEvent::Instance {
             line: InstanceLine::Problem { raised: true, problem },
             ..
-        } => match problem.severity {
-            proto::Severity::Note | proto::Severity::Warning => Severity::Warning,
-            proto::Severity::Error => Severity::Error,
-        },
-        LogEvent::StartupDelay { .. }
+        }
+        | LogEvent::Problem { raised: true, problem } => severity_of(problem),
+        LogEvent::Problem { raised: false, .. }
+        | LogEvent::StartupDelay { .. }
         | LogEvent::Group { .. }
         | LogEvent::Instance { .. }
         | LogEvent::Script { .. }
@@ -36,6 +35,14 @@ pub(super) const fn severity(event: &LogEvent) -> Severity {
         | LogEvent::Process { .. }
         | LogEvent::Interface { .. }
         | LogEvent::Announcing { .. } => Severity::Info,
+    }
+}
+
+/// How important the line about a problem is that came up.
+pub(super) const fn severity_of(problem: &Problem) -> Severity {
+    match problem.severity {
+        proto::Severity::Note | proto::Severity::Warning => Severity::Warning,
+        proto::Severity::Error => Severity::Error,
     }
 }
 
@@ -72,6 +79,7 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
         | LogEvent::File { .. }
         | LogEvent::Process { .. }
         | LogEvent::Notify { .. }
+        | LogEvent::Problem { .. }
         | LogEvent::TimerLate { .. }
         | LogEvent::Suppressed { .. } => false,
     }
@@ -103,6 +111,7 @@ pub(super) fn words(event: &LogEvent) -> String {
         LogEvent::Notify { name, line } => notify(name, line),
         LogEvent::StartupDelay { delay: Some(delay) } => format!("Delaying startup for {delay} seconds"),
         LogEvent::StartupDelay { delay: None } => "Delayed start completed".into(),
+        LogEvent::Problem { raised, problem } => told_problem(*raised, problem),
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
             format!(
@@ -343,6 +352,18 @@ fn address(name: &str, line: &InstanceLine) -> Option<String> {
     })
 }
 
+/// That a problem came up, or that it has gone.
+pub(super) fn told_problem(raised: bool, problem: &Problem) -> String {
+    let Problem {
+        code, subject, text, ..
+    } = problem;
+    match subject {
+        _ if raised => format!("problem {code}: {text}"),
+        Some(subject) => format!("problem {code} ({subject}) has gone"),
+        None => format!("problem {code} has gone"),
+    }
+}
+
 /// Lines that keepalived does not have: why, and what an operator should know.
 fn story(name: &str, line: &InstanceLine) -> Option<String> {
     Some(match line {
@@ -352,16 +373,7 @@ fn story(name: &str, line: &InstanceLine) -> Option<String> {
             format!("({name}) takes part again: the time of its drain is over")
         }
         InstanceLine::Resumed { time_over: false } => format!("({name}) takes part again"),
-        InstanceLine::Problem { raised: true, problem } => {
-            format!("({name}) problem {}: {}", problem.code, problem.text)
-        }
-        InstanceLine::Problem { raised: false, problem } => {
-            let subject = problem
-                .subject
-                .as_deref()
-                .map_or_else(String::new, |subject| format!(" ({subject})"));
-            format!("({name}) problem {}{subject} has gone", problem.code)
-        }
+        InstanceLine::Problem { raised, problem } => format!("({name}) {}", told_problem(*raised, problem)),
         _ => return None,
     })
 }

@@ -430,7 +430,7 @@ impl Session<'_> {
         };
         match self.statuses.get(&id) {
             Some(status) => {
-                let text: String = status.instances.iter().map(why::story).collect();
+                let text = why::stories(status);
                 self.tell_all(&text);
             }
             None => self.refuse(&format!("the daemon of {} does not answer", self.cluster.lab.name(id))),

@@ -3,6 +3,7 @@
 use super::happening::Happening;
 use super::log_event::LogEvent;
 use super::reason::Reason;
+use super::snapshot::Problem;
 pub use crate::model::StateName;
 use crate::model::{
     Family, IfIndex, IfName, InstanceId, LinkBeatMethod, Notice, NotifyKind, NotifyOwner, Priority, RunId, ScriptId,
@@ -203,6 +204,18 @@ pub struct GroupChange {
     pub to: StateName,
     /// Counts the transitions of this group from 1.
     pub sequence: u64,
+}
+
+impl Action {
+    /// A problem came up, or has gone.
+    pub(super) fn problem(raised: bool, problem: Problem) -> Self {
+        let happened = if raised {
+            Happening::Raised(problem)
+        } else {
+            Happening::Cleared(problem)
+        };
+        Self::Happened(happened.into())
+    }
 }
 
 /// News of a transition, for notify sinks and event streams.

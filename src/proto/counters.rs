@@ -179,7 +179,7 @@ pub struct Counters {
     pub interval_mismatches: u64,
     /// Signed adverts whose clock differs from ours by more than half the window (accepted all the same).
     pub clock_skews: u64,
-    /// Times that a master was silent for more than two intervals and was then heard again.
+    /// Times that a master was silent for more than two and a half intervals and was then heard again.
     pub near_failovers: u64,
     /// ARP packets and neighbour advertisements of other nodes that claimed an address of ours while we held it.
     pub foreign_claims: u64,

@@ -251,6 +251,9 @@ pub enum Observation {
     ProcessesBegin {
         /// How they are watched.
         watch: ProcessWatch,
+        /// `/proc` hides from the observer what others run.
+        #[serde(default)]
+        hidden: bool,
     },
     /// A process that a `vrrp_track_process` looks for.
     Process {

@@ -76,6 +76,13 @@ pub enum LogEvent {
         /// What.
         line: NotifyLine,
     },
+    /// Something that an operator should look at, and that is no instance's alone, came up or has gone.
+    Problem {
+        /// Whether it came up.
+        raised: bool,
+        /// What.
+        problem: Problem,
+    },
     /// The process did not run for this long.
     TimerLate {
         /// How long.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum Reason {
-    /// The daemon started, or the instance is new in the configuration.
+    /// The daemon started.
     Startup,
     /// An address owner does not wait (RFC 9568 section 6.4.1).
     AddressOwner,
@@ -123,7 +123,7 @@ pub enum Reason {
     },
     /// It was drained and released, and nobody else took over.
     NotTakenOver,
-    /// The instance was taken out of the configuration, or changed so that it has to start again.
+    /// The instance was taken out of the configuration, is new there, or changed so that it has to start again.
     Reload,
     /// The daemon stops.
     Shutdown,

@@ -122,6 +122,7 @@ impl Core {
                 let id = self.new_id();
                 fresh.push(id);
                 let mut instance = Instance::new(id, config.clone(), now);
+                instance.begins_by(Reason::Reload);
                 // Another router, but for an operator it is the one that was drained.
                 let before = old.iter().flatten().find(|old| old.config.name == config.name);
                 instance.drain = before.and_then(|old| old.drain.clone());

@@ -324,6 +324,14 @@ pub struct Problem {
     pub text: String,
 }
 
+impl Problem {
+    /// Whether this is the same problem, perhaps told in other words.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.code == other.code && self.subject == other.subject
+    }
+}
+
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -18,7 +18,7 @@ pub(super) fn everything(
     let files = (0..).map(TrackedFileId).zip(&model.files);
     let mut events: Vec<_> = files.map(|(file, _)| holds(file, number(file))).collect();
     let watch = ProcessWatch::Connector;
-    events.push(Event::Observed(Observation::ProcessesBegin { watch }));
+    events.push(Event::Observed(Observation::ProcessesBegin { watch, hidden: false }));
     for (process, _) in (0..).map(ProcessId).zip(&model.processes) {
         let change = ProcessChange::Became;
         let one = |pid| Event::Observed(Observation::Process { process, pid, change });

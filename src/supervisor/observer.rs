@@ -5,7 +5,7 @@
 
 use super::daemon_process::Recipe;
 use super::message::LoadedConfig;
-use crate::model::{Instant, Micros, TrackedFile, TrackedProcess};
+use crate::model::{Instant, Micros, NetlinkBuffer, TrackedFile, TrackedProcess};
 use crate::sys::{self, Capability, Seqpacket};
 use crate::system::clock;
 use nix::sys::signal::Signal;
@@ -25,6 +25,8 @@ pub struct ObserverStart {
     pub files: Vec<TrackedFile>,
     /// `vrrp_track_process` blocks.
     pub processes: Vec<TrackedProcess>,
+    /// `process_monitor_rcv_bufs` and its `_force`.
+    pub process_buffer: NetlinkBuffer,
     /// Where to tell what is seen.
     pub socket: Seqpacket,
     /// The daemon starts: `init_file` holds.
@@ -161,6 +163,7 @@ fn prepare(
     Ok(ObserverStart {
         files: model.files.clone(),
         processes: model.processes.clone(),
+        process_buffer: model.global.netlink_buffers.process_monitor,
         socket,
         write_init_files,
     })

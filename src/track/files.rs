@@ -76,6 +76,12 @@ pub(super) fn watch(files: &[TrackedFile], teller: &Teller) -> io::Result<()> {
             Err(Errno::EAGAIN | Errno::EINTR) => Vec::new(),
             Err(errno) => return Err(errno.into()),
         };
+        if events
+            .iter()
+            .any(|event| event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW))
+        {
+            tracing::warn!("News of files were lost: reading all of them again");
+        }
         let before = places(&files);
         for file in &mut files {
             if !file.complete || events.iter().any(|event| file.concerns(event)) {

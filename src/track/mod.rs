@@ -121,7 +121,9 @@ pub fn observer_main(start: ObserverStart) -> i32 {
     if start.write_init_files {
         start.files.iter().for_each(files::write_initial);
     }
-    let monitor = (!start.processes.is_empty()).then(connector::open).flatten();
+    let monitor = (!start.processes.is_empty())
+        .then(|| connector::open(start.process_buffer))
+        .flatten();
     // What remains is to read, also what is not ours.
     if let Err(error) = sys::keep_capabilities(&[Capability::DacReadSearch, Capability::SysPtrace]) {
         tracing::warn!("the observers cannot give capabilities up: {error}");

@@ -1,5 +1,6 @@
 //! `/proc`: who runs, under which name and command line.
 
+use crate::sys::{Capability, has_capability};
 use std::fs::{self, File};
 use std::io::{self, Read};
 
@@ -39,9 +40,58 @@ pub(super) fn command_line(pid: u32) -> Vec<u8> {
     line
 }
 
+/// Whether `/proc` shows us our own processes only, or without their names (proc(5), `hidepid`).
+pub(super) fn hides_others() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    let own = [rustix::process::getegid()].into_iter().chain(groups);
+    let own: Vec<u32> = own.map(rustix::process::Gid::as_raw).collect();
+    hidden_by(&mounts, &own) && !has_capability(Capability::SysPtrace).unwrap_or(false)
+}
+
+/// Whether the mount of `/proc` hides processes from members of these groups.
+fn hidden_by(mountinfo: &str, groups: &[u32]) -> bool {
+    // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT ... - TYPE SOURCE OPTIONS; of several at one place the last one is seen.
+    let at_proc = |line: &&str| line.split(' ').nth(4) == Some("/proc");
+    let Some(mount) = mountinfo.lines().filter(at_proc).last() else {
+        return false;
+    };
+    let options = mount.rsplit(' ').next().unwrap_or_default();
+    let value = |name: &str| options.split(',').find_map(|option| option.strip_prefix(name));
+    let group = value("gid=").and_then(|gid| gid.parse().ok()).unwrap_or(0);
+    match value("hidepid=") {
+        None | Some("0" | "off") => false,
+        Some("4" | "ptraceable") => true,
+        Some(_) => !groups.contains(&group),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mount_that_hides_processes_is_known() {
+        let mounts = |options: &str| {
+            format!(
+                "21 1 0:20 / / rw - ext4 /dev/vda rw\n22 21 0:21 / /proc rw - proc proc rw,hidepid=2\n23 22 0:22 / /proc rw,nosuid shared:7 - proc proc {options}\n"
+            )
+        };
+        for (options, groups, hides) in [
+            ("rw", &[7][..], false),
+            ("rw,hidepid=0", &[7], false),
+            ("rw,hidepid=off", &[7], false),
+            ("rw,hidepid=2", &[7], true),
+            ("rw,hidepid=invisible", &[7], true),
+            ("rw,hidepid=noaccess", &[7, 0], false),
+            ("rw,gid=7,hidepid=2", &[7], false),
+            ("rw,gid=7,hidepid=2", &[0], true),
+            ("rw,hidepid=ptraceable", &[0], true),
+        ] {
+            assert_eq!(hidden_by(&mounts(options), groups), hides, "{options} {groups:?}");
+        }
+        assert!(!hidden_by("", &[7]));
+    }
 
     #[test]
     fn names_are_read_and_the_dead_have_none() {

@@ -1,8 +1,8 @@
 //! Processes where the kernel does not tell: `/proc` is looked through every [`INTERVAL`], the end of a process that is known
 //! is told at once by its pidfd.
 
-use super::Teller;
 use super::processes::Known;
+use super::{Teller, proc};
 use crate::model::Micros;
 use crate::model::TrackedProcess;
 use crate::proto::{Observation, ProcessWatch};
@@ -27,6 +27,7 @@ pub(super) fn watch(wanted: &[TrackedProcess], teller: &Teller) -> io::Result<()
     let mut ends: BTreeMap<u32, OwnedFd> = BTreeMap::new();
     teller.tell(Observation::ProcessesBegin {
         watch: ProcessWatch::Scan,
+        hidden: proc::hides_others(),
     })?;
     known.scan(teller)?;
     teller.tell(Observation::ProcessesTold)?;

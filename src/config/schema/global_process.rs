@@ -1,7 +1,7 @@
 //! `global_defs`: how the system treats the processes.
 
 use super::global::Draft;
-use super::keyword::{Keyword, Synonym, Told, boolean, flag, int, time};
+use super::keyword::{Keyword, Reload, Synonym, Told, boolean, flag, int, time};
 use super::value::{Time, number, strict};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
@@ -218,14 +218,16 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
     .restart()
     .doc("false", "Also beyond the system's limit."),
     netlink_size!("process_monitor_rcv_bufs", process_monitor)
-        .later()
-        .doc("kernel", "Buffer of the process event socket."),
+        .reload(Reload::Adjust)
+        .doc(
+            "4 MiB",
+            "Buffer of the process event socket. It is doubled each time that news are lost.",
+        ),
     Keyword::<Draft>::boolean(
         "process_monitor_rcv_bufs_force",
         boolean!(global.netlink_buffers.process_monitor.force = false),
     )
-    .later()
-    .restart()
+    .reload(Reload::Adjust)
     .doc("false", "Also beyond the system's limit."),
     netlink_size!("lvs_netlink_cmd_rcv_bufs", lvs_command)
         .kept()

@@ -77,7 +77,7 @@ impl Instance {
         self.learn_interval(heard, ctx);
         self.wants_master = false;
         let mdi = self.master_down_interval(ctx.mutation);
-        let near = self.master_interval.duration().times(2);
+        let near = Micros(self.master_interval.duration().0.saturating_mul(5) / 2);
         if let State::Backup(backup) = &mut self.state {
             let silent = backup.accepted.map_or(Micros::ZERO, |(_, _, before)| at.since(before));
             if silent > near {

@@ -151,8 +151,8 @@ pub(super) struct Instance {
     dirty: bool,
     /// Something happened that a successor of this process should know.
     pub(super) changed: bool,
-    /// Whether it goes on where a former process ended.
-    respawned: bool,
+    /// Why it takes its first state.
+    origin: Reason,
 }
 
 impl Instance {
@@ -198,7 +198,7 @@ impl Instance {
             look_at: None,
             dirty: false,
             changed: true,
-            respawned: false,
+            origin: Reason::Startup,
             config,
         }
     }

@@ -4,7 +4,6 @@
 use super::{Context, Instance, State};
 use crate::model::{Instant, Micros, Priority};
 use crate::proto::action::Action;
-use crate::proto::happening::Happening;
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::Span;
@@ -48,9 +47,11 @@ impl Found<'_> {
 }
 
 impl Instance {
-    /// What an operator should look at.
+    /// What an operator should look at: what has been told as having come up and not as having gone, in the words of now.
     pub(in crate::proto) fn problems(&self, now: Instant) -> Vec<Problem> {
-        self.find_problems(now).problems
+        let found = self.find_problems(now).problems;
+        let worded = |told: &Problem| found.iter().find(|new| new.is_same(told)).unwrap_or(told).clone();
+        self.raised.iter().map(worded).collect()
     }
 
     /// Whether a problem of this code is shown.
@@ -67,8 +68,7 @@ impl Instance {
         let next = found.fades.then(|| ctx.now + AGAIN);
         let (problems, look_at) = (found.problems, next.or_else(|| self.first_look(ctx.now)));
         self.look_at = look_at;
-        let is_in =
-            |list: &[Problem], one: &Problem| list.iter().any(|p| p.code == one.code && p.subject == one.subject);
+        let is_in = |list: &[Problem], one: &Problem| list.iter().any(|p| p.is_same(one));
         let keeps = ctx.mutation.is(Mutant::ProblemNeverClears);
         let shown = std::mem::take(&mut self.raised);
         let (kept, gone): (Vec<_>, Vec<_>) = shown.into_iter().partition(|old| keeps || is_in(&problems, old));
@@ -85,12 +85,7 @@ impl Instance {
     }
 
     fn tell_problem(&self, raised: bool, problem: Problem, ctx: &mut Context<'_>) {
-        let happened = if raised {
-            Happening::Raised(problem.clone())
-        } else {
-            Happening::Cleared(problem.clone())
-        };
-        ctx.out.push_back(Action::Happened(happened.into()));
+        ctx.out.push_back(Action::problem(raised, problem.clone()));
         // A note is for those who ask; the log is for what somebody has to do.
         if problem.severity > Severity::Note {
             self.log(InstanceLine::Problem { raised, problem }, ctx.out);
@@ -216,7 +211,7 @@ impl Instance {
                 .is_some_and(|(_, priority, _)| priority != Priority::RELEASE)
         {
             let text = format!(
-                "the master was silent for more than two intervals, {} times so far: one more lost advert moves the addresses. Look at its load and at the network",
+                "the master was silent for more than two and a half intervals, {} times so far: one more lost advert moves the addresses. Look at its load and at the network",
                 self.counters.near_failovers
             );
             found.fading(Severity::Warning, "near-failover", None, text);

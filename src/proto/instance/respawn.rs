@@ -9,8 +9,13 @@ use crate::proto::state::InstanceState;
 impl Instance {
     /// Its process is not the first one.
     pub(in crate::proto) fn is_respawned(&mut self) {
-        self.respawned = true;
-        self.reason = Reason::Respawned;
+        self.begins_by(Reason::Respawned);
+    }
+
+    /// Why there is such an instance at all, if not because the daemon started.
+    pub(in crate::proto) fn begins_by(&mut self, reason: Reason) {
+        self.origin = reason.clone();
+        self.reason = reason;
     }
 
     /// Goes on where an instance of a former process ended.
@@ -26,12 +31,8 @@ impl Instance {
     }
 
     /// Why it takes its first state.
-    pub(super) const fn start_reason(&self) -> Reason {
-        if self.respawned {
-            Reason::Respawned
-        } else {
-            Reason::Startup
-        }
+    pub(super) fn start_reason(&self) -> Reason {
+        self.origin.clone()
     }
 
     pub(in crate::proto) const fn peers(&self) -> &Peers {

@@ -67,6 +67,7 @@ impl Rig {
     fn processes(&mut self, pids: &[u32]) {
         self.observe(Observation::ProcessesBegin {
             watch: ProcessWatch::Connector,
+            hidden: false,
         });
         for pid in pids {
             self.process(*pid, ProcessChange::Became);
@@ -186,6 +187,29 @@ fn a_process_that_ends_is_a_fault_of_every_member_of_the_group() {
 }
 
 #[test]
+fn a_member_that_tracks_nothing_starts_when_the_others_have_read_what_they_track() {
+    let mut model = model(1, 0, false);
+    model.groups = vec![SyncGroup {
+        name: "G".into(),
+        members: vec![InstanceId(0), InstanceId(1)],
+        ..SyncGroup::default()
+    }];
+    for one in &mut model.instances {
+        one.sync_group = Some(GroupId(0));
+        one.track_processes.clear();
+    }
+    model.processes.clear();
+    model.instances[0].track_files.clear();
+    let mut rig = Rig::new(model);
+    rig.advance(SECOND);
+    assert_eq!(rig.states(), [StateName::Init; 2]);
+    rig.holds(5);
+    assert_eq!(rig.states(), [StateName::Backup; 2]);
+    rig.advance(6 * SECOND);
+    assert_eq!(rig.states(), [StateName::Master; 2]);
+}
+
+#[test]
 fn a_start_with_bad_values_is_a_start_in_fault() {
     let mut rig = Rig::new(model(0, 0, false));
     rig.holds(3);
@@ -232,6 +256,7 @@ fn a_reload_keeps_what_is_known_and_tells_nothing() {
     });
     rig.observe(Observation::ProcessesBegin {
         watch: ProcessWatch::Scan,
+        hidden: false,
     });
     rig.observe(Observation::Process {
         process: ProcessId(1),

@@ -5,8 +5,12 @@ use crate::model::{Instant, Model, RunId, ScriptId};
 use crate::proto::action::Action;
 use crate::proto::deadlines::Owner;
 use crate::proto::event::{Observation, RunOutcome};
+use crate::proto::group::Shown;
 use crate::proto::happening::Happening;
 use crate::proto::instance::Instance;
+use crate::proto::log_event::LogEvent;
+use crate::proto::mutant::Mutant;
+use crate::proto::snapshot::Problem;
 use crate::proto::{Core, Life};
 
 impl Core {
@@ -39,6 +43,7 @@ impl Core {
 
     pub(in crate::proto) fn adopt_trackers(&mut self, model: &Model, now: Instant) {
         self.trackers.adopt(model, now, &mut self.actions);
+        self.look_at_tracker_problems();
     }
 
     pub(in crate::proto) fn arm_trackers(&mut self) {
@@ -98,7 +103,9 @@ impl Core {
                 let Some(Tracker::File(file)) = self.trackers.get_mut(id) else {
                     return;
                 };
-                (id, file.on_reading(reading, now, out))
+                let news = file.on_reading(reading, now, out);
+                self.look_at_tracker_problems();
+                (id, news)
             }
             Observation::Process { process, pid, change } => {
                 let id = TrackerId::Process(process);
@@ -107,13 +114,13 @@ impl Core {
                 };
                 (id, process.on_change(pid, change, now, mutation, out))
             }
-            Observation::ProcessesBegin { watch } => {
+            Observation::ProcessesBegin { watch, hidden } => {
                 for tracker in &mut self.trackers.all {
                     if let Tracker::Process(process) = tracker {
-                        process.begin(watch);
+                        process.begin(watch, hidden);
                     }
                 }
-                return;
+                return self.look_at_tracker_problems();
             }
             Observation::ProcessesTold => return self.on_processes_told(now),
         };
@@ -140,6 +147,24 @@ impl Core {
         self.spread(id, news, now);
     }
 
+    /// Tells which problems of trackers have come up and which have gone.
+    fn look_at_tracker_problems(&mut self) {
+        let now: Vec<Problem> = self.trackers.iter().filter_map(Tracker::problem).collect();
+        let mut before = std::mem::replace(&mut self.trackers.raised, now.clone());
+        let is_in = |list: &[Problem], one: &Problem| list.iter().any(|p| p.is_same(one));
+        if self.mutation.is(Mutant::ProblemNeverClears) {
+            before.retain(|old| is_in(&now, old));
+        }
+        let gone = before.iter().filter(|old| !is_in(&now, old)).map(|old| (false, old));
+        let come = now.iter().filter(|new| !is_in(&before, new)).map(|new| (true, new));
+        for (raised, problem) in gone.chain(come) {
+            self.actions.push_back(Action::problem(raised, problem.clone()));
+            let problem = problem.clone();
+            self.actions
+                .push_back(Action::Log(LogEvent::Problem { raised, problem }));
+        }
+    }
+
     /// Those who track it look again.
     fn spread(&mut self, id: TrackerId, news: News, now: Instant) {
         if news == News::None {
@@ -158,16 +183,20 @@ impl Core {
             return;
         }
         // Members of a group start together, each knowing of the others.
-        for index in 0..self.instances.len() {
-            if self.instances.get(index).is_some_and(Instance::is_unread) {
-                self.at_alone(index, now, Instance::look);
-            }
+        let unread = |(index, one): (usize, &Instance)| one.is_unread().then(|| (index, Shown::of(one)));
+        let unread: Vec<(usize, Shown)> = self.instances.iter().enumerate().filter_map(unread).collect();
+        for (index, _) in &unread {
+            self.at_alone(*index, now, Instance::look);
         }
         self.each(now, |instance, ctx| {
             if tracked(&instance.config).any(|(tracked, _)| tracked == id) {
                 Instance::reconsider(instance, ctx);
             }
         });
+        // A member that tracks nothing itself has waited for those that do.
+        for (index, before) in unread {
+            self.follow(index, before, now);
+        }
     }
 
     /// The scripts, files and processes that a former process knew something of.

@@ -151,7 +151,8 @@ impl Tracker {
     pub(super) fn problem(&self) -> Option<Problem> {
         match self {
             Self::File(file) => file.problem(),
-            Self::Script(_) | Self::Process(_) => None,
+            Self::Process(process) => process.problem(),
+            Self::Script(_) => None,
         }
     }
 
@@ -255,6 +256,8 @@ pub(super) struct Trackers {
     all: Vec<Tracker>,
     files_from: usize,
     processes_from: usize,
+    /// Problems that are told as present.
+    raised: Vec<Problem>,
 }
 
 impl Trackers {
@@ -272,6 +275,7 @@ impl Trackers {
             all: scripts.chain(files).chain(processes.map(Tracker::Process)).collect(),
             files_from: model.scripts.len(),
             processes_from: model.scripts.len() + model.files.len(),
+            raised: Vec::new(),
         }
     }
 
@@ -347,6 +351,7 @@ impl Trackers {
     /// The trackers of a new configuration, with what is known of those that stay.
     fn adopt(&mut self, model: &Model, now: Instant, out: &mut VecDeque<Action>) {
         let old = std::mem::replace(self, Self::new(model));
+        self.raised = old.raised;
         let mut old: Vec<Option<Tracker>> = old.all.into_iter().map(Some).collect();
         for new in &mut self.all {
             let alike = |old: &Tracker| old.kind() == new.kind() && old.name() == new.name();

@@ -7,7 +7,7 @@ use crate::proto::event::{ProcessChange, ProcessWatch};
 use crate::proto::log_event::{LogEvent, ProcessLine};
 use crate::proto::mutant::{Mutant, Mutation};
 use crate::proto::reason::TrackerKind;
-use crate::proto::snapshot::{Activity, TrackerSnapshot, TrackerStatus};
+use crate::proto::snapshot::{Activity, Problem, Severity, TrackerSnapshot, TrackerStatus};
 use crate::proto::timer::Timer;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -25,6 +25,8 @@ pub(in crate::proto) struct ProcessTracker {
     /// When a change counts that has to last.
     due: Option<Instant>,
     watch: Option<ProcessWatch>,
+    /// `/proc` hides from the observer what others run.
+    hidden: bool,
     since: Option<Instant>,
 }
 
@@ -37,6 +39,7 @@ impl ProcessTracker {
             told: false,
             due: None,
             watch: None,
+            hidden: false,
             since: None,
         }
     }
@@ -53,11 +56,12 @@ impl ProcessTracker {
     }
 
     /// The observer begins anew: what it found before counts no more, the condition stays until it has told everything.
-    pub(super) fn begin(&mut self, watch: ProcessWatch) {
+    pub(super) fn begin(&mut self, watch: ProcessWatch, hidden: bool) {
         self.running.clear();
         self.told = false;
         self.due = None;
         self.watch = Some(watch);
+        self.hidden = hidden;
     }
 
     /// The observer has told everything that runs; nothing of that is a change that would have to last.
@@ -155,6 +159,20 @@ impl ProcessTracker {
         }
     }
 
+    /// Processes that nobody can count.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        self.hidden.then(|| Problem {
+            severity: Severity::Warning,
+            code: "processes-hidden".into(),
+            instance: None,
+            subject: Some(self.process.name.to_string()),
+            text: format!(
+                "track_process {}: /proc is mounted with hidepid and CAP_SYS_PTRACE is missing, so only processes of the daemon's own user are seen. Give it the capability, or name its group in the mount option gid",
+                self.process.name
+            ),
+        })
+    }
+
     pub(super) fn snapshot(&self) -> TrackerSnapshot {
         TrackerSnapshot {
             kind: TrackerKind::Process,
@@ -184,6 +202,7 @@ impl ProcessTracker {
         self.status = old.status;
         self.since = old.since;
         self.watch = old.watch;
+        self.hidden = old.hidden;
         // The observer may go on with what it has told; until it begins anew that stays true.
         self.running = old.running;
         self.told = old.told;
@@ -221,7 +240,7 @@ mod tests {
     fn play(tracker: &mut ProcessTracker, steps: &str) -> String {
         let (mut out, mut now, mut pid) = (VecDeque::new(), Instant(0), 0);
         let mutation = Mutation::default();
-        tracker.begin(ProcessWatch::Connector);
+        tracker.begin(ProcessWatch::Connector, false);
         tracker.on_all_told(now, mutation, &mut out);
         let mut told = String::new();
         for step in steps.chars() {
@@ -291,14 +310,14 @@ mod tests {
             p.on_change(1, ProcessChange::Forked, Instant(SECOND), mutation, &mut out),
             News::None
         );
-        p.begin(ProcessWatch::Scan);
+        p.begin(ProcessWatch::Scan, false);
         assert_eq!(p.status, TrackerStatus::Up);
         assert_eq!(
             p.on_change(9, ProcessChange::Became, Instant(SECOND), mutation, &mut out),
             News::None
         );
         assert_eq!(p.on_all_told(Instant(SECOND), mutation, &mut out), News::None);
-        p.begin(ProcessWatch::Scan);
+        p.begin(ProcessWatch::Scan, false);
         assert_eq!(p.on_all_told(Instant(SECOND), mutation, &mut out), News::Down);
     }
 }

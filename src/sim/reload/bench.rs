@@ -129,7 +129,7 @@ impl Bench {
         let (pid, change) = (77, ProcessChange::Became);
         for observation in [
             Observation::File { file, reading },
-            Observation::ProcessesBegin { watch },
+            Observation::ProcessesBegin { watch, hidden: false },
             Observation::Process { process, pid, change },
             Observation::ProcessesTold,
         ] {

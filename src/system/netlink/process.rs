@@ -2,7 +2,9 @@
 //!
 //! It exists in the initial network, process and user namespace only, and wants CAP_NET_ADMIN.
 
+use crate::model::NetlinkBuffer;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_CONNECTOR};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,6 +21,8 @@ const CONNECTOR: usize = 20;
 const EVENT: usize = 16;
 /// Room for some ten thousand events while the reader is busy.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// News that are lost even with so much room will be lost with any.
+const MAX_RECEIVE_BUFFER: usize = 64 << 20;
 /// How long the kernel may take to confirm (keepalived's time).
 const CONFIRMATION: Timespec = Timespec {
     tv_sec: 0,
@@ -52,15 +56,18 @@ pub struct ProcessMonitor {
 }
 
 impl ProcessMonitor {
-    /// Asks the kernel to tell, and waits for its confirmation.
+    /// Asks the kernel to tell, and waits for its confirmation. `wanted`: `process_monitor_rcv_bufs` and its `_force`.
     ///
     /// # Errors
     /// When the kernel refuses, or does not confirm, as outside of the initial namespaces.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(wanted: NetlinkBuffer) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_CONNECTOR)?;
-        let force = nix::sys::socket::sockopt::RcvBufForce;
-        if nix::sys::socket::setsockopt(&socket.as_fd(), force, &RECEIVE_BUFFER).is_err() {
-            socket.set_rx_buf_sz(RECEIVE_BUFFER)?;
+        match wanted.size.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)) {
+            Some(bytes) => set_buffer(&socket, bytes, wanted.force)?,
+            // Beyond the system's limit where that is allowed, else up to it.
+            None => {
+                set_buffer(&socket, RECEIVE_BUFFER, true).or_else(|_| set_buffer(&socket, RECEIVE_BUFFER, false))?;
+            }
         }
         socket.bind(&SocketAddr::new(0, PROC))?;
         socket.set_non_blocking(true)?;
@@ -74,6 +81,21 @@ impl ProcessMonitor {
             ));
         }
         Ok(monitor)
+    }
+
+    /// Twice the room for the next time; how many bytes that is now.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the room is as large as it may become.
+    pub fn grow(&self) -> io::Result<usize> {
+        let get = |socket: &Socket| getsockopt(&socket.as_fd(), sockopt::RcvBuf);
+        // The kernel tells twice what was asked for, so asking for that is twice as much.
+        let wanted = get(&self.socket)?;
+        if wanted > MAX_RECEIVE_BUFFER {
+            return Err(io::Error::other(format!("it has {wanted} bytes already")));
+        }
+        set_buffer(&self.socket, wanted, true).or_else(|_| set_buffer(&self.socket, wanted, false))?;
+        Ok(get(&self.socket)? / 2)
     }
 
     /// What has happened since the last call.
@@ -101,6 +123,15 @@ impl AsFd for ProcessMonitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+fn set_buffer(socket: &Socket, bytes: usize, force: bool) -> io::Result<()> {
+    if force {
+        setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &bytes)?;
+    } else {
+        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes)?;
+    }
+    Ok(())
 }
 
 fn request(operation: u32) -> Vec<u8> {
