@@ -225,7 +225,7 @@ fn reasons() {
         status()["instances"][0]["priority"]["effective"] == 120
     });
     let (_, why, _) = ask("why VI_1");
-    assert!(why.contains("its priority fell from 150 to 120"), "{why}");
+    assert!(why.contains("changed from 150 to 120"), "{why}");
     assert!(why.contains("the configuration changed"), "{why}");
     assert_eq!(daemon.stop(), 0);
 }
