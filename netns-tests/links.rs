@@ -77,6 +77,22 @@ const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     Scenario {
+        name: "reverse",
+        lines: "track_interface {\n eth1 weight -100 reverse\n }",
+        steps: &[Unplug("eth1"), Plug("eth1")],
+        twin: "not reversed",
+        without: " reverse",
+        ..BASE
+    },
+    Scenario {
+        name: "reverse-fault",
+        lines: "track_interface {\n eth1 weight 0 reverse\n }",
+        steps: &[Unplug("eth1"), Plug("eth1")],
+        twin: "not reversed",
+        without: " reverse",
+        ..BASE
+    },
+    Scenario {
         name: "renamed",
         lines: "track_interface {\n eth1\n }",
         steps: &[

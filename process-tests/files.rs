@@ -15,7 +15,154 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case("files::state_files_have_keepalived_s_form", forms),
         case("files::links_are_not_followed_and_directories_are_honoured", links),
+        Case {
+            needs: Needs::Keepalived,
+            ..case("files::what_is_tracked_is_told_as_keepalived_tells_it", tracked)
+        },
     ]
+}
+
+/// Everything that can be tracked, by instances and by a group. No such process runs: keepalived is told of none here.
+const TRACKED: &str = "\
+global_defs {
+    enable_script_security
+    script_user root
+}
+vrrp_script chk {
+    script \"/usr/bin/true\"
+    interval 1
+    weight 3
+}
+track_file tf {
+    file /tmp/tf
+}
+track_file tg {
+    file /tmp/tg
+    weight -2 reverse
+}
+vrrp_track_process tp {
+    process nothere
+    quorum_max 3
+    delay 1.5
+}
+vrrp_track_process tq {
+    process /bin/nothere 77
+    param_match initial
+    weight 10 reverse
+    quorum 2
+    fork_delay 2
+    terminate_delay 0.25
+}
+vrrp_sync_group G {
+    group {
+        VI_1
+        VI_2
+    }
+    track_interface {
+        eth1 weight 5
+        far0
+    }
+    track_script {
+        chk weight 7
+    }
+    track_file {
+        tf weight 2 reverse
+        tg
+    }
+    track_process {
+        tp
+        tq weight 3
+    }
+}
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    track_file {
+        tf
+    }
+    virtual_ipaddress {
+        192.0.2.100
+    }
+}
+vrrp_instance VI_2 {
+    interface eth0
+    virtual_router_id 52
+    virtual_ipaddress {
+        192.0.2.101
+    }
+}
+vrrp_instance VI_3 {
+    interface eth0
+    virtual_router_id 53
+    track_interface {
+        eth1 weight -3 reverse
+    }
+    track_script {
+        chk weight 4
+    }
+    track_process {
+        tp weight 5
+    }
+    track_file {
+        tg weight 4
+    }
+    virtual_ipaddress {
+        192.0.2.102
+    }
+}
+";
+
+/// The lines of `keepalived.data` about who tracks what, and how that is.
+fn told_of_tracked(program: &str, directory: &str, conf: &str) -> Vec<String> {
+    fs::write("/tmp/conf", conf).unwrap();
+    let daemon = Daemon::run(program, directory, &["-n", "-l", "-G", "-D", "-f", "/tmp/conf"], |_| {});
+    daemon.says("Startup complete");
+    daemon.says("VRRP_Script(chk) succeeded");
+    let path = "/tmp/keepalived.data";
+    fs::remove_file(path).unwrap_or_default();
+    daemon.signal(libc::SIGUSR1);
+    until("the file is complete", || {
+        exists(path) && text_of(path).contains("------< Interfaces >------")
+    });
+    let data = text_of(path);
+    assert_eq!(daemon.stop(), 0);
+    let (mut section, mut block, mut list) = (String::new(), String::new(), String::new());
+    let mut kept = Vec::new();
+    for line in data.lines() {
+        if line.starts_with('-') {
+            section = line.to_owned();
+        } else if line.starts_with(" VRRP Instance") {
+            block = line.to_owned();
+        }
+        if !line.starts_with("     ") {
+            list = line.to_owned();
+        }
+        // Of an instance its lists; of the sections all but what only this version of keepalived says.
+        let topology = section.contains("Topology") && (list.contains("Tracked") || line.contains("Sync group"));
+        let sections = ["Sync groups", "Scripts", "Track files", "Track processes"];
+        let whole = sections.iter().any(|name| section.contains(name)) && !line.contains("Init state");
+        if topology {
+            kept.push(format!("{block}: {line}"));
+        } else if whole {
+            kept.push(line.to_owned());
+        }
+    }
+    kept
+}
+
+fn tracked() {
+    crate::rig::ip("link add eth1 type veth peer name far1");
+    for name in ["eth1", "far1"] {
+        crate::rig::ip(&format!("link set {name} up"));
+    }
+    fs::write("/tmp/tf", "5").unwrap();
+    fs::write("/tmp/tg", "7").unwrap();
+    let theirs = told_of_tracked(crate::rig::KEEPALIVED, "/tmp/k", TRACKED);
+    assert!(theirs.len() > 70, "{theirs:#?}");
+    assert_eq!(told_of_tracked(VRRPD, "/tmp/v", TRACKED), theirs);
+    // Another weight of the group is seen.
+    let other = TRACKED.replace("chk weight 7", "chk weight 8");
+    assert_ne!(told_of_tracked(VRRPD, "/tmp/w", &other), theirs);
 }
 
 const SEED: &str = "\

@@ -176,6 +176,7 @@ impl Core {
             activity: Activity::Idle,
             value: None,
             watch: None,
+            delayed: None,
             detail: None,
         };
         names.into_iter().map(snapshot).collect()

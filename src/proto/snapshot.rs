@@ -2,7 +2,7 @@
 
 use super::action::StateName;
 use super::counters::Counters;
-use super::event::{Link, ProcessWatch};
+use super::event::{Link, ProcessChange, ProcessWatch};
 use super::reason::{PriorityChange, Reason, TrackerKind, Transition};
 use super::timer::Timer;
 use crate::model::{Family, IfName, Instant, Micros, Priority, Version, Vrid};
@@ -290,6 +290,9 @@ pub struct TrackerSnapshot {
     pub value: Option<i64>,
     /// How processes are watched.
     pub watch: Option<ProcessWatch>,
+    /// The change of processes that has to last before it counts, while it does.
+    #[serde(default)]
+    pub delayed: Option<ProcessChange>,
     /// What there is to say about it, in words.
     pub detail: Option<String>,
 }

@@ -40,7 +40,7 @@ impl Page {
         self.line(&format!("     {text}"));
     }
 
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
     }
@@ -57,6 +57,7 @@ pub fn data(source: &Source<'_>) -> String {
     for (config, state) in source.instances() {
         instance(&mut page, source, config, state);
     }
+    super::tracked::groups(&mut page, source);
     if !source.model.scripts.is_empty() {
         page.section("VRRP Scripts");
     }
@@ -148,6 +149,12 @@ fn announcements(page: &mut Page, indent: &str, settings: &AnnounceSettings, ref
 fn instance(page: &mut Page, source: &Source<'_>, config: &Instance, state: &InstanceSnapshot) {
     page.head("VRRP Instance", &config.name);
     page.entry("VRRP Version", config.version.number());
+    if let Some(group) = config
+        .sync_group
+        .and_then(|id| super::tracked::at(&source.model.groups, id.0))
+    {
+        page.entry("Sync group", &group.name);
+    }
     if config.family == Family::Ipv6 {
         page.title("Using Native IPv6");
     }
@@ -177,7 +184,7 @@ fn instance(page: &mut Page, source: &Source<'_>, config: &Instance, state: &Ins
     }
     settings(page, source, config, state);
     addresses(page, config, state);
-    trackers(page, source, config);
+    super::tracked::of_instance(page, source, config);
     page.entry("Using smtp notification", yes_no(config.smtp_alert));
     let deleted = config.notify.as_ref().is_some_and(|notify| notify.deleted);
     page.entry("Notify deleted", if deleted { "Deleted" } else { "Fault" });
@@ -286,35 +293,6 @@ fn addresses(page: &mut Page, config: &Instance, state: &InstanceSnapshot) {
     }
 }
 
-fn trackers(page: &mut Page, source: &Source<'_>, config: &Instance) {
-    if !config.track_interfaces.is_empty() {
-        page.title("Tracked interfaces :");
-        for track in &config.track_interfaces {
-            page.item(format!(
-                "{} weight {}{}",
-                track.interface,
-                track.weight.value(),
-                reverse(track.weight)
-            ));
-        }
-    }
-    if !config.track_scripts.is_empty() {
-        page.title("Tracked scripts :");
-        for track in &config.track_scripts {
-            let script = usize::try_from(track.script.0)
-                .ok()
-                .and_then(|at| source.model.scripts.get(at));
-            let name = script.map_or("?", |script| &script.name);
-            page.item(format!(
-                "{name} weight {}{}",
-                track.weight.value(),
-                reverse(track.weight)
-            ));
-        }
-    }
-    super::tracked::of_instance(page, source, config);
-}
-
 fn write_script(page: &mut Page, source: &Source<'_>, id: ScriptId, script: &Script, tracker: &TrackerSnapshot) {
     page.head("VRRP Script", &script.name);
     page.entry("Command", command(script));
@@ -336,17 +314,7 @@ fn write_script(page: &mut Page, source: &Source<'_>, id: ScriptId, script: &Scr
         page.entry("Script uid:gid", format!("{}:{}", user.uid, user.gid));
     }
     page.title("VRRP instances :");
-    page.title("Tracking instances :");
-    for config in &source.model.instances {
-        for track in config.track_scripts.iter().filter(|track| track.script == id) {
-            page.item(format!(
-                "{}, weight {}{}",
-                config.name,
-                track.weight.value(),
-                reverse(track.weight)
-            ));
-        }
-    }
+    super::tracked::instances_of_script(page, source, id);
     page.entry(
         "State",
         match tracker.activity {
@@ -424,7 +392,7 @@ pub(super) fn reverse(weight: crate::model::Weight) -> &'static str {
     if weight.is_reverse() { " reverse" } else { "" }
 }
 
-const fn yes_no(is: bool) -> &'static str {
+pub(super) const fn yes_no(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
 }
 

@@ -1,37 +1,118 @@
-//! The part of `keepalived.data` about tracked files and processes.
+//! The part of `keepalived.data` about what is tracked, and by whom: instances, sync groups, scripts, files and processes.
 
 use super::Source;
-use super::data::{Page, reverse};
+use super::data::{Page, reverse, yes_no};
 use crate::model::{
-    Instance, InstanceId, ParamMatch, ProcessId, TrackFile, TrackProcess, TrackedFile, TrackedFileId, TrackedProcess,
-    Weight,
+    Instance, InstanceId, ParamMatch, ProcessId, ScriptId, TrackFile, TrackInterface, TrackProcess, TrackScript,
+    TrackedFile, TrackedFileId, TrackedProcess, Weight,
 };
-use crate::proto::{TrackerKind, TrackerSnapshot, TrackerStatus};
+use crate::proto::{InstanceSnapshot, ProcessChange, Reason, StateName, TrackerKind, TrackerSnapshot, TrackerStatus};
 
 fn line(name: &str, weight: Weight) -> String {
     format!("{name}, weight {}{}", weight.value(), reverse(weight))
 }
 
-fn at<T>(list: &[T], number: u32) -> Option<&T> {
+pub(super) fn at<T>(list: &[T], number: u32) -> Option<&T> {
     list.get(usize::try_from(number).ok()?)
+}
+
+/// Interfaces and scripts, which have no comma.
+fn plain_line(name: &str, weight: Weight) -> String {
+    format!("{name} weight {}{}", weight.value(), reverse(weight))
+}
+
+/// What somebody tracks, by kinds.
+struct Tracked<'m> {
+    interfaces: &'m [TrackInterface],
+    scripts: &'m [TrackScript],
+    files: &'m [TrackFile],
+    processes: &'m [TrackProcess],
+}
+
+impl Tracked<'_> {
+    /// `processes`: keepalived's title of the last list.
+    fn write(&self, page: &mut Page, source: &Source<'_>, processes: &str) {
+        let model = source.model;
+        let interfaces = self.interfaces.iter();
+        list(
+            page,
+            "Tracked interfaces :",
+            interfaces.map(|track| plain_line(track.interface.as_str(), track.weight)),
+        );
+        let scripts = self.scripts.iter().map(|track| {
+            let name = at(&model.scripts, track.script.0).map_or("?", |script| &script.name);
+            plain_line(name, track.weight)
+        });
+        list(page, "Tracked scripts :", scripts);
+        let files = self.files.iter().map(|track| {
+            let name = at(&model.files, track.file.0).map_or("?", |file| &file.name);
+            line(name, track.weight)
+        });
+        list(page, "Tracked files :", files);
+        let tracked = self.processes.iter().map(|track| {
+            let name = at(&model.processes, track.process.0).map_or("?", |process| &process.name);
+            line(name, track.weight)
+        });
+        list(page, processes, tracked);
+    }
+}
+
+/// A list with its title; nothing for an empty one.
+fn list(page: &mut Page, title: &str, items: impl ExactSizeIterator<Item = String>) {
+    if items.len() > 0 {
+        page.title(title);
+        items.for_each(|item| page.item(item));
+    }
 }
 
 /// What an instance tracks itself.
 pub(super) fn of_instance(page: &mut Page, source: &Source<'_>, config: &Instance) {
-    if !config.track_files.is_empty() {
-        page.title("Tracked files :");
-        for track in &config.track_files {
-            let name = at(&source.model.files, track.file.0).map_or("?", |file| &file.name);
-            page.item(line(name, track.weight));
-        }
+    let tracked = Tracked {
+        interfaces: &config.track_interfaces,
+        scripts: &config.track_scripts,
+        files: &config.track_files,
+        processes: &config.track_processes,
+    };
+    tracked.write(page, source, "Tracked processes :");
+}
+
+/// The sync groups.
+pub(super) fn groups(page: &mut Page, source: &Source<'_>) {
+    if !source.model.groups.is_empty() {
+        page.section("VRRP Sync groups");
     }
-    if !config.track_processes.is_empty() {
-        page.title("Tracked processes :");
-        for track in &config.track_processes {
-            let name = at(&source.model.processes, track.process.0).map_or("?", |process| &process.name);
-            page.item(line(name, track.weight));
-        }
+    for (group, shown) in source.model.groups.iter().zip(&source.snapshot.groups) {
+        page.line(&format!(" VRRP Sync Group = {}, {}", group.name, shown.state.as_str()));
+        let members = source.snapshot.instances.iter();
+        let members: Vec<_> = members.filter(|one| shown.members.contains(&one.name)).collect();
+        let own_fault = |one: &&&InstanceSnapshot| one.faults.iter().any(|why| !matches!(why, Reason::Group { .. }));
+        let waits = |one: &&&InstanceSnapshot| one.state == StateName::Init;
+        page.title(&format!(
+            "Num member fault {}, num member init {}",
+            members.iter().filter(own_fault).count(),
+            members.iter().filter(waits).count()
+        ));
+        page.title("VRRP member instances :");
+        shown.members.iter().for_each(|member| page.item(member));
+        page.entry("Using smtp notification", yes_no(group.smtp_alert));
+        let tracked = Tracked {
+            interfaces: &group.track_interfaces,
+            scripts: &group.track_scripts,
+            files: &group.track_files,
+            processes: &group.track_processes,
+        };
+        // keepalived's word is the singular here.
+        tracked.write(page, source, "Tracked process :");
     }
+}
+
+/// Who tracks a script.
+pub(super) fn instances_of_script(page: &mut Page, source: &Source<'_>, id: ScriptId) {
+    let weight = |tracks: &[TrackScript]| tracks.iter().find(|track| track.script == id).map(|track| track.weight);
+    let groups = source.model.groups.iter();
+    let groups = groups.filter_map(|group| Some((group.members.as_slice(), weight(&group.track_scripts)?)));
+    let own = |config: &Instance| weight(&config.track_scripts);
+    tracking_instances(page, source, own, groups);
 }
 
 /// The sections.
@@ -96,6 +177,11 @@ fn write_process(page: &mut Page, source: &Source<'_>, id: ProcessId, process: &
     ] {
         page.entry(key, format!("{}s", super::seconds_micros(delay)));
     }
+    let delayed = tracker.and_then(|tracker| tracker.delayed);
+    for (key, change) in [("Fork", ProcessChange::Forked), ("Terminate", ProcessChange::Ended)] {
+        let not = if delayed == Some(change) { "" } else { "not " };
+        page.title(&format!("{key} delay timer {not}running"));
+    }
     page.entry("Full command", process.full_command);
     let weight = |tracks: &[TrackProcess]| {
         tracks
@@ -109,6 +195,7 @@ fn write_process(page: &mut Page, source: &Source<'_>, id: ProcessId, process: &
     tracking_instances(page, source, own, groups);
 }
 
+/// Instances that track it themselves, then members of groups that do, unless a weight of 0 of their own counts.
 fn tracking_instances<'m>(
     page: &mut Page,
     source: &Source<'m>,
@@ -116,15 +203,17 @@ fn tracking_instances<'m>(
     groups: impl Iterator<Item = (&'m [InstanceId], Weight)>,
 ) {
     page.title("Tracking instances :");
-    for config in &source.model.instances {
-        if let Some(weight) = own(config) {
-            page.item(line(&config.name, weight));
-        }
-    }
-    for (members, weight) in groups {
-        for member in members.iter().filter_map(|id| at(&source.model.instances, id.0)) {
-            page.item(line(&member.name, weight));
-        }
+    let model = source.model;
+    let of_groups: Vec<(&Instance, Weight)> = groups
+        .flat_map(|(members, weight)| members.iter().map(move |id| (id, weight)))
+        .filter_map(|(id, weight)| Some((at(&model.instances, id.0)?, weight)))
+        .filter(|(member, _)| !own(member).is_some_and(Weight::is_fault))
+        .collect();
+    let in_group = |config: &Instance| of_groups.iter().any(|(member, _)| member.name == config.name);
+    let alone = model.instances.iter().filter(|config| !in_group(config));
+    let alone = alone.filter_map(|config| Some((config, own(config)?)));
+    for (config, weight) in alone.chain(of_groups.iter().copied()) {
+        page.item(line(&config.name, weight));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What keeps an instance from taking part: faults, and first results that are missing.
 
 use super::{Context, Instance};
-use crate::model::ConfigFault;
+use crate::model::{ConfigFault, TrackInterface};
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::{Reason, TrackerKind};
@@ -116,7 +116,7 @@ impl Instance {
             .config
             .track_interfaces
             .iter()
-            .filter(|t| t.weight.is_fault())
+            .filter(|t| t.weight.is_fault() && !t.weight.is_reverse())
             .map(|t| &t.interface);
         for interface in own.chain(vips).chain(tracked) {
             let missing = ctx.world.link(interface).is_none();
@@ -128,6 +128,17 @@ impl Instance {
                 faults.push(fault);
             }
         }
+        let reversed = |t: &&TrackInterface| t.weight.is_fault() && t.weight.is_reverse();
+        let reversed = self.config.track_interfaces.iter().filter(reversed);
+        faults.extend(
+            reversed
+                .filter(|t| ctx.world.runs(&t.interface))
+                .map(|t| Reason::TrackerFailed {
+                    kind: TrackerKind::Interface,
+                    name: t.interface.as_str().into(),
+                    detail: Some("it is up, and its weight of 0 is reversed".into()),
+                }),
+        );
         if ctx.world.source_of(&self.config).is_none() {
             faults.push(Reason::NoSourceAddress {
                 interface: self.config.interface.clone(),

@@ -277,3 +277,27 @@ fn a_polled_interface_is_delayed_as_well() {
     rig.advance(3_000_000);
     assert_eq!(priority(&rig), 80);
 }
+
+#[test]
+fn an_interface_of_a_reversed_weight_of_0_is_a_fault_while_it_is_up() {
+    // Seen with keepalived 2.2.7 (`netns-tests/links.rs`, reverse-fault).
+    let mut config = instance();
+    config.track_interfaces = vec![TrackInterface {
+        interface: eth1(),
+        weight: Weight::new(0, true).unwrap(),
+    }];
+    let mut rig = Rig::unstarted(model(config));
+    rig.event(other("eth1", true, 0x11043));
+    rig.event(Event::Start);
+    let snapshot = rig.core.snapshot(rig.now);
+    assert_eq!(snapshot.instances[0].state, StateName::Fault);
+    let reason = snapshot.instances[0].reason.to_string();
+    assert_eq!(
+        reason,
+        "interface eth1 failed (it is up, and its weight of 0 is reversed)"
+    );
+    rig.event(other("eth1", false, 0x1003));
+    assert_eq!(rig.state(), StateName::Backup);
+    rig.event(other("eth1", true, 0x11043));
+    assert_eq!(rig.state(), StateName::Fault);
+}

@@ -143,6 +143,7 @@ impl FileTracker {
             activity: Activity::Idle,
             value: self.value.map(i64::from),
             watch: None,
+            delayed: None,
             detail: self.reading.map(|_| self.describe()),
         }
     }

@@ -22,8 +22,8 @@ pub(in crate::proto) struct ProcessTracker {
     running: BTreeSet<u32>,
     /// Everything that ran at the beginning has been told.
     told: bool,
-    /// When a change counts that has to last.
-    due: Option<Instant>,
+    /// When a change counts that has to last, and which.
+    due: Option<(Instant, ProcessChange)>,
     watch: Option<ProcessWatch>,
     /// `/proc` hides from the observer what others run.
     hidden: bool,
@@ -105,16 +105,16 @@ impl ProcessTracker {
         if delay == Micros::ZERO || mutation.is(Mutant::ProcessDelayIgnored) {
             return self.settle(now, mutation, out);
         }
-        self.due.get_or_insert(now + delay);
+        self.due.get_or_insert((now + delay, change));
         News::None
     }
 
     pub(super) fn next_deadline(&self) -> Option<(Instant, Timer)> {
-        self.due.map(|at| (at, Timer::ProcessDelay))
+        self.due.map(|(at, _)| (at, Timer::ProcessDelay))
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant, mutation: Mutation, out: &mut VecDeque<Action>) -> News {
-        if self.due.is_some_and(|due| due <= now) {
+        if self.due.is_some_and(|(due, _)| due <= now) {
             self.settle(now, mutation, out)
         } else {
             News::None
@@ -185,6 +185,7 @@ impl ProcessTracker {
             activity: Activity::Idle,
             value: self.told.then(|| i64::from(self.count())),
             watch: self.watch,
+            delayed: self.due.map(|(_, change)| change),
             detail: self.told.then(|| self.describe()),
         }
     }

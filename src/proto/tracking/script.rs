@@ -126,6 +126,7 @@ impl ScriptTracker {
             activity: self.activity(),
             value: None,
             watch: None,
+            delayed: None,
             detail: self.last_failure.clone().filter(|_| self.status == TrackerStatus::Down),
         }
     }

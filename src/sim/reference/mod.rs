@@ -192,11 +192,13 @@ impl Host {
 
     fn has_own_fault(&self, router: usize) -> bool {
         let (it, rules) = (&self.routers[router], &self.routers[router].rules);
-        let runs = |name: &String| self.link(name).is_some_and(|(_, running, _)| *running);
+        let bad = |(name, weight): &(String, rules::Weight)| {
+            weight.faults(self.link(name).is_some_and(|(_, running, _)| *running))
+        };
         let script = |(at, weight): &(usize, rules::Weight)| self.scripts[*at].up.is_some_and(|up| weight.faults(up));
         it.source.is_none()
             || it.socket_failed
-            || !rules.links.iter().all(runs)
+            || rules.links.iter().any(bad)
             || rules.scripts.iter().any(script)
             || rules
                 .files

@@ -37,7 +37,7 @@ pub(super) struct Rules {
     pub(super) tracks_source: bool,
     pub(super) link: String,
     /// Links that have to be up.
-    pub(super) links: Vec<String>,
+    pub(super) links: Vec<(String, Weight)>,
     /// Scripts by position: weight with its sign as it counts, and whether it counts while the script is down.
     pub(super) scripts: Vec<(usize, Weight)>,
     pub(super) weighted_links: Vec<(String, Weight)>,
@@ -72,6 +72,12 @@ pub(super) struct Hmac {
 }
 
 impl Weight {
+    /// Down is a fault.
+    const FAULT: Self = Self {
+        value: 0,
+        reverse: false,
+    };
+
     pub(super) const fn is_fault(self) -> bool {
         self.value == 0
     }
@@ -125,11 +131,10 @@ impl Rules {
             .and_then(|id| model.groups.get(usize::try_from(id.0).ok()?));
         let name = |name: &crate::model::IfName| name.as_str().to_owned();
         let link = config.interface.as_ref().map(name).unwrap_or_default();
-        let (weighted_links, fault_links): (Vec<_>, Vec<_>) = links(config, group)
+        let (weighted_links, mut links): (Vec<_>, Vec<_>) = links(config, group)
             .into_iter()
             .partition(|(_, weight)| !weight.is_fault());
-        let mut links = vec![link.clone()];
-        links.extend(fault_links.into_iter().map(|(name, _)| name));
+        links.push((link.clone(), Weight::FAULT));
         let (peers, checks_peers, takes_old_checksum) = match &config.transport {
             Transport::Multicast { .. } => (None, false, false),
             Transport::Unicast {
