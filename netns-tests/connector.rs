@@ -4,7 +4,7 @@
 //! The connector answers in the initial process and user namespaces only, so this run has no sandbox but its own mounts and a
 //! network namespace that the daemon enters (`-s`). It ends what it starts, by process id.
 
-use crate::check::{Check, Needs, Twin, alike};
+use crate::check::{Check, Needs, Twin, alike, in_range};
 use crate::stage::{KEEPALIVED, Speaker};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Nobody becomes master while this is played.
 const CONFIGURATION: &str = "\
+global_defs {
+    process_monitor_rcv_bufs BUFFER
+    process_monitor_rcv_bufs_force
+}
 track_file tf {
     file /run/tracked/tf
 }
@@ -52,6 +56,12 @@ vrrp_instance VI_1 {
 }
 ";
 
+/// Room for all that a busy machine forks, and for next to nothing.
+const ROOMY: &str = "8388608";
+const TIGHT: &str = "4096";
+/// Programs that are run while nobody reads the news of them: three news each, some hundred bytes in the kernel.
+const STORM: usize = 300;
+
 /// Whether the connector can answer here: the numbers are those of the first namespaces of a kernel.
 pub(crate) fn is_possible() -> bool {
     let is = |name: &str, number: &str| {
@@ -61,19 +71,34 @@ pub(crate) fn is_possible() -> bool {
 }
 
 pub(crate) fn checks() -> Vec<Check> {
-    let job = |speaker: &str| format!("connector {speaker}");
-    vec![Check {
-        name: "tracked::connector".into(),
-        jobs: vec![job("k"), job("v")],
-        judge: alike,
-        oracle: "what keepalived logs about the same files and processes",
-        twin: Twin {
-            what: "another process is tracked".into(),
-            sees: "spoiled",
-            jobs: vec![job("k"), job("v spoiled")],
+    let job = |words: &str| format!("connector {words}");
+    let needs = vec![Needs::Root, Needs::Program(KEEPALIVED), Needs::FirstNamespaces];
+    vec![
+        Check {
+            name: "tracked::connector".into(),
+            jobs: vec![job("k"), job("v")],
+            judge: alike,
+            oracle: "what keepalived logs about the same files and processes",
+            twin: Twin {
+                what: "another process is tracked".into(),
+                sees: "spoiled",
+                jobs: vec![job("k"), job("v spoiled")],
+            },
+            needs: needs.clone(),
         },
-        needs: vec![Needs::Root, Needs::Program(KEEPALIVED), Needs::FirstNamespaces],
-    }]
+        Check {
+            name: "tracked::connector-overrun".into(),
+            jobs: vec![job("v storm")],
+            judge: in_range,
+            oracle: "the processes that run",
+            twin: Twin {
+                what: "the buffer has room for the news".into(),
+                sees: "lost news are said",
+                jobs: vec![job("v storm roomy")],
+            },
+            needs,
+        },
+    ]
 }
 
 /// A program that is ended when it is dropped.
@@ -140,11 +165,8 @@ fn until(count: usize) -> io::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-pub(crate) fn play(words: &[&str]) -> io::Result<String> {
-    let [speaker, spoiled @ ..] = words else {
-        return Err(io::Error::other("speaker, perhaps spoiled"));
-    };
-    let speaker = Speaker::of(speaker.chars().next().unwrap());
+/// The namespaces and links of a run, and the program that is tracked.
+fn prepare() -> io::Result<String> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
@@ -160,24 +182,47 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
         ip(words)?;
     }
     // A name of its own: the machine has other processes.
-    let name = format!("svc{}", std::process::id());
-    let service = format!("{DIRECTORY}/{name}");
+    let service = format!("{DIRECTORY}/svc{}", std::process::id());
     fs::copy("/bin/sleep", &service)?;
-    let tracked = if spoiled.is_empty() { name } else { "other".to_owned() };
-    fs::write(format!("{DIRECTORY}/conf"), CONFIGURATION.replace("SERVICE", &tracked))?;
+    Ok(service)
+}
+
+fn set(number: &str) -> io::Result<()> {
+    fs::write(format!("{DIRECTORY}/tf"), number)
+}
+
+/// A daemon that has said what the file adds.
+fn start(speaker: Speaker, tracked: &str, buffer: &str) -> io::Result<Running> {
+    let conf = format!("{DIRECTORY}/conf");
+    let text = CONFIGURATION.replace("SERVICE", tracked).replace("BUFFER", buffer);
+    fs::write(&conf, text)?;
     let program = match speaker {
         Speaker::Keepalived => KEEPALIVED,
         Speaker::Vrrpd => env!("CARGO_BIN_EXE_vrrpd"),
         Speaker::Frr | Speaker::Newer => panic!("no such speaker here: {speaker:?}"),
     };
-    let conf = format!("{DIRECTORY}/conf");
-    let set = |number: &str| fs::write(format!("{DIRECTORY}/tf"), number);
     set("5\n")?;
     let daemon = Running::start(&[program, "-n", "-l", "-D", "-G", "-P", "-f", &conf, "-s", "tracked"])?;
     // Changing effective priority from 100 to 105.
     until(1)?;
-    let told = if spoiled.is_empty() {
-        steps(&set, &service)?
+    Ok(daemon)
+}
+
+pub(crate) fn play(words: &[&str]) -> io::Result<String> {
+    let [speaker, rest @ ..] = words else {
+        return Err(io::Error::other("speaker, perhaps storm or spoiled"));
+    };
+    let speaker = Speaker::of(speaker.chars().next().unwrap());
+    let service = prepare()?;
+    let name = service.rsplit('/').next().unwrap_or_default();
+    if let ["storm", roomy @ ..] = rest {
+        let buffer = if roomy.is_empty() { TIGHT } else { ROOMY };
+        return storm(start(speaker, name, buffer)?, &service);
+    }
+    let tracked = if rest.is_empty() { name } else { "other" };
+    let daemon = start(speaker, tracked, ROOMY)?;
+    let told = if rest.is_empty() {
+        steps(&service)?
     } else {
         set("20\n")?;
         until(2)?;
@@ -187,12 +232,46 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
     Ok(lines().into_iter().chain(told).collect::<Vec<_>>().join("\n"))
 }
 
+/// The daemon and its processes.
+fn family(daemon: &Running) -> io::Result<Vec<Pid>> {
+    let first = daemon.0.id();
+    let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"))?;
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    let all = children.chain([i32::try_from(first).unwrap()]);
+    Ok(all.map(Pid::from_raw).collect())
+}
+
+/// A process comes while nobody reads the news, behind more of them than there is room for.
+fn storm(daemon: Running, service: &str) -> io::Result<String> {
+    let all = family(&daemon)?;
+    all.iter().try_for_each(|pid| kill(*pid, Signal::SIGSTOP))?;
+    for _ in 0..STORM {
+        Command::new("/bin/true").status()?;
+    }
+    let first = Running::start(&[service, "1000"])?;
+    all.iter().try_for_each(|pid| kill(*pid, Signal::SIGCONT))?;
+    // Quorum gained (tp), BACKUP, quorum gained (tq), priority.
+    until(5)?;
+    let gained = lines().iter().filter(|line| line.starts_with("Quorum gained")).count();
+    first.end(Signal::SIGKILL)?;
+    // What comes after it is told by the kernel again.
+    until(9)?;
+    let lost = lines().iter().filter(|line| line.starts_with("Quorum lost")).count();
+    daemon.end(Signal::SIGTERM)?;
+    let log = fs::read_to_string(format!("{DIRECTORY}/log"))?;
+    let said = log.matches("News of processes were lost").count();
+    let grown = log.matches("Setting global_def process_monitor_rcv_bufs to ").count();
+    Ok(format!(
+        "quorum gained: {gained} 2 2\nquorum lost: {lost} 2 2\nlost news are said: {said} 1 20\nthe buffer grows: {grown} 1 20"
+    ))
+}
+
 /// What is done; what was too early.
 #[expect(
     clippy::disallowed_methods,
     reason = "that nothing comes in a time is what is tested"
 )]
-fn steps(set: &dyn Fn(&str) -> io::Result<()>, service: &str) -> io::Result<Vec<String>> {
+fn steps(service: &str) -> io::Result<Vec<String>> {
     let mut early = Vec::new();
     let mut not_before = |what: &str, took: Duration, delay: u64| {
         if took < Duration::from_millis(delay - 50) {

@@ -15,6 +15,7 @@
 )]
 
 mod ask;
+mod blind;
 mod causes;
 mod check;
 mod cluster;
@@ -64,6 +65,7 @@ fn all_checks() -> Vec<Check> {
         processes::checks(),
         problems::checks(),
         causes::checks(),
+        blind::checks(),
         script_user::checks(),
     ]
     .into_iter()
