@@ -230,6 +230,35 @@ fn comments_stay_where_they_have_a_place() {
     }
 }
 
+/// A comment before a closing brace belongs to the block that ends there, one behind it too.
+#[test]
+fn comments_before_the_end_of_a_block_stay_in_it() {
+    let conf = "global_defs {\n    router_id a\n    # globals end\n}\n\nvrrp_instance VI {\n    interface eth0\n    virtual_router_id 1\n    \
+                # password\n    authentication {  # secret\n        auth_type PASS\n        auth_pass x\n        # changed in May\n    }\n    \
+                virtual_ipaddress {\n        192.0.2.1/24\n        # 192.0.2.2/24 is free\n    }  # addresses\n    # VI ends\n}  # VI\n\n\
+                # next\nvrrp_instance W {\n    interface eth1\n    virtual_router_id 2\n    virtual_ipaddress {\n        192.0.2.9/24\n    }\n    # W ends\n}\n";
+    assert_eq!(other("a.conf", conf, Language::Keepalived).0, conf);
+    let (toml, _) = other("a.conf", conf, Language::Toml);
+    for part in [
+        "router_id = \"a\"\n# globals end\n\n",
+        "# password\n# secret\nauthentication.type = \"PASS\"\nauthentication.password = \"x\"\n# changed in May\n",
+        "    # 192.0.2.2/24 is free\n]  # addresses\n",
+        "# VI ends\n# VI\n\n# next\n[instance.W]\n",
+        "# W ends\n",
+    ] {
+        assert!(toml.contains(part), "{part}\n{toml}");
+    }
+    let (back, _) = other("a.toml", &toml, Language::Keepalived);
+    for part in [
+        "    # globals end\n}\n",
+        "        # 192.0.2.2/24 is free\n    }  # addresses\n",
+        "    # VI ends\n    # VI\n}\n\n# next\nvrrp_instance W {\n",
+        "    # W ends\n}\n",
+    ] {
+        assert!(back.contains(part), "{part}\n{back}");
+    }
+}
+
 const TOML: &str =
     "[instance.VI]\ninterface = \"eth0\"\nvirtual_router_id = 1\nvirtual_ipaddress = [\"192.0.2.1/24\"]\n";
 

@@ -30,7 +30,9 @@ pub use keywords::{BlockInfo, KeywordInfo, keywords};
 pub use print::{print_keepalived, print_toml};
 pub use reading::Language;
 pub use schema::Reload;
-pub use source::{FileFacts, FileKind, Host, InterfaceFacts, MemorySource, NoHost, ReadError, Secret, Source};
+pub use source::{
+    FileFacts, FileKind, Host, InterfaceFacts, LinkKind, MemorySource, NoHost, ReadError, Secret, Source,
+};
 pub use toml::duration::read_duration;
 
 use crate::model::Model;

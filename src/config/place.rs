@@ -15,6 +15,9 @@ const HOPELESS: usize = 100_000;
 /// Most steps from a text outwards that are told.
 const MAX_STEPS: usize = 16;
 
+/// Most definitions in the middle of a line that are remembered; very large configurations repeat few of them.
+const MAX_PARTS: usize = 50_000;
+
 /// A piece of text. Small: every line of the tree has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
@@ -28,6 +31,8 @@ pub(super) struct Place {
     pub(super) length: u16,
     /// Whether columns inside the text can be counted; not after a substitution.
     pub(super) exact: bool,
+    /// Read elsewhere, or more than once: a definition's line, or a `~SEQ`.
+    pub(super) moved: bool,
 }
 
 impl Place {
@@ -49,12 +54,22 @@ pub(super) fn columns(bytes: usize) -> u16 {
     u16::try_from(bytes).unwrap_or(u16::MAX)
 }
 
-/// How text came to be read at a place where it does not stand.
+/// How text came to be read as it was.
 #[derive(Debug)]
 struct Origin {
-    /// "`$BLK` is used here", "`~SEQ` gives n=3 here".
+    /// "`$BLK` is used here", "`~SEQ` gives n=3 here", "`$PRIO` is defined here".
     what: Rc<str>,
-    used_at: Place,
+    at: Place,
+    /// The origin outside of this one.
+    outside: u32,
+    /// Where the text is used that stands elsewhere, or where a part of it comes from.
+    step: Step,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Use,
+    Part,
 }
 
 #[derive(Debug)]
@@ -71,6 +86,8 @@ pub(super) struct Reports {
     origins: Vec<Origin>,
     /// The texts of `origins`: there are few, even where there are very many origins.
     steps: BTreeSet<Rc<str>>,
+    /// Origins that are parts.
+    parts: usize,
     lost: usize,
     worst_lost: Option<Class>,
 }
@@ -90,15 +107,43 @@ impl Reports {
         Some(Arc::clone(&file.name))
     }
 
+    /// Text that stands elsewhere is used here.
     pub(super) fn add_origin(&mut self, what: &str, used_at: Place) -> u32 {
+        self.push_origin(what, used_at, used_at.via, Step::Use)
+    }
+
+    /// Definitions, each with its place, that became parts of the line at `place`.
+    pub(super) fn add_parts(&mut self, definitions: &[(String, Place)], place: Place) -> u32 {
+        let mut via = place.via;
+        for (name, at) in definitions {
+            // What a `~SEQ` set stands nowhere.
+            if at.line > 0 && self.parts < MAX_PARTS {
+                self.parts += 1;
+                via = self.push_origin(&format!("`${name}` is defined here"), *at, via, Step::Part);
+            }
+        }
+        via
+    }
+
+    fn push_origin(&mut self, what: &str, at: Place, outside: u32, step: Step) -> u32 {
         let known = self.steps.get(what).map(Rc::clone);
         let what = known.unwrap_or_else(|| {
             let new = Rc::from(what);
             self.steps.insert(Rc::clone(&new));
             new
         });
-        self.origins.push(Origin { what, used_at });
+        self.origins.push(Origin {
+            what,
+            at,
+            outside,
+            step,
+        });
         u32::try_from(self.origins.len()).unwrap_or(0)
+    }
+
+    fn origin_of(&self, place: Place) -> Option<&Origin> {
+        let via = usize::try_from(place.via).ok()?;
+        self.origins.get(via.wrapping_sub(1))
     }
 
     pub(super) fn span(&self, place: Place) -> Span {
@@ -111,16 +156,20 @@ impl Reports {
         }
     }
 
-    /// From the text outwards.
-    pub(super) fn origin(&self, place: Place) -> Vec<Related> {
-        let mut steps = Vec::new();
+    /// From the text outwards; and where parts of it are defined.
+    pub(super) fn origin(&self, place: Place) -> (Vec<Related>, Vec<Related>) {
+        let (mut steps, mut parts) = (Vec::new(), Vec::new());
         let mut outermost = None;
         let mut at = place;
-        while let Some(origin) = usize::try_from(at.via)
-            .ok()
-            .and_then(|via| self.origins.get(via.wrapping_sub(1)))
-        {
-            at = origin.used_at;
+        while let Some(origin) = self.origin_of(at) {
+            if origin.step == Step::Part {
+                if parts.len() < MAX_STEPS {
+                    parts.insert(0, self.related(&origin.what, origin.at));
+                }
+                at.via = origin.outside;
+                continue;
+            }
+            at = origin.at;
             // A definition that uses itself makes chains as long as the text: the first steps and the outermost are told.
             if steps.len() < MAX_STEPS {
                 steps.push(self.related(&origin.what, at));
@@ -141,7 +190,7 @@ impl Reports {
             });
             at = from;
         }
-        steps
+        (steps, parts)
     }
 
     /// A problem at this place. The caller may add to it.
@@ -156,7 +205,7 @@ impl Reports {
         // Where it is costs more than what it is.
         if self.has_room() {
             diagnostic.span = Some(self.span(place));
-            diagnostic.origin = self.origin(place);
+            (diagnostic.origin, diagnostic.related) = self.origin(place);
         }
         self.push(diagnostic)
     }
@@ -192,11 +241,11 @@ impl Reports {
 
     /// The place in the file that is being read when this text comes.
     fn read_at(&self, mut place: Place) -> Span {
-        while let Some(origin) = usize::try_from(place.via)
-            .ok()
-            .and_then(|via| self.origins.get(via.wrapping_sub(1)))
-        {
-            place = origin.used_at;
+        while let Some(origin) = self.origin_of(place) {
+            match origin.step {
+                Step::Use => place = origin.at,
+                Step::Part => place.via = origin.outside,
+            }
         }
         self.span(place)
     }

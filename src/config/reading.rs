@@ -162,7 +162,9 @@ impl<'h> Reading<'h> {
         if self.safer {
             make_safer(&mut read.tree, start);
         }
+        self.ctx.in_order = false;
         let mut globals = GlobalsFirst::new(self.host, true);
+        globals.ctx.in_order = false;
         read.tree.iter().for_each(|node| globals.read(node));
         globals.tell(&mut self.ctx);
         for node in read.tree {

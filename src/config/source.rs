@@ -47,6 +47,19 @@ pub struct InterfaceFacts {
     pub multicast: bool,
     /// Whether it has Ethernet frames.
     pub ethernet: bool,
+    /// What it is, if that is known.
+    pub kind: Option<LinkKind>,
+}
+
+/// Kinds of interfaces that differ for the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// macvlan.
+    Macvlan,
+    /// ipvlan.
+    Ipvlan,
+    /// Anything else.
+    Other,
 }
 
 /// What stands in a file that holds a secret.
@@ -95,6 +108,10 @@ pub trait Host {
     /// Whether no interface has this name, so that one can be made.
     fn is_free(&self, name: &IfName) -> bool {
         self.interface(name).is_none()
+    }
+    /// How many CPUs there can be.
+    fn cpus(&self) -> u16 {
+        u16::MAX
     }
     /// The addresses of an interface with their prefix lengths, as far as they are known.
     fn addresses(&self, _interface: &IfName) -> Vec<(IpAddr, u8)> {
@@ -189,6 +206,7 @@ impl Host for NoHost {
             loopback: name.as_str() == "lo",
             multicast: true,
             ethernet: true,
+            kind: None,
         })
     }
 

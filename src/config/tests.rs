@@ -346,3 +346,61 @@ fn a_track_group_that_no_instance_is_left_in_is_removed_with_what_followed_it() 
     assert_eq!(followed, [None, Some(TrackGroupId(0))]);
     assert_eq!(load_text(&print_keepalived(&model), &NoHost).model, Some(model));
 }
+
+/// A host on which no user is there for scripts.
+struct NoScriptUser;
+
+impl Host for NoScriptUser {
+    fn node_name(&self) -> String {
+        NoHost.node_name()
+    }
+    fn interface(&self, name: &IfName) -> Option<InterfaceFacts> {
+        NoHost.interface(name)
+    }
+    fn user(&self, name: &str) -> Option<ProgramUser> {
+        NoHost.user(name).filter(|_| name != "keepalived_script")
+    }
+    fn group(&self, name: &str) -> Option<u32> {
+        NoHost.group(name)
+    }
+    fn file(&self, path: &str) -> Result<FileFacts, String> {
+        NoHost.file(path)
+    }
+    fn link(&self, path: &str) -> Option<String> {
+        NoHost.link(path)
+    }
+    fn variable(&self, name: &str) -> Option<String> {
+        NoHost.variable(name)
+    }
+}
+
+/// Corpus: maintainer/start_shut_script.conf.
+#[test]
+fn the_first_script_that_names_no_user_decides_before_security_is_asked_for() {
+    let instance = format!("{TWO} notify_master /bin/m\n}}");
+    let runs = |globals: &str| {
+        let text = format!("global_defs {{\n{globals}\n}}\n{instance}");
+        let model = load_text(&text, &NoScriptUser).model.unwrap();
+        let notify = model.instances[0].notify.as_ref().map(|notify| notify.master.is_some());
+        let account = |program: &Option<Program>| {
+            program
+                .as_ref()
+                .and_then(|p| p.account.as_ref().map(|a| a.user.to_string()))
+        };
+        (notify.unwrap_or(false), account(&model.global.startup.program))
+    };
+    let root = Some("root".to_owned());
+    assert_eq!(
+        runs("startup_script /bin/s\nenable_script_security"),
+        (true, root.clone())
+    );
+    assert_eq!(runs("enable_script_security\nstartup_script /bin/s"), (false, None));
+    assert_eq!(
+        runs("startup_script /bin/s u\nenable_script_security"),
+        (false, Some("u".into()))
+    );
+    assert_eq!(
+        runs("startup_script /bin/s\nscript_user u\nenable_script_security"),
+        (true, root)
+    );
+}

@@ -329,6 +329,7 @@ impl Host for LabHost {
             loopback: name.as_str() == "lo",
             multicast: true,
             ethernet: true,
+            kind: None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Addresses, interface names and the entries of `virtual_ipaddress`.
 
-use super::{TrackGroupId, is_default};
+use super::{TrackGroupId, Vrid, is_default};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -149,6 +149,18 @@ impl fmt::Display for IfName {
 /// A six byte hardware address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MacAddr(pub [u8; 6]);
+
+impl MacAddr {
+    /// 00:00:5e:00:01:VRID, for IPv6 :02:VRID (RFC 9568 section 7.3): the address of the virtual router, whoever is master.
+    #[must_use]
+    pub const fn virtual_router(family: Family, vrid: Vrid) -> Self {
+        let family = match family {
+            Family::Ipv4 => 1,
+            Family::Ipv6 => 2,
+        };
+        Self([0, 0, 0x5e, 0, family, vrid.get()])
+    }
+}
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! The real files and the real host behind the traits of `config`.
 
-use crate::config::{FileFacts, FileKind, Host, InterfaceFacts, ReadError, Secret, Source};
+use crate::config::{FileFacts, FileKind, Host, InterfaceFacts, LinkKind, ReadError, Secret, Source};
 use crate::model::{IfName, ProgramUser};
 use crate::system::clock;
 use nix::unistd::{Group, User};
@@ -88,7 +88,25 @@ impl Host for RealHost {
             loopback: name.as_str() == "lo" || flags.is_some_and(|flags| flags & IFF_LOOPBACK != 0),
             multicast: flags.is_none_or(|flags| flags & IFF_MULTICAST != 0),
             ethernet: kind.is_none_or(|kind| kind == ARPHRD_ETHER),
+            kind: fact("uevent").map(
+                |text| match text.lines().find_map(|line| line.strip_prefix("DEVTYPE=")) {
+                    Some("macvlan") => LinkKind::Macvlan,
+                    Some("ipvlan") => LinkKind::Ipvlan,
+                    Some(_) | None => LinkKind::Other,
+                },
+            ),
         })
+    }
+
+    fn cpus(&self) -> u16 {
+        // A list such as `0-3`, or `0`.
+        let list = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
+        let last = list
+            .trim()
+            .rsplit(['-', ','])
+            .next()
+            .and_then(|last| last.parse::<u16>().ok());
+        last.map_or(u16::MAX, |last| last.saturating_add(1))
     }
 
     fn addresses(&self, name: &IfName) -> Vec<(IpAddr, u8)> {

@@ -104,6 +104,7 @@ impl Host for Environment {
             loopback: name.as_str() == "lo",
             multicast: true,
             ethernet: true,
+            kind: None,
         })
     }
 

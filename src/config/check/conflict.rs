@@ -2,9 +2,9 @@
 
 use super::alike;
 use crate::config::code::Code;
-use crate::config::diagnostic::Class;
+use crate::config::diagnostic::{Class, Severity};
 use crate::config::lower::Context;
-use crate::model::{ConfigFault, Family, Instance, Micros, Model, Transport};
+use crate::model::{ConfigFault, Family, IfName, Instance, MacAddr, Micros, Model, OwnLink, Transport, VirtualAddress};
 use std::collections::BTreeMap;
 
 /// A delay that lasts until the others miss adverts is cut short when it begins (semantic-checks 53, 54).
@@ -77,6 +77,113 @@ pub(super) fn vrids(model: &mut Model, ctx: &mut Context<'_>) {
     }
 }
 
+/// A VMAC that two instances would have to share: its MAC address comes from the VRID, so a link can carry it once. Only members
+/// of one sync group are master together; of others the later one stays in fault.
+pub(super) fn vmacs(model: &mut Model, ctx: &mut Context<'_>) {
+    let mut holders: BTreeMap<Carried, Vec<usize>> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (index, instance) in model.instances.iter().enumerate() {
+        for (carried, here) in carried(instance) {
+            let earlier = holders.entry(carried).or_default();
+            let together = |other: &Instance| other.sync_group.is_some() && other.sync_group == instance.sync_group;
+            let before = earlier.iter().filter(|earlier| **earlier != index);
+            let other = before
+                .filter_map(|earlier| model.instances.get(*earlier))
+                .find(|other| !together(other));
+            if let Some(other) = other {
+                tell_shared(instance, here, other, &carried, ctx);
+                faults.push(index);
+            }
+            earlier.push(index);
+        }
+    }
+    for index in faults {
+        if let Some(instance) = model.instances.get_mut(index) {
+            instance.config_fault = Some(ConfigFault::SharedVmac);
+        }
+    }
+}
+
+/// A VMAC: the interface below it, and its MAC address.
+type Carried<'m> = (&'m IfName, MacAddr);
+
+/// The VMACs of an instance, each with the first address on it; none where it is only the instance's own.
+fn carried(instance: &Instance) -> BTreeMap<Carried<'_>, Option<&VirtualAddress>> {
+    let mut all = BTreeMap::new();
+    let own = match (instance.own_link.as_deref(), &instance.interface) {
+        (Some(OwnLink::Vmac(vmac)), Some(interface)) => {
+            let mac = vmac
+                .mac
+                .unwrap_or(MacAddr::virtual_router(instance.family, instance.vrid));
+            all.insert((interface, mac), None);
+            Some((&vmac.name, mac))
+        }
+        _ => None,
+    };
+    let ipvlan = match instance.own_link.as_deref() {
+        Some(OwnLink::Ipvlan(ipvlan)) => Some(&ipvlan.name),
+        _ => None,
+    };
+    for address in instance.vips.iter().chain(&instance.excluded_vips) {
+        let Some(link) = address.own_link.as_ref().filter(|link| Some(*link) != ipvlan) else {
+            continue;
+        };
+        let mac = match own {
+            Some((name, mac)) if name == link => mac,
+            _ => MacAddr::virtual_router(Family::of(address.address), instance.vrid),
+        };
+        all.entry((&address.interface, mac))
+            .or_insert(None)
+            .get_or_insert(address);
+    }
+    all
+}
+
+/// The words are keepalived's, which names the later instance's address before the earlier one's.
+fn tell_shared(
+    instance: &Instance,
+    here: Option<&VirtualAddress>,
+    other: &Instance,
+    carried: &Carried<'_>,
+    ctx: &mut Context<'_>,
+) {
+    let there = self::carried(other).get(carried).copied().flatten();
+    let (name, first) = (&instance.name, &other.name);
+    let message = match (there, here) {
+        (Some(there), None) => {
+            let there = with_prefix(there);
+            format!("({first}) VIP/eVIP {there} uses same VMAC as VRRP instance {name}, disabling {name}")
+        }
+        (there, here) => {
+            let here = here.map(with_prefix).unwrap_or_default();
+            let whose = there.map(|there| format!(" VIP/eVIP {}", with_prefix(there)));
+            let whose = whose.unwrap_or_default();
+            format!("({first}) VIP/eVIP {here} uses same VMAC as VRRP instance {name}{whose}, disabling {name}")
+        }
+    };
+    let earlier = ctx.instances.get(first).map(|known| known.place);
+    let related = earlier.map(|place| ctx.reports.related("the other instance", place));
+    let place = ctx.instances.get(name).map(|known| known.place).unwrap_or_default();
+    let diagnostic = ctx.check(place, Code::DuplicateVrid, None, message);
+    diagnostic.severity = Severity::Warning;
+    diagnostic.related.extend(related);
+    diagnostic.hint = Some(format!(
+        "{name} stays in fault; use another VRID, or put both into one sync group"
+    ));
+}
+
+fn with_prefix(address: &VirtualAddress) -> String {
+    let full = match Family::of(address.address) {
+        Family::Ipv4 => 32,
+        Family::Ipv6 => 128,
+    };
+    if address.prefix_len == full {
+        address.address.to_string()
+    } else {
+        format!("{}/{}", address.address, address.prefix_len)
+    }
+}
+
 /// Whether two unicast instances would hear each other's peers.
 fn shares_peer(one: &Instance, other: &Instance) -> bool {
     let (Transport::Unicast { peers: mine, .. }, Transport::Unicast { peers: theirs, .. }) =
@@ -126,4 +233,63 @@ fn told(instance: &Instance, other: &Instance, allowed: bool, ctx: &mut Context<
     diagnostic.related.extend(earlier);
     ctx.fatal = true;
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{NoHost, load_text};
+    use crate::model::ConfigFault;
+
+    /// What keepalived 2.2.7 and 2.4.3 log of these, and whom they disable.
+    #[test]
+    fn a_vmac_is_carried_once_by_instances_that_are_not_masters_together() {
+        let own = "vrrp_instance B {\ninterface eth1\nvirtual_router_id 10\nuse_vmac\nvirtual_ipaddress {\n10.1.0.51/24\n}\n}\n";
+        let of_address = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 10\nvirtual_ipaddress {\n10.1.0.50/24 dev eth1 use_vmac\n}\n}\n";
+        let third = of_address
+            .replace("A {", "C {")
+            .replace("eth0", "eth2")
+            .replace(".50", ".52");
+        let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\n}\n";
+        let shared = "uses same VMAC as VRRP instance";
+        for (text, faults, told) in [
+            (
+                format!("{of_address}{own}"),
+                [None, Some(ConfigFault::SharedVmac)],
+                format!("(A) VIP/eVIP 10.1.0.51/24 {shared} B VIP/eVIP 10.1.0.50/24, disabling B"),
+            ),
+            (
+                format!("{own}{of_address}"),
+                [None, Some(ConfigFault::SharedVmac)],
+                format!("(B) VIP/eVIP 10.1.0.50/24 {shared} A VIP/eVIP 10.1.0.51/24, disabling A"),
+            ),
+            (
+                format!("{of_address}{third}"),
+                [None, Some(ConfigFault::SharedVmac)],
+                format!("(A) VIP/eVIP 10.1.0.52/24 {shared} C VIP/eVIP 10.1.0.50/24, disabling C"),
+            ),
+            (format!("{group}{of_address}{own}"), [None, None], String::new()),
+            (
+                format!("{of_address}{}", own.replace("_id 10", "_id 11")),
+                [None, None],
+                String::new(),
+            ),
+            (
+                format!("{of_address}{}", own.replace("use_vmac\n", "")),
+                [None, None],
+                String::new(),
+            ),
+        ] {
+            let loaded = load_text(&text, &NoHost);
+            let model = loaded.model.as_ref().unwrap();
+            assert_eq!(
+                model.instances.iter().map(|i| i.config_fault).collect::<Vec<_>>(),
+                faults,
+                "{text}"
+            );
+            let mut lines = loaded.diagnostics.iter().filter(|d| d.message.contains(shared));
+            assert_eq!(lines.next().map_or("", |d| &d.message), told, "{text}");
+            assert_eq!(lines.next(), None);
+            assert_eq!(loaded.test_status(), 0, "keepalived only logs it");
+        }
+    }
 }

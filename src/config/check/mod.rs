@@ -82,6 +82,7 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
         return None;
     }
     conflict::vrids(&mut model, ctx);
+    conflict::vmacs(&mut model, ctx);
     conflict::delays(&model, ctx);
     model.files = files.into_iter().map(file).collect();
     model.processes = processes.into_iter().map(process).collect();

@@ -9,6 +9,8 @@ use crate::config::diagnostic::{BLOCK_BEGINS, Class, Span};
 use crate::config::place::{Place, Reports};
 use crate::config::schema::{self, BlockInfo, LvsInfo, Shape};
 use crate::config::tree::Node;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Deepest nesting of blocks; keepalived's language needs five.
 const MAX_DEPTH: usize = 32;
@@ -66,6 +68,8 @@ pub(super) struct Builder<'b> {
     /// The mistake that lines are misread for.
     misread: Option<Place>,
     unclosed: Option<Unclosed>,
+    /// Hashes of keyword and name of the blocks so far that may be there once.
+    named: BTreeSet<u64>,
     sink: &'b mut dyn FnMut(Node, &mut Reports),
 }
 
@@ -78,6 +82,7 @@ impl<'b> Builder<'b> {
             depth: 0,
             misread: None,
             unclosed: None,
+            named: BTreeSet::new(),
             sink,
         }
     }
@@ -180,11 +185,14 @@ impl<'b> Builder<'b> {
                 inside: Some(inside),
                 mut node,
             }) => {
-                if matches!(inside, Inside::Values) && node.len() > 1 {
-                    let message = format!("Block {} has extra parameters {} ...", node.key(), node.rest());
-                    reports.at(node.place_of(1), Code::ExtraWords, Class::General, message);
+                if matches!(inside, Inside::Values) {
+                    extra_words(&node, reports);
                 }
                 node.has_block = true;
+                if self.is_refused(&node) {
+                    self.skipping = 1;
+                    return self.push(node, reports);
+                }
                 self.stack.push(Frame::new(inside, node));
             }
             header => match self.stack.last().map(|frame| frame.inside) {
@@ -194,6 +202,16 @@ impl<'b> Builder<'b> {
                 Some(Inside::Keywords(_)) | None => self.unexpected(header, place, reports),
             },
         }
+    }
+
+    /// A block that is refused as a whole, for its name: keepalived only counts its braces. What is wrong is told by who reads it.
+    fn is_refused(&mut self, node: &Node) -> bool {
+        if !self.stack.is_empty() || !matches!(node.key(), "vrrp_instance" | "vrrp_sync_group" | "track_group") {
+            return false;
+        }
+        let mut hasher = DefaultHasher::new();
+        (node.key(), node.first()).hash(&mut hasher);
+        node.len() != 2 || !self.named.insert(hasher.finish())
     }
 
     /// A `{` that opens nothing: what comes is read as part of the block that is open.
@@ -276,6 +294,7 @@ impl<'b> Builder<'b> {
             None => {}
             Some(Inside::Lvs(_)) if !self.stack.is_empty() => self.push(node, reports),
             Some(inside @ Inside::Values) => {
+                extra_words(&node, reports);
                 let message = format!("'{{' missing from beginning of block {}", node.key());
                 reports.at(node.place, Code::MissingBrace, None, message);
                 node.has_block = true;
@@ -316,6 +335,14 @@ impl<'b> Builder<'b> {
         while let Some(frame) = self.stack.pop() {
             self.push(frame.node, reports);
         }
+    }
+}
+
+/// Words between the keyword of a block of values and its brace.
+fn extra_words(node: &Node, reports: &mut Reports) {
+    if let Some(first) = node.first() {
+        let message = format!("Block {} has extra parameters {first} ...", node.key());
+        reports.at(node.place_of(1), Code::ExtraWords, Class::General, message);
     }
 }
 

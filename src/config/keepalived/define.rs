@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 /// A line may not grow beyond this by substitution, in bytes; keepalived's lines end at 1024.
 pub(super) const MAX_LINE: usize = 4096;
+/// Most definitions of one line that are remembered.
+const MAX_PARTS: usize = 4;
 /// More replacements than this in one line mean that a definition contains itself.
 const MAX_REPLACEMENTS: usize = 1000;
 
@@ -26,6 +28,8 @@ pub(super) struct Replaced {
     pub(super) text: String,
     /// Where it stands, and the definition's name, if the whole line was one reference.
     pub(super) whole: Option<(String, Place)>,
+    /// The definitions that became parts of it.
+    pub(super) parts: Vec<(String, Place)>,
     /// Lines that follow it: a definition of several lines was named at its end.
     pub(super) following: Vec<(String, Part)>,
 }
@@ -68,6 +72,7 @@ impl Definitions {
         let mut done = Replaced {
             text: line.to_owned(),
             whole: None,
+            parts: Vec::new(),
             following: Vec::new(),
         };
         let (mut from, mut replacements) = (0, 0);
@@ -88,6 +93,9 @@ impl Definitions {
                 return Err(Problem::TooLong);
             }
             done.whole = (at == 0 && end == done.text.len()).then(|| (name.clone(), *place));
+            if done.parts.len() < MAX_PARTS && !done.parts.iter().any(|(_, known)| known == place) {
+                done.parts.push((name.clone(), *place));
+            }
             done.text.replace_range(at..end, first);
             let following = parts.iter().skip(1).map(|part| (name.clone(), part.clone()));
             done.following.splice(0..0, following);

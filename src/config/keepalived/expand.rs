@@ -188,8 +188,8 @@ impl Reader<'_, '_> {
                 line: number,
                 column: columns(indent).saturating_add(1),
                 length: columns(line.len().saturating_sub(indent)),
-                via: 0,
                 exact: true,
+                ..Place::default()
             };
             if line.contains(&0) {
                 let message = "configuration appears to have embedded NULs - ignoring line".into();
@@ -293,7 +293,11 @@ impl Reader<'_, '_> {
             self.definitions.set(&name, vec![(value.into(), Place::default())]);
         }
         let via = self.reports.add_origin(&what, place);
-        Place { via, ..place }
+        Place {
+            via,
+            moved: true,
+            ..place
+        }
     }
 
     fn line(&mut self, line: &str, place: Place, path: &str, stack: &mut Vec<Work>) -> Option<Open> {
@@ -389,6 +393,7 @@ impl Reader<'_, '_> {
                 Some(super::define::Replaced {
                     text: String::new(),
                     whole: None,
+                    parts: Vec::new(),
                     following: Vec::new(),
                 })
             }
@@ -408,9 +413,13 @@ impl Reader<'_, '_> {
         let first = match replaced.whole {
             Some((name, at)) if at.line > 0 => {
                 let via = self.reports.add_origin(&format!("`${name}` is used here"), place);
-                Place { via, ..at }
+                Place { via, moved: true, ..at }
             }
-            _ => Place { exact: false, ..place },
+            _ => Place {
+                exact: false,
+                via: self.reports.add_parts(&replaced.parts, place),
+                ..place
+            },
         };
         push(&replaced.text, first);
         // One origin for all lines of a definition.
@@ -419,11 +428,11 @@ impl Reader<'_, '_> {
             let via = match &origin {
                 _ if at.line == 0 => 0,
                 Some((known, via)) if *known == name => *via,
-                _ if first.via != place.via && origin.is_none() => first.via,
+                _ if first.moved && origin.is_none() => first.via,
                 _ => self.reports.add_origin(&format!("`${name}` is used here"), place),
             };
             origin = Some((name, via));
-            push(&text, Place { via, ..at });
+            push(&text, Place { via, moved: true, ..at });
         }
         Some(works)
     }

@@ -25,13 +25,13 @@ impl IncludeCheck {
             let (on, name) = match word.split_at_checked(1) {
                 Some(("-", name)) => (false, name),
                 Some(("+", name)) => (true, name),
+                // keepalived calls it a duplicate, and ignores it.
+                _ if any => continue,
                 _ => {
-                    if !any {
-                        *self = Self {
-                            read: true,
-                            ..Self::default()
-                        };
-                    }
+                    *self = Self {
+                        read: true,
+                        ..Self::default()
+                    };
                     (true, word)
                 }
             };

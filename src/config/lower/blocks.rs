@@ -346,6 +346,9 @@ fn kept(node: &Node) -> LvsBlock {
 /// Empty `notification_email` blocks are told.
 pub(in crate::config) fn global_defs(node: &Node, draft: &mut global::Draft, ctx: &mut Context<'_>) {
     for child in &node.children {
+        if ctx.in_order && matches!(child.key(), "script_user" | "enable_script_security") {
+            draft.settle_users(child.key() == "enable_script_security", ctx.host);
+        }
         global::TABLE.read(child, draft, ctx);
         if child.key() == "notification_email" && child.children.is_empty() {
             let message = "Warning - empty notification_email block".into();

@@ -155,14 +155,11 @@ pub(in crate::config) fn program_user(words: &[&str], host: &dyn Host) -> Option
     let (name, joined) = name
         .split_once(':')
         .map_or((name, None), |(name, group)| (name, Some(group)));
-    let number = |text: &str| text.parse::<u32>().ok();
-    let user = host
-        .user(name)
-        .or_else(|| number(name).map(|uid| ProgramUser { uid, gid: uid }))?;
+    let user = host.user(name)?;
     let group = joined.or_else(|| words.get(1).map(|group| group.trim_start_matches(':')));
     let gid = match group {
         None => user.gid,
-        Some(group) => host.group(group).or_else(|| number(group))?,
+        Some(group) => host.group(group)?,
     };
     let account = Account {
         user: name.into(),

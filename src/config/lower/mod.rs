@@ -71,6 +71,8 @@ pub(super) struct Context<'a> {
     pub(super) host: &'a dyn Host,
     /// `-t`: numbers with something behind them are wrong.
     pub(super) test: bool,
+    /// The order of the lines counts; not in TOML.
+    pub(super) in_order: bool,
     pub(super) scripts: Registry,
     pub(super) files: Registry,
     pub(super) processes: Registry,
@@ -91,6 +93,8 @@ pub(super) struct Context<'a> {
     pub(super) default_user: Option<Option<ProgramUser>>,
     /// That there is none has been told.
     pub(super) default_user_told: bool,
+    /// Where keepalived sees what is wrong with a word of the block that is read.
+    pub(super) told_at: Option<Place>,
     /// Nothing can run.
     pub(super) fatal: bool,
     /// The worst class when keepalived stops at a missing interface.
@@ -103,6 +107,7 @@ impl<'a> Context<'a> {
             reports: Reports::default(),
             host,
             test,
+            in_order: true,
             scripts: Registry::default(),
             files: Registry::default(),
             processes: Registry::default(),
@@ -119,6 +124,7 @@ impl<'a> Context<'a> {
             dynamic_interfaces: false,
             default_user: Some(None),
             default_user_told: false,
+            told_at: None,
             fatal: false,
             stops_with: None,
         }
@@ -176,7 +182,9 @@ impl<'a> Context<'a> {
         let first = self.missing.insert(name.clone());
         let place = node.place_of(index);
         if !self.dynamic_interfaces {
-            let diagnostic = self.reports.at(place, Code::MissingInterface, Class::General, message);
+            let diagnostic = self
+                .reports
+                .end(place, self.told_at, Code::MissingInterface, Class::General, message);
             diagnostic.hint = Some(format!(
                 "{name}: vrrpd waits until it appears; keepalived does not start without dynamic_interfaces"
             ));

@@ -124,14 +124,11 @@ fn row_of(info: &'static BlockInfo, name: &str) -> Option<&'static Row> {
     info.find(name).map(|found| info.row(found))
 }
 
-const fn item(row: &'static Row, content: Content) -> Item {
+fn item(row: &'static Row, content: Content) -> Item {
     Item {
         row,
         content,
-        remarks: Remarks {
-            above: Vec::new(),
-            behind: None,
-        },
+        remarks: Remarks::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Content, Entry, Item, Remarks};
 use crate::config::schema;
 use crate::config::tree::Node;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a language marks comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,38 +28,57 @@ pub(in crate::config) struct Comments {
 impl Comments {
     /// The comments of the files that the tree came from. `text` gives the text of a file by its number.
     pub(in crate::config) fn find(tree: &[Node], text: &dyn Fn(u16) -> Option<(String, Marks)>) -> Self {
-        let mut lines: BTreeMap<u16, Vec<u32>> = BTreeMap::new();
-        tree.iter().for_each(|node| collect_lines(node, &mut lines));
+        let mut files: BTreeMap<u16, Lines> = BTreeMap::new();
+        for node in tree {
+            collect_lines(node, &mut files);
+            if let Some(lines) = files.get_mut(&node.place.file).filter(|_| node.has_block) {
+                lines.blocks.insert(node.place.line);
+            }
+        }
         let mut comments = Self::default();
-        for (file, mut used) in lines {
+        for (file, lines) in files {
             let Some((text, marks)) = text(file) else { continue };
-            used.sort_unstable();
-            used.dedup();
-            comments.scan(file, &used, &text, marks);
+            comments.scan(file, &lines, &text, marks);
         }
         comments
     }
 
-    fn scan(&mut self, file: u16, used: &[u32], text: &str, marks: Marks) {
+    fn scan(&mut self, file: u16, lines: &Lines, text: &str, marks: Marks) {
         let mut waiting: Vec<String> = Vec::new();
-        let mut used = used.iter().copied().peekable();
+        // In TOML what stands directly under the last key of a table, before an empty line, is the end of that table.
+        let (mut table, mut adjoins) = (None, false);
         for (number, line) in (1u32..).zip(text.lines()) {
             let comment = split(line, marks).filter(|comment| !super::OUR_REMARKS.contains(comment));
-            let here = used.next_if_eq(&number).is_some();
-            let remarks = if here {
+            if lines.used.contains(&number) {
                 let remarks = self.by_line.entry((file, number)).or_default();
                 remarks.above.append(&mut waiting);
-                Some(remarks)
-            } else {
-                None
-            };
-            match (comment, remarks) {
-                (None, _) => {}
-                (Some(comment), Some(remarks)) => remarks.behind = Some(comment.to_owned()),
-                (Some(comment), None) => waiting.push(comment.to_owned()),
+                remarks.behind = comment.map(str::to_owned).or(remarks.behind.take());
+                table = table.filter(|_| !lines.blocks.contains(&number)).or(Some(number));
+                adjoins = true;
+            } else if let Some(begin) = lines.ends.get(&number) {
+                let remarks = self.by_line.entry((file, *begin)).or_default();
+                remarks.last.append(&mut waiting);
+                match (&remarks.end, comment) {
+                    (_, None) => {}
+                    (None, Some(comment)) => remarks.end = Some(comment.to_owned()),
+                    (Some(_), Some(comment)) => remarks.last.push(comment.to_owned()),
+                }
+            } else if let Some(comment) = comment {
+                waiting.push(comment.to_owned());
+            } else if line.trim().is_empty() {
+                self.end_table(file, table.filter(|_| adjoins), marks, &mut waiting);
+                adjoins = false;
             }
         }
+        self.end_table(file, table.filter(|_| adjoins), marks, &mut waiting);
         self.rest.append(&mut waiting);
+    }
+
+    fn end_table(&mut self, file: u16, table: Option<u32>, marks: Marks, waiting: &mut Vec<String>) {
+        if let (Some(table), Marks::Toml) = (table, marks) {
+            let remarks = self.by_line.entry((file, table)).or_default();
+            remarks.last.append(waiting);
+        }
     }
 
     /// Gives comments to the items that were written at these nodes. What belongs nowhere comes back.
@@ -83,6 +102,8 @@ impl Comments {
         for remarks in self.by_line.into_values() {
             rest.extend(remarks.above);
             rest.extend(remarks.behind);
+            rest.extend(remarks.last);
+            rest.extend(remarks.end);
         }
         rest.append(&mut self.rest);
         rest.retain(|comment| !comment.is_empty());
@@ -132,7 +153,7 @@ impl Comments {
 
     fn take(&mut self, node: &Node) -> Remarks {
         // Text from a definition or a sequence stands elsewhere.
-        if node.place.via != 0 {
+        if node.place.moved {
             return Remarks::default();
         }
         self.by_line
@@ -148,13 +169,36 @@ fn add(remarks: &mut Remarks, more: Remarks) {
         (Some(_), Some(more)) => remarks.above.push(more),
         (Some(_), None) => {}
     }
+    remarks.last.extend(more.last);
+    match (&mut remarks.end, more.end) {
+        (end @ None, more) => *end = more,
+        (Some(_), more) => remarks.last.extend(more),
+    }
 }
 
-fn collect_lines(node: &Node, lines: &mut BTreeMap<u16, Vec<u32>>) {
-    if node.place.via == 0 && node.place.line > 0 {
-        lines.entry(node.place.file).or_default().push(node.place.line);
+/// The lines of a file that mean something.
+#[derive(Debug, Default)]
+struct Lines {
+    used: BTreeSet<u32>,
+    /// Those of `used` at which a block of the top level begins.
+    blocks: BTreeSet<u32>,
+    /// Where a block ends, and where it begins.
+    ends: BTreeMap<u32, u32>,
+}
+
+fn collect_lines(node: &Node, files: &mut BTreeMap<u16, Lines>) {
+    if !node.place.moved && node.place.line > 0 {
+        let lines = files.entry(node.place.file).or_default();
+        lines.used.insert(node.place.line);
+        let end = node
+            .end
+            .filter(|end| !end.moved && end.file == node.place.file && end.line > node.place.line);
+        if let Some(end) = end {
+            // Of blocks that end together the innermost one, which comes last.
+            lines.ends.insert(end.line, node.place.line);
+        }
     }
-    node.children.iter().for_each(|child| collect_lines(child, lines));
+    node.children.iter().for_each(|child| collect_lines(child, files));
 }
 
 /// The comment of a line without its marks.

@@ -51,9 +51,10 @@ impl Writer {
         self.depth += 1;
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, remarks: &Remarks) {
+        self.above(&remarks.last);
         self.depth = self.depth.saturating_sub(1);
-        self.line("}", None);
+        self.line("}", remarks.end.as_deref());
     }
 
     fn item(&mut self, item: &Item) {
@@ -65,11 +66,12 @@ impl Writer {
                     let behind = item.remarks.behind.as_deref().filter(|_| position == 0);
                     self.line(&format!("{key} {line}"), behind);
                 }
+                self.above(&item.remarks.last);
             }
             Content::List(entries) => {
                 self.open(key, &item.remarks);
                 self.entries(entries);
-                self.close();
+                self.close(&item.remarks);
             }
             Content::Block { name, items } => {
                 let name = name
@@ -78,7 +80,7 @@ impl Writer {
                     .unwrap_or_default();
                 self.open(&format!("{key}{name}"), &item.remarks);
                 items.iter().for_each(|item| self.item(item));
-                self.close();
+                self.close(&item.remarks);
             }
             Content::Lvs(block) => self.lvs(block),
         }
@@ -98,7 +100,7 @@ impl Writer {
             Some(lines) => {
                 self.open(&words.join(" "), &Remarks::default());
                 lines.iter().for_each(|line| self.lvs(line));
-                self.close();
+                self.close(&Remarks::default());
             }
         }
     }

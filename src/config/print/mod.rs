@@ -43,6 +43,10 @@ pub(super) struct Remarks {
     pub(super) above: Vec<String>,
     /// Behind it.
     pub(super) behind: Option<String>,
+    /// Of a block: on lines of their own, before its end.
+    pub(super) last: Vec<String>,
+    /// Of a block: behind its closing brace.
+    pub(super) end: Option<String>,
 }
 
 /// Something that is written.

@@ -51,6 +51,12 @@ impl Writer {
         comments.iter().for_each(|comment| self.line(&format!("# {comment}")));
     }
 
+    /// What stands before the end of a block, and behind it: a table has no end of its own.
+    fn last(&mut self, remarks: &Remarks) {
+        self.above(&remarks.last);
+        self.above(remarks.end.as_slice());
+    }
+
     fn with(&mut self, text: &str, remarks: &Remarks) {
         match &remarks.behind {
             Some(behind) => self.line(&format!("{text}  # {behind}")),
@@ -75,6 +81,7 @@ impl Writer {
         self.above(&remarks.above);
         self.with("[global]", &remarks);
         outside.into_iter().chain(inside).for_each(|item| self.keyed(item));
+        self.last(&remarks);
     }
 
     fn section(&mut self, item: &Item, name: Option<&str>, items: &[Item]) {
@@ -87,6 +94,7 @@ impl Writer {
         };
         self.with(&header, &item.remarks);
         items.iter().for_each(|item| self.keyed(item));
+        self.last(&item.remarks);
     }
 
     /// `key = value`, or a list over several lines.
@@ -109,10 +117,14 @@ impl Writer {
 
     fn list(&mut self, name: &str, item: &Item, entries: &[Entry]) {
         let value = |entry: &Entry| entry_value(item.row, &entry.text);
-        let plain = entries.iter().all(|entry| entry.remarks == Remarks::default());
+        let plain = entries.iter().all(|entry| entry.remarks == Remarks::default()) && item.remarks.last.is_empty();
         if plain && entries.len() < 2 {
             let values: Vec<String> = entries.iter().map(value).collect();
-            return self.with(&format!("{name} = [{}]", values.join(", ")), &item.remarks);
+            let remarks = Remarks {
+                behind: item.remarks.behind.clone().or(item.remarks.end.clone()),
+                ..Remarks::default()
+            };
+            return self.with(&format!("{name} = [{}]", values.join(", ")), &remarks);
         }
         self.with(&format!("{name} = ["), &item.remarks);
         for entry in entries {
@@ -121,11 +133,20 @@ impl Writer {
             }
             self.with(&format!("    {},", value(entry)), &entry.remarks);
         }
-        self.line("]");
+        for comment in &item.remarks.last {
+            self.line(&format!("    # {comment}"));
+        }
+        match &item.remarks.end {
+            Some(end) => self.line(&format!("]  # {end}")),
+            None => self.line("]"),
+        }
     }
 
     /// A block inside of a block.
     fn inline(&mut self, name: &str, item: &Item, items: &[Item]) {
+        if !items.is_empty() {
+            self.above(item.remarks.behind.as_slice());
+        }
         for inner in items {
             self.above(&inner.remarks.above);
             if let Content::Lines(lines) = &inner.content {
@@ -136,6 +157,7 @@ impl Writer {
         if items.is_empty() {
             self.with(&format!("{name} = {{}}"), &item.remarks);
         }
+        self.last(&item.remarks);
     }
 
     fn lvs(&mut self, blocks: &[&LvsBlock]) {

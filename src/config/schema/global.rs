@@ -5,8 +5,9 @@ use super::value::{Time, c_number, number, strict};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::{Command, Context, Names, account, program_user};
+use crate::config::source::{FileKind, Host};
 use crate::config::tree::Node;
-use crate::model::{Global, LvsFlush, LvsSyncDaemon, Micros};
+use crate::model::{Account, Global, LvsFlush, LvsSyncDaemon, Micros, ProgramUser};
 use std::net::IpAddr;
 
 /// `global_defs` as written.
@@ -31,6 +32,45 @@ impl Block for Draft {
     }
 }
 
+impl Draft {
+    /// The first script that names no user decides who runs such scripts, before a line that says otherwise: so in keepalived, and
+    /// a program that it runs has to be run. Where root was decided on, `enable_script_security` comes too late to refuse it.
+    pub(in crate::config) fn settle_users(&mut self, security: bool, host: &dyn Host) {
+        if self.global.script_security || self.script_user_failed {
+            return;
+        }
+        let named = |user: ProgramUser, name: &str| {
+            let account = Account {
+                user: name.into(),
+                group: None,
+            };
+            (user, account)
+        };
+        let written = self.global.script_user.zip(self.global.script_account.clone());
+        let (user, account) = written.unwrap_or_else(|| match host.user("keepalived_script") {
+            Some(user) => named(user, "keepalived_script"),
+            None => named(ProgramUser { uid: 0, gid: 0 }, "root"),
+        });
+        let programs = [
+            &mut self.startup,
+            &mut self.shutdown,
+            &mut self.fifo_program,
+            &mut self.vrrp_fifo_program,
+            &mut self.lvs_fifo_program,
+        ];
+        let mut any = false;
+        for program in programs.into_iter().flatten().filter(|program| program.user.is_none()) {
+            any = true;
+            program.user = Some(user);
+            program.account = Some(account.clone());
+        }
+        if any && security {
+            self.global.script_user = Some(user);
+            self.global.script_account = Some(account);
+        }
+    }
+}
+
 pub(in crate::config) const TABLE: Table<Draft> = Table {
     path: "global_defs",
     keywords: &[
@@ -47,6 +87,19 @@ const GENERAL: &[Keyword<Draft>] = &[
     Keyword::<Draft>::word("router_id", "STRING", word!(global.router_id))
         .missing("routerid name missing - ignoring")
         .doc("local host name", "Identifies the machine in mails and dumps."),
+    // Before every script: the printed configuration is read in this order.
+    Keyword::<Draft>::custom("script_user", "USER [[:]GROUP]", "", script_user, |d, _| {
+        d.global.script_account.iter().map(account).collect()
+    })
+    .doc(
+        "keepalived_script if that user exists, else the daemon's own user",
+        "Runs scripts that name no user of their own.",
+    ),
+    Keyword::<Draft>::flag(
+        "enable_script_security",
+        (|d| d.global.script_security = true, |d| d.global.script_security),
+    )
+    .doc("off", "Does not run scripts as root that somebody else could change."),
     Keyword::<Draft>::boolean("use_symlink_paths", boolean!(global.use_symlink_paths = false))
         .bad("Invalid value '{v}' for global use_symlink_path specified")
         .doc(
@@ -63,6 +116,7 @@ const GENERAL: &[Keyword<Draft>] = &[
     Keyword::<Draft>::command("startup_script", command!(startup))
         .first("startup script already specified")
         .missing("startup script missing")
+        .bad("Invalid startup script")
         .nothing()
         .doc("none", "Run once before the daemon starts."),
     Keyword::<Draft>::time(
@@ -77,6 +131,7 @@ const GENERAL: &[Keyword<Draft>] = &[
     Keyword::<Draft>::command("shutdown_script", command!(shutdown))
         .first("shutdown script already specified")
         .missing("shutdown script missing")
+        .bad("Invalid shutdown script")
         .nothing()
         .doc("none", "Run once after the daemon has stopped."),
     Keyword::<Draft>::time(
@@ -88,18 +143,6 @@ const GENERAL: &[Keyword<Draft>] = &[
     .bad("{k} '{v}' must be in [1, 1000] - ignoring")
     .nothing()
     .doc("10", "When the shutdown script is killed."),
-    Keyword::<Draft>::custom("script_user", "USER [[:]GROUP]", "", script_user, |d, _| {
-        d.global.script_account.iter().map(account).collect()
-    })
-    .doc(
-        "keepalived_script if that user exists, else the daemon's own user",
-        "Runs scripts that name no user of their own.",
-    ),
-    Keyword::<Draft>::flag(
-        "enable_script_security",
-        (|d| d.global.script_security = true, |d| d.global.script_security),
-    )
-    .doc("off", "Does not run scripts as root that somebody else could change."),
     Keyword::<Draft>::word("snmp_socket", "ADDR", word!(global.snmp.socket))
         .missing("SNMP error : snmp socket name missing")
         .first("SNMP socket already set to {v} - ignoring")
@@ -225,27 +268,31 @@ fn umask(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
         ("IXOTH", 0o001),
         ("IRWXO", 0o007),
     ];
-    let text = node.args().collect::<String>();
+    let Some(first) = ctx.required(node, 1) else { return };
     let bits = || -> Result<u32, String> {
-        if text.is_empty() {
-            return Err("Missing parameter(s) to umask option".into());
-        }
-        if text.starts_with(|c: char| c.is_ascii_digit()) {
-            let value = c_number(&text).and_then(|value| u32::try_from(value).ok());
+        if first.starts_with(|c: char| c.is_ascii_digit()) {
+            if node.len() > 2 {
+                return Err("Extra parameter(s) to umask option".into());
+            }
+            let value = c_number(first).and_then(|value| u32::try_from(value).ok());
             return value
                 .filter(|value| *value <= 0o777)
-                .ok_or_else(|| format!("invalid umask value {text}"));
+                .ok_or_else(|| format!("invalid umask value {first}"));
         }
         let mut mask = 0;
-        for name in text.split('|') {
+        // `|` between names, with or without blanks around it.
+        let text = node.rest().replace('|', " | ");
+        let mut words = text.split_whitespace();
+        loop {
+            let name = words.next().ok_or("umask missing bit value")?;
             let bit = BITS.iter().find(|(known, _)| *known == name);
-            mask |= match (bit, name) {
-                (Some((_, bit)), _) => *bit,
-                (None, "") => return Err("umask missing bit value".into()),
-                (None, _) => return Err(format!("Unknown umask bit {name}")),
-            };
+            mask |= bit.ok_or_else(|| format!("Unknown umask bit {name}"))?.1;
+            match words.next() {
+                None => return Ok(mask),
+                Some("|") => {}
+                Some(other) => return Err(format!("Invalid umask syntax {other}")),
+            }
         }
-        Ok(mask)
     };
     match bits() {
         Ok(mask) => draft.global.umask = mask,
@@ -282,7 +329,8 @@ const MAIL: &[Keyword<Draft>] = &[
         Time::whole(0, 4294),
         time!(global.mail.connect_timeout = Micros::from_secs(30)),
     )
-    .zero("smtp_connect_timeout must be greater than 0, setting to 1")
+    // The name is written so by keepalived.
+    .zero("smtp_conect_timeout must be greater than 0, setting to 1")
     .bad("smtp_connect_timeout '{v}' must be in [0, 4294] - ignoring")
     .later()
     .doc("30", "When a mail server that does not answer is given up."),
@@ -434,10 +482,12 @@ const FILES: &[Keyword<Draft>] = &[
         "none; without words: all",
         "Which problems of includes stop everything, from here on.",
     ),
-    path!("config_save_dir", "{k} requires path", global.paths.config_save_dir)
-        .kept()
-        .nothing()
-        .doc("off", "Where keepalived saves the whole configuration as read."),
+    Keyword::<Draft>::custom("config_save_dir", "PATH", "", config_save_dir, |d, _| {
+        d.global.paths.config_save_dir.iter().map(|path| quoted(path)).collect()
+    })
+    .kept()
+    .nothing()
+    .doc("off", "Where keepalived saves the whole configuration as read."),
     Keyword::<Draft>::word("tmp_config_directory", "DIR", word!(global.paths.tmp_config_directory))
         .missing("{k} missing directory name")
         .first("{k} already specified - ignoring")
@@ -510,23 +560,34 @@ const FILES: &[Keyword<Draft>] = &[
     .doc("/tmp/keepalived.json", "Where JSON is dumped."),
 ];
 
+fn config_save_dir(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
+    let Some(path) = ctx.required(node, 1) else { return };
+    let plain = |kind| matches!(kind, FileKind::File | FileKind::Other);
+    if ctx.host.file(path).is_ok_and(|facts| plain(facts.kind)) {
+        let message = format!("config_save_dir {path} exists and is not a directory");
+        ctx.reports
+            .at(node.place_of(1), Code::BadValue, Class::General, message);
+        return;
+    }
+    draft.global.paths.config_save_dir = Some(path.to_owned());
+}
+
 fn include_check(node: &Node, _: &mut Draft, ctx: &mut Context<'_>) {
-    let mut plain = 0;
     for (index, word) in (1..).zip(node.args()) {
         let signed = word.starts_with(['+', '-']);
         let name = word.trim_start_matches(['+', '-']);
-        if !matches!(name, "read" | "match" | "wildcard_match" | "brace_match") {
-            let message = format!("Unknown include_check type '{word}' - ignoring");
-            ctx.reports
-                .at(node.place_of(index), Code::BadValue, Class::General, message);
-        } else if !signed {
-            plain += 1;
-            if plain > 1 {
-                let message = format!("Duplicate include_check '{word}' specified - ignoring");
-                ctx.reports
-                    .at(node.place_of(index), Code::AlreadyDefined, Class::General, message);
-            }
-        }
+        let (code, message) = if index > 1 && !signed {
+            let message = format!("Duplicate include_check '{name}' specified - ignoring");
+            (Code::AlreadyDefined, message)
+        } else if matches!(name, "read" | "match" | "wildcard_match" | "brace_match") {
+            continue;
+        } else {
+            (
+                Code::BadValue,
+                format!("Unknown include_check type '{name}' - ignoring"),
+            )
+        };
+        ctx.reports.at(node.place_of(index), code, Class::General, message);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::global::Draft;
 use super::keyword::{Keyword, Reload, Synonym, Told, boolean, flag, int, time};
-use super::value::{Time, number, strict};
+use super::value::{Read, Time, number, strict};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::Context;
@@ -204,6 +204,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         "vrrp_netlink_cmd_rcv_bufs_force",
         boolean!(global.netlink_buffers.vrrp_command.force = false),
     )
+    .bad("Invalid value '{v}' for global {k} specified")
     .later()
     .restart()
     .doc("false", "Also beyond the system's limit."),
@@ -214,6 +215,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         "vrrp_netlink_monitor_rcv_bufs_force",
         boolean!(global.netlink_buffers.vrrp_monitor.force = false),
     )
+    .bad("Invalid value '{v}' for global {k} specified")
     .later()
     .restart()
     .doc("false", "Also beyond the system's limit."),
@@ -227,6 +229,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         "process_monitor_rcv_bufs_force",
         boolean!(global.netlink_buffers.process_monitor.force = false),
     )
+    .bad("Invalid value '{v}' for global {k} specified")
     .reload(Reload::Adjust)
     .doc("false", "Also beyond the system's limit."),
     netlink_size!("lvs_netlink_cmd_rcv_bufs", lvs_command)
@@ -236,6 +239,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         "lvs_netlink_cmd_rcv_bufs_force",
         boolean!(global.netlink_buffers.lvs_command.force = false),
     )
+    .bad("Invalid value '{v}' for global {k} specified")
     .kept()
     .doc("false", "Also beyond the system's limit."),
     netlink_size!("lvs_netlink_monitor_rcv_bufs", lvs_monitor)
@@ -245,6 +249,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         "lvs_netlink_monitor_rcv_bufs_force",
         boolean!(global.netlink_buffers.lvs_monitor.force = false),
     )
+    .bad("Invalid value '{v}' for global {k} specified")
     .kept()
     .doc("false", "Also beyond the system's limit."),
 ];
@@ -261,25 +266,31 @@ fn process_name(node: &Node, ctx: &mut Context<'_>) -> Option<String> {
 }
 
 fn rt_priority(node: &Node, process: &mut ProcessSettings, ctx: &mut Context<'_>) {
-    let Some(text) = ctx.required(node, 1) else { return };
-    let key = node.key();
-    let (message, value) = match number(-2_147_483_648, 2_147_483_647).exact(text) {
-        None => (Some(format!("{key} '{text}' is not a number - ignoring")), None),
-        Some(value @ 1..=99) => (None, u8::try_from(value).ok()),
-        Some(value) if value < 1 => (
-            Some(format!("{key} '{text}' less than minimum 1 - setting to 1")),
-            Some(1),
-        ),
-        Some(_) => (
-            Some(format!("{key} '{text}' greater than maximum 99 - setting to 99")),
-            Some(99),
-        ),
+    let what = node.key().trim_end_matches("_rt_priority");
+    let Some(text) = node.first() else {
+        let message = format!("No {what} process real-time priority specified");
+        ctx.reports
+            .at(node.place, Code::MissingParameter, Class::General, message);
+        return;
+    };
+    let (detail, message, value) = match number(-2_147_483_648, 2_147_483_647).read(text, ctx.test) {
+        Read::Bad(detail) => (detail, format!("priority '{text}' invalid"), None),
+        Read::Good(value @ 1..=99) => return process.rt_priority = u8::try_from(value).ok(),
+        Read::Good(value) if value < 1 => {
+            let message = format!("priority {value} less than minimum 1 - setting to minimum");
+            (None, message, Some(1))
+        }
+        Read::Good(value) | Read::Warned(value, _) => {
+            let message = format!("priority {value} greater than maximum 99 - setting to maximum");
+            (None, message, Some(99))
+        }
     };
     process.rt_priority = value.or(process.rt_priority);
-    if let Some(message) = message {
-        ctx.reports
-            .at(node.place_of(1), Code::BadNumber, Class::General, message);
-    }
+    let message = format!("{what} process real-time {message}");
+    let diagnostic = ctx
+        .reports
+        .at(node.place_of(1), Code::BadNumber, Class::General, message);
+    diagnostic.detail = detail;
 }
 
 fn cpu_affinity(node: &Node, what: &str, process: &mut ProcessSettings, ctx: &mut Context<'_>) {
@@ -291,12 +302,26 @@ fn cpu_affinity(node: &Node, what: &str, process: &mut ProcessSettings, ctx: &mu
     }
     process.cpu_affinity.clear();
     for (index, text) in (1..).zip(node.args()) {
-        match number(0, 65_535).exact(text).and_then(|cpu| u16::try_from(cpu).ok()) {
-            Some(cpu) => process.cpu_affinity.push(cpu),
-            None => {
-                let message = format!("Invalid cpu_id:{text} specified for {what} process");
-                ctx.reports
+        let cpus = number(0, i64::from(ctx.host.cpus()) - 1).signed();
+        match cpus.read(text, true) {
+            Read::Good(cpu) => process.cpu_affinity.extend(u16::try_from(cpu)),
+            Read::Warned(..) | Read::Bad(_) => {
+                let detail = match cpus.read(text, true) {
+                    Read::Bad(detail) => detail,
+                    Read::Good(_) | Read::Warned(..) => None,
+                };
+                // What keepalived has read of the number up to there.
+                let end = text
+                    .bytes()
+                    .position(|b| !b.is_ascii_digit() && b != b'-')
+                    .unwrap_or(text.len());
+                let begin: i64 = text.get(..end).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+                let message = format!("Invalid cpu_id:{begin} specified for {what} process");
+                let diagnostic = ctx
+                    .reports
                     .at(node.place_of(index), Code::BadNumber, Class::General, message);
+                diagnostic.detail = detail;
+                diagnostic.hint = Some(cpus.hint());
                 return process.cpu_affinity.clear();
             }
         }

@@ -2,7 +2,7 @@
 
 use super::global::{Draft, quoted};
 use super::keyword::{Keyword, Synonym, Told, boolean, command, flag, int, time, word};
-use super::value::{Time, number, strict};
+use super::value::{Read, Time, number, strict};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::{Context, account, program_user};
@@ -121,7 +121,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         number(0, 2_147_483_647),
         int!(lower_prio_repeat),
     )
-    .bad("{k} '{v}' invalid - ignoring")
+    .bad("Invalid {k} '{v}'")
     .nothing().doc("vrrp_garp_master_repeat", "Default of garp_lower_prio_repeat."),
     Keyword::<Draft>::int(
         "vrrp_down_timer_adverts",
@@ -204,7 +204,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
     Keyword::<Draft>::int(
         "vrrp_version",
         "2|3",
-        number(2, 3),
+        number(2, 3).signed(),
         (
             |d, n| d.global.vrrp_version = if n == 3 { Version::V3 } else { Version::V2 },
             |d| (d.global.vrrp_version == Version::V3).then_some(3),
@@ -353,7 +353,7 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         int!(global.receive_buffers.multiplier = 3),
     )
     .bad("Invalid vrrp_rx_bufs_multiplier {v}")
-    .missing("Invalid vrrp_rx_bufs_multiplier")
+    .only("Invalid vrrp_rx_bufs_multiplier")
     .later()
     .restart()
     .doc("3", "Multiplier of the policy."),
@@ -425,12 +425,12 @@ fn group(node: &Node, draft: &mut Draft, family: Family, ctx: &mut Context<'_>) 
     let Some(text) = ctx.required(node, 1) else { return };
     let key = node.key();
     let complaint = match text.parse::<IpAddr>() {
-        Err(_) => format!("Configuration error: Can't parse {key} [{text}]. Skipping"),
+        Err(_) => format!("Can't parse {key} [{text}]. Skipping"),
         Ok(address) if Family::of(address) != family => {
-            format!("Configuration error: {key} [{text}] is not {family}. Skipping")
+            format!("{key} [{text}] is not {family}. Skipping")
         }
         Ok(address) if !address.is_multicast() => {
-            format!("Configuration error: {key} [{text}] is not multicast. Skipping")
+            format!("{key} [{text}] is not multicast. Skipping")
         }
         Ok(IpAddr::V4(address)) => return draft.global.mcast_group4 = address.into(),
         Ok(IpAddr::V6(address)) => {
@@ -455,24 +455,32 @@ pub(super) fn extra_interfaces(
     prefix: &str,
     ctx: &mut Context<'_>,
 ) {
-    let all = node.first() == Some("all");
-    let index = if all { 2 } else { 1 };
-    let Some(text) = node.word(index) else {
-        let message = format!("{prefix}{} specified without time - ignoring", node.key());
-        ctx.reports
-            .at(node.place, Code::MissingParameter, Class::General, message);
-        return;
-    };
     let time = Time::whole(min, 86_400);
-    match ctx.number(time.read(text, ctx.test), node, index) {
-        Ok(interval) => *extra = crate::model::GarpExtra { interval, all },
-        Err(detail) => {
-            let message = format!("{prefix}{} '{text}' invalid - ignoring", node.key());
-            let diagnostic = ctx
-                .reports
-                .at(node.place_of(index), Code::BadNumber, Class::General, message);
-            diagnostic.detail = detail;
-            diagnostic.hint = Some(time.hint());
+    let (mut all, mut interval) = (false, None);
+    for (index, text) in (1..).zip(node.args()) {
+        if text == "all" {
+            all = true;
+            continue;
+        }
+        match ctx.number(time.read(text, ctx.test), node, index) {
+            Ok(time) => interval = Some(time),
+            Err(detail) => {
+                let message = format!("{prefix}{} '{text}' invalid - ignoring", node.key());
+                let diagnostic = ctx
+                    .reports
+                    .at(node.place_of(index), Code::BadNumber, Class::General, message);
+                diagnostic.detail = detail;
+                diagnostic.hint = Some(time.hint());
+                return;
+            }
+        }
+    }
+    match interval {
+        Some(interval) => *extra = crate::model::GarpExtra { interval, all },
+        None => {
+            let message = format!("{prefix}{} specified without time - ignoring", node.key());
+            ctx.reports
+                .at(node.place, Code::MissingParameter, Class::General, message);
         }
     }
 }
@@ -529,7 +537,8 @@ fn nftables(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
     }
     match node.first() {
         Some(name) if name.is_empty() || name.len() > 254 => {
-            let message = format!("nftables table name {name} is empty or too long - ignoring");
+            let why = if name.is_empty() { "empty" } else { "too long" };
+            let message = format!("VRRP Error : nftables chain name {why} - ignored");
             ctx.reports.at(node.place_of(1), Code::BadName, Class::General, message);
         }
         name => firewall.nftables = Some(name.unwrap_or("keepalived").to_owned()),
@@ -600,8 +609,12 @@ fn rx_bufs_policy(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
             ReceiveBufferPolicy::Advert
         } else {
             let message = format!("Invalid vrrp_rx_bufs_policy {word}");
-            ctx.reports
+            let diagnostic = ctx
+                .reports
                 .at(node.place_of(index), Code::BadValue, Class::General, message);
+            if let (1, Read::Bad(why)) = (index, strict(0, COUNT).read(word, true)) {
+                diagnostic.detail = why;
+            }
             continue;
         };
         match *policy {

@@ -257,15 +257,23 @@ fn garp_interface(node: &Node, index: usize, draft: &mut Garp, ctx: &mut Context
             .at(node.place_of(index), Code::BadName, Class::General, message);
         return;
     };
-    if draft.taken.contains(&name) || draft.group.interfaces.contains(&name) {
-        let message = format!("garp_group already specified for {name} - ignoring");
-        ctx.reports
-            .at(node.place_of(index), Code::AlreadyDefined, Class::General, message);
-        return;
-    }
-    if ctx.interface(&name).is_none() {
+    let missing = ctx.interface(&name).is_none();
+    let known = draft.taken.contains(&name) || draft.group.interfaces.contains(&name);
+    // keepalived does not remember an interface that is missing, so it does not notice it twice.
+    if missing && (!known || !ctx.dynamic_interfaces) {
         let message = format!("WARNING - interface {name} specified for garp_group doesn't exist");
         ctx.missing_interface(node, index, &name, message);
+    } else if known {
+        let message = format!("garp_group already specified for {name} - ignoring");
+        ctx.reports.end(
+            node.place_of(index),
+            ctx.told_at,
+            Code::AlreadyDefined,
+            Class::General,
+            message,
+        );
     }
-    draft.group.interfaces.push(name);
+    if !known {
+        draft.group.interfaces.push(name);
+    }
 }

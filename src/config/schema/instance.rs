@@ -338,7 +338,7 @@ fn state(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
 
 fn version(node: &Node, draft: &mut Draft, ctx: &mut Context<'_>) {
     let Some(text) = ctx.required(node, 1) else { return };
-    let version = match ctx.number(number(2, 3).read(text, ctx.test), node, 1) {
+    let version = match ctx.number(number(2, 3).signed().read(text, ctx.test), node, 1) {
         Ok(2) => Version::V2,
         Ok(_) => Version::V3,
         Err(detail) => {
@@ -660,7 +660,7 @@ const ACTS: &[Keyword<Draft>] = &[
         number(0, 2_147_483_647),
         int!(garp.lower_prio_repeat),
     )
-    .bad("({n}): garp_lower_prio_repeat '{v}' invalid - ignoring")
+    .bad("({n}): Invalid garp_lower_prio_repeat '{v}'")
     .nothing()
     .doc(
         "vrrp_garp_lower_prio_repeat; 0 in strict mode",
@@ -773,6 +773,7 @@ const TOLD: &[Keyword<Draft>] = &[
         int!(kernel_rx_buf_size),
     )
     .bad("({n}) invalid kernel_rx_buf_size specified")
+    .only("({n}) invalid kernel_rx_buf_size specified")
     .later()
     .doc(
         "from vrrp_rx_bufs_policy",

@@ -2,10 +2,11 @@
 
 use super::instance::Draft as Instance;
 use super::keyword::{Keyword, Told, flag, int};
-use super::value::strict;
+use super::value::{Read, strict};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::{Command, Context, Names};
+use crate::config::source::LinkKind;
 use crate::config::tree::Node;
 use crate::model::{
     AntiReplay, Family, GarpExtra, HmacKey, HmacMode, IfName, IfNameError, IpvlanMode, MacAddr, OldUnicastChecksum,
@@ -203,22 +204,35 @@ pub(super) fn interface(node: &Node, draft: &mut Instance, ctx: &mut Context<'_>
 }
 
 fn vrf(node: &Node, draft: &mut Instance, ctx: &mut Context<'_>) {
-    let Some(found) = name_of(node, 1, ctx) else { return };
+    let Some(text) = ctx.required(node, 1) else { return };
     let name = &draft.name;
+    let refuse = |ctx: &mut Context<'_>, code: Code, message: String| {
+        ctx.reports.at(node.place_of(1), code, Class::General, message);
+    };
     if draft.interface.is_some() {
         let message = format!("({name}) Cannot specify VRF interface and interface - ignoring");
-        ctx.reports.at(node.place, Code::Conflict, Class::General, message);
-    } else if draft.vrf.is_some() {
-        let message = format!("({name}) VRF already specified - ignoring {found}");
-        ctx.reports
-            .at(node.place, Code::AlreadyDefined, Class::General, message);
-    } else {
-        if ctx.interface(&found).is_none() {
-            let message = format!("WARNING - interface {found} for vrrp_instance {name} doesn't exist");
+        return refuse(ctx, Code::Conflict, message);
+    }
+    let Ok(found) = text.parse::<IfName>() else {
+        let message = format!("({name}) VRF interface name '{text}' too long - ignoring");
+        return refuse(ctx, Code::BadName, message);
+    };
+    if let Some(old) = &draft.vrf {
+        let message = format!("({name}) VRF interface already specified as '{old}' - ignoring");
+        return refuse(ctx, Code::AlreadyDefined, message);
+    }
+    match ctx.interface(&found) {
+        None => {
+            let message = format!("({name}) WARNING - VRF interface {found} doesn't exist");
             ctx.missing_interface(node, 1, &found, message);
         }
-        draft.vrf = Some(found);
+        Some(facts) if facts.loopback => {
+            let message = format!("({name}) cannot use a loopback interface ({found}) for VRF - ignoring");
+            return refuse(ctx, Code::LoopbackInterface, message);
+        }
+        Some(_) => {}
     }
+    draft.vrf = Some(found);
 }
 
 /// Five or six octets in hexadecimal with colons.
@@ -235,28 +249,49 @@ fn mac(text: &str) -> Option<Vec<u8>> {
 
 fn link_name(node: &Node, index: usize, draft: &mut Draft, instance: &Arc<str>, ctx: &mut Context<'_>) {
     let Some(text) = node.word(index) else { return };
-    let what = if draft.ipvlan { "ipvlan" } else { "VMAC" };
-    let refuse = |ctx: &mut Context<'_>, code: Code, message: String| {
-        ctx.reports.at(node.place_of(index), code, Class::General, message);
-    };
-    match text.parse::<IfName>() {
-        _ if draft.name.is_some() => {
-            refuse(
-                ctx,
-                Code::AlreadyDefined,
-                format!("({instance}) {what} interface name already specified - ignoring"),
-            );
+    let (code, message) = match text.parse::<IfName>() {
+        _ if draft.name.is_some() && draft.ipvlan => {
+            let message = format!("({instance}) IPVLAN interface already specified - ignoring '{text}'");
+            (Code::AlreadyDefined, message)
         }
+        _ if draft.name.is_some() => (Code::AlreadyDefined, "VMAC interface name already specified".to_owned()),
         Ok(name) if !text.contains(':') => {
-            if let Some(other) = ctx.claim_link(&name, instance) {
-                let message = format!("({instance}) VRRP instance {other} is already using {name} - ignoring name");
-                return refuse(ctx, Code::AlreadyDefined, message);
-            }
-            draft.name = Some(name);
+            let Err(refused) = claim(&name, draft, instance, ctx) else {
+                draft.name = Some(name);
+                return;
+            };
+            refused
+        }
+        _ if draft.ipvlan => {
+            let message = format!("({instance}) IPVLAN interface name '{text}' too long - ignoring");
+            (Code::BadName, message)
         }
         _ => {
-            let message = format!("{what} interface name '{text}' too long or invalid characters - ignoring");
-            refuse(ctx, Code::BadName, message);
+            let message = format!("VMAC interface name '{text}' too long or invalid characters - ignoring");
+            (Code::BadName, message)
+        }
+    };
+    ctx.reports.at(node.place_of(index), code, Class::General, message);
+}
+
+/// Takes the name of a link, unless another instance has it, or an interface of another kind.
+fn claim(name: &IfName, draft: &Draft, instance: &Arc<str>, ctx: &mut Context<'_>) -> Result<(), (Code, String)> {
+    let (kind, what, ours) = if draft.ipvlan {
+        ("an l2 ipvlan", "ipvlan", LinkKind::Ipvlan)
+    } else {
+        ("a private macvlan", "vmac", LinkKind::Macvlan)
+    };
+    let known = ctx.interface(name).and_then(|facts| facts.kind);
+    if known.is_some_and(|kind| kind != ours) {
+        let message =
+            format!("({instance}) interface {name} already exists and is not {kind}; ignoring {what} if_name");
+        return Err((Code::Conflict, message));
+    }
+    match ctx.claim_link(name, instance) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("({instance}) VRRP instance {other} is already using {name} - ignoring name");
+            Err((Code::AlreadyDefined, message))
         }
     }
 }
@@ -455,9 +490,20 @@ fn source(node: &Node, draft: &mut Instance, unicast: bool, ctx: &mut Context<'_
 }
 
 fn destination(node: &Node, draft: &mut Instance, ctx: &mut Context<'_>) {
-    let Some(address) = family_address(node, 1, "mcast dst", draft, ctx) else {
-        return;
+    let Some(text) = ctx.required(node, 1) else { return };
+    let name = &draft.name;
+    let refuse = |ctx: &mut Context<'_>, code: Code, message: String| {
+        ctx.reports.at(node.place_of(1), code, Class::General, message);
     };
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let message = format!("({name}) malformed mcast dest address {text}. Skipping...");
+        return refuse(ctx, Code::BadAddress, message);
+    };
+    let family = Family::of(address);
+    if *draft.family.get_or_insert(family) != family {
+        let message = format!("({name}) mcast dest address {text} MUST match VRRP instance family. Skipping...");
+        return refuse(ctx, Code::FamilyMismatch, message);
+    }
     let good = match address {
         IpAddr::V4(v4) => v4.is_multicast(),
         IpAddr::V6(v6) => v6.is_multicast() && v6.segments()[0] & 0xf == 2,
@@ -466,16 +512,12 @@ fn destination(node: &Node, draft: &mut Instance, ctx: &mut Context<'_>) {
         draft.group = Some(address);
     } else {
         let what = if address.is_ipv4() {
-            "a multicast"
+            "multicast"
         } else {
-            "a link-local multicast"
+            "link-local multicast"
         };
-        let message = format!(
-            "Configuration error: VRRP instance[{}] {address} is not {what} address. Skipping...",
-            draft.name
-        );
-        ctx.reports
-            .at(node.place_of(1), Code::BadAddress, Class::General, message);
+        let message = format!("({name}) mcast_dst_ip {address} not {what}. Skipping...");
+        refuse(ctx, Code::BadAddress, message);
     }
 }
 
@@ -498,30 +540,40 @@ fn peer(node: &Node, draft: &mut Instance, ctx: &mut Context<'_>) {
     };
     let mut index = 1;
     while let Some(word) = node.word(index) {
-        let value = node.word(index + 1);
-        let ttl = value
-            .and_then(|text| strict(0, 255).exact(text))
-            .and_then(|ttl| u8::try_from(ttl).ok());
-        let complaint = match (word, value, ttl) {
-            ("min_ttl", _, Some(ttl)) => {
-                peer.min_ttl = ttl;
-                None
+        let complaint = match (word, node.word(index + 1)) {
+            ("min_ttl" | "max_ttl", Some(text)) => match strict(0, 255).read(text, true) {
+                Read::Good(ttl) => {
+                    let ttl = u8::try_from(ttl).unwrap_or(u8::MAX);
+                    if word == "min_ttl" {
+                        peer.min_ttl = ttl;
+                    } else {
+                        peer.max_ttl = ttl;
+                    }
+                    None
+                }
+                Read::Warned(_, why) => Some((Class::InvalidNumber, why)),
+                Read::Bad(why) => Some((Class::InvalidNumber, why.unwrap_or_default())),
+            },
+            ("min_ttl" | "max_ttl", None) => Some((
+                Class::General,
+                format!("({name}) {address} - {word} is missing a value"),
+            )),
+            (other, _) => {
+                let message = format!("({name}) {address} - unknown unicast_peer option {other}");
+                Some((Class::General, message))
             }
-            ("max_ttl", _, Some(ttl)) => {
-                peer.max_ttl = ttl;
-                None
-            }
-            ("min_ttl" | "max_ttl", Some(text), None) => Some(format!("({name}) {address} - invalid {word} {text}")),
-            ("min_ttl" | "max_ttl", None, _) => Some(format!("({name}) {address} - {word} without a value")),
-            (other, _, _) => Some(format!("({name}) {address} - unknown unicast_peer option {other}")),
         };
-        if let Some(complaint) = complaint {
-            ctx.reports
-                .at(node.place_of(index), Code::BadValue, Class::General, complaint);
+        if let Some((class, complaint)) = complaint {
+            ctx.reports.at(node.place_of(index), Code::BadValue, class, complaint);
             break;
         }
         draft.check_unicast_src = true;
         index += 2;
+    }
+    if peer.min_ttl > peer.max_ttl {
+        let (min, max) = (peer.min_ttl, peer.max_ttl);
+        let message = format!("({name}) {address} - min_ttl {min} > max_ttl {max} - all packets will be discarded");
+        ctx.reports.at(node.place, Code::Conflict, Class::General, message);
     }
     draft.peers.push(peer);
 }
@@ -582,12 +634,18 @@ pub(super) fn hmac_key(node: &Node, draft: &mut Instance, ctx: &mut Context<'_>)
         ctx.reports.at(node.place, Code::AuthHmac, Class::General, message);
         return;
     };
-    let Some(number) = strict(1, 255).exact(id).and_then(|id| u8::try_from(id).ok()) else {
+    let read = strict(1, 255).read(id, true);
+    let Read::Good(number) = read else {
         let message = format!("({name}) auth_hmac key id '{id}' must be between 1 and 255");
-        ctx.reports
+        let diagnostic = ctx
+            .reports
             .at(node.place_of(1), Code::AuthHmac, Class::General, message);
+        if let Read::Bad(why) = read {
+            diagnostic.detail = why;
+        }
         return;
     };
+    let number = u8::try_from(number).unwrap_or_default();
     let keys = &mut draft.hmac.get_or_insert_default().keys;
     if keys.contains_key(&number) {
         let message = format!("({name}) duplicate auth_hmac key id {number}");

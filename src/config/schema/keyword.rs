@@ -144,6 +144,8 @@ pub(in crate::config) struct Row {
     pub(in crate::config) bad: &'static str,
     /// 0 counts as 1, and this is said.
     pub(in crate::config) zero: Option<&'static str>,
+    /// What is said when there is not exactly one argument; the line is ignored then.
+    pub(in crate::config) only: Option<&'static str>,
 }
 
 /// How a value gets into a draft and out of it.
@@ -244,6 +246,7 @@ const fn row(name: &'static str, args: &'static str, value: Value, shape: Shape)
         alone: None,
         bad: "",
         zero: None,
+        only: None,
     }
 }
 
@@ -386,6 +389,12 @@ impl<D> Keyword<D> {
     /// 0 counts as 1.
     pub(in crate::config) const fn zero(mut self, message: &'static str) -> Self {
         self.row.zero = Some(message);
+        self
+    }
+
+    /// Nothing may stand behind the argument, nor may it be missing.
+    pub(in crate::config) const fn only(mut self, message: &'static str) -> Self {
+        self.row.only = Some(message);
         self
     }
 
@@ -554,9 +563,18 @@ impl<D: Block> Keyword<D> {
                     return;
                 }
                 let command = Command::read(node, ctx);
+                let is_missing = command.is_none();
                 *at(draft) = command.map(Box::new);
+                if is_missing && !self.row.bad.is_empty() {
+                    self.refuse(node, draft, ctx, None, Code::ScriptUser);
+                }
             }
-            Access::Lines { read, .. } => node.children.iter().for_each(|child| read(child, draft, ctx)),
+            Access::Lines { read, .. } => {
+                // keepalived collects words and looks at them at the end of the block.
+                ctx.told_at = node.end.filter(|_| self.row.value == Value::Words);
+                node.children.iter().for_each(|child| read(child, draft, ctx));
+                ctx.told_at = None;
+            }
             Access::Custom { read, .. } => read(node, draft, ctx),
         }
     }
@@ -564,6 +582,11 @@ impl<D: Block> Keyword<D> {
     /// The first argument. Without it keepalived ends at once; we go on collecting.
     fn argument<'n>(&self, node: &'n Node, draft: &D, ctx: &mut Context<'_>) -> Option<&'n str> {
         let text = node.first();
+        if let Some(message) = self.row.only.filter(|_| node.len() != 2) {
+            let message = fill(message, draft.name(), text.unwrap_or_default(), node);
+            ctx.reports.at(node.place, Code::ExtraWords, Class::General, message);
+            return None;
+        }
         match (text, self.row.missing) {
             (None, None) => drop(ctx.required(node, 1)),
             (None, Some("")) | (Some(_), _) => {}

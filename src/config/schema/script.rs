@@ -53,7 +53,7 @@ pub(in crate::config) const TABLE: Table<Draft> = Table {
             .doc("1", "Time from start to start."),
         Keyword::<Draft>::time("timeout", TIME, time!(timeout))
             .zero("({n}): vrrp script timeout must be greater than 0, setting to 1")
-            .bad("({n}): vrrp script timeout '{v}' must be between 0.001 and 4294 - ignoring")
+            .bad("({n}): vrrp script timeout '{v}' invalid - ignoring")
             .doc("the interval", "When a run is ended."),
         Keyword::<Draft>::custom("weight", "N [reverse]", "-253..253", weight, |d, _| {
             print_weight(d.weight, 0)

@@ -2,7 +2,7 @@
 
 use super::keyword::{Block, Keyword, Table, flag, time};
 use super::script::print_weight;
-use super::value::{Time, number, strict};
+use super::value::{Read, Time, number, strict};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
 use crate::config::lower::Context;
@@ -67,8 +67,11 @@ fn file_path(node: &Node, draft: &mut File, ctx: &mut Context<'_>) {
 }
 
 fn file_weight(node: &Node, draft: &mut File, ctx: &mut Context<'_>) {
-    let Some(text) = ctx.required(node, 1) else { return };
     let name = &draft.name;
+    let Some(text) = node.first() else {
+        let message = format!("No weight specified for track file {name} - ignoring");
+        return no_weight(node, message, ctx);
+    };
     if draft.weight.is_some_and(|weight| weight.value() != 1) {
         let message = format!("Weight already set for track file {name} - ignoring {text}");
         ctx.reports
@@ -87,6 +90,11 @@ fn file_weight(node: &Node, draft: &mut File, ctx: &mut Context<'_>) {
         }
     };
     draft.weight = with_reverse(value, node, "track_file", name, ctx);
+}
+
+fn no_weight(node: &Node, message: String, ctx: &mut Context<'_>) {
+    ctx.reports
+        .at(node.place, Code::MissingParameter, Class::General, message);
 }
 
 /// A weight with the word behind it.
@@ -115,11 +123,9 @@ fn init_file(node: &Node, draft: &mut File, ctx: &mut Context<'_>) {
         if word == "overwrite" {
             init.overwrite = true;
         } else if word.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') {
-            match number(-2_147_483_648, 2_147_483_647)
-                .exact(word)
-                .and_then(|value| i32::try_from(value).ok())
-            {
-                Some(value) => {
+            let read = number(-2_147_483_648, 2_147_483_647).read(word, true);
+            match read {
+                Read::Good(value) => {
                     if !(-254..=254).contains(&value) {
                         let message = format!(
                             "Track file {} init value {value} is outside sensible range [-254, 254]",
@@ -128,13 +134,10 @@ fn init_file(node: &Node, draft: &mut File, ctx: &mut Context<'_>) {
                         ctx.reports
                             .at(node.place_of(index), Code::BadNumber, Class::General, message);
                     }
-                    init.value = value;
+                    init.value = i32::try_from(value).unwrap_or(0);
                 }
-                None => {
-                    let message = format!("Invalid init value {word} for track file {}", draft.name);
-                    ctx.reports
-                        .at(node.place_of(index), Code::BadNumber, Class::General, message);
-                }
+                Read::Warned(_, why) => told_init(node, index, word, Some(why), draft, ctx),
+                Read::Bad(why) => told_init(node, index, word, why, draft, ctx),
             }
         } else {
             let message = format!("Unknown track file init option {word}");
@@ -143,6 +146,14 @@ fn init_file(node: &Node, draft: &mut File, ctx: &mut Context<'_>) {
         }
     }
     draft.init = Some(init);
+}
+
+fn told_init(node: &Node, index: usize, word: &str, why: Option<String>, draft: &File, ctx: &mut Context<'_>) {
+    let message = format!("Track file {} init value {word} is invalid", draft.name);
+    let diagnostic = ctx
+        .reports
+        .at(node.place_of(index), Code::BadNumber, Class::General, message);
+    diagnostic.detail = why;
 }
 
 /// A tracked process as written.
@@ -203,7 +214,7 @@ pub(in crate::config) const PROCESS: Table<Process> = Table {
             number(1, 65_535),
             (|d, n| d.quorum = u32::try_from(n).ok(), |d| d.quorum.map(i64::from)),
         )
-        .bad("quorum ({v}) for vrrp_track_process {n} must be between [1..65535] inclusive. Ignoring...")
+        .bad("Quorum ({v}) for vrrp_track_process {n} must be between [1..65535] inclusive. Ignoring...")
         .doc("1", "So many have to run."),
         Keyword::<Process>::custom("quorum_max", "N", "0..65535", quorum_max, |d, _| {
             d.quorum_max.iter().map(ToString::to_string).collect()
@@ -265,8 +276,11 @@ fn param_match(node: &Node, draft: &mut Process, ctx: &mut Context<'_>) {
 }
 
 fn process_weight(node: &Node, draft: &mut Process, ctx: &mut Context<'_>) {
-    let Some(text) = ctx.required(node, 1) else { return };
     let name = draft.name.clone();
+    let Some(text) = node.first() else {
+        let message = format!("No weight specified for track process {name} - ignoring");
+        return no_weight(node, message, ctx);
+    };
     if draft.weight.value() != 0 {
         let message = format!("Weight already set for track process {name} - ignoring {text}");
         ctx.reports
@@ -289,14 +303,20 @@ fn process_weight(node: &Node, draft: &mut Process, ctx: &mut Context<'_>) {
 fn quorum_max(node: &Node, draft: &mut Process, ctx: &mut Context<'_>) {
     let Some(text) = ctx.required(node, 1) else { return };
     let name = &draft.name;
-    let Some(max) = strict(0, 65_535).exact(text).and_then(|max| u32::try_from(max).ok()) else {
+    let read = strict(0, 65_535).read(text, true);
+    let Read::Good(max) = read else {
         let message = format!(
             "quorum_max ({text}) for vrrp_track_process {name} must be between [0..65535] inclusive. Ignoring..."
         );
-        ctx.reports
+        let diagnostic = ctx
+            .reports
             .at(node.place_of(1), Code::BadNumber, Class::General, message);
+        if let Read::Bad(why) = read {
+            diagnostic.detail = why;
+        }
         return;
     };
+    let max = u32::try_from(max).unwrap_or(0);
     if max == 0 {
         draft.quorum = Some(0);
     } else if draft.quorum.is_some_and(|quorum| max < quorum) {

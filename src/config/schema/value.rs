@@ -20,6 +20,8 @@ pub(in crate::config) struct Number {
     pub(in crate::config) max: i64,
     /// Outside `-t` a number with something behind it counts, with a warning.
     lenient: bool,
+    /// Read as a number that may have a sign, whatever its range.
+    signed: bool,
 }
 
 /// A number that allows nothing behind it.
@@ -28,6 +30,7 @@ pub(in crate::config) const fn strict(min: i64, max: i64) -> Number {
         min,
         max,
         lenient: false,
+        signed: min < 0,
     }
 }
 
@@ -37,10 +40,17 @@ pub(in crate::config) const fn number(min: i64, max: i64) -> Number {
         min,
         max,
         lenient: true,
+        signed: min < 0,
     }
 }
 
 impl Number {
+    /// The same, but a number below 0 is only outside of its range.
+    pub(in crate::config) const fn signed(mut self) -> Self {
+        self.signed = true;
+        self
+    }
+
     /// Reads decimal digits with an optional sign. Leading blanks are fine; empty = 0.
     pub(in crate::config) fn read(self, text: &str, test: bool) -> Read<i64> {
         let trimmed = text.trim_start();
@@ -49,7 +59,7 @@ impl Number {
             Some(("+", digits)) => ("", digits),
             _ => ("", trimmed),
         };
-        if sign == "-" && self.min >= 0 {
+        if sign == "-" && !self.signed {
             return Read::Bad(Some(format!("negative number '{text}'")));
         }
         let end = digits.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len());
@@ -57,16 +67,16 @@ impl Number {
         if digits.is_empty() && !garbage.is_empty() {
             return Read::Bad(Some(format!("invalid number '{text}'")));
         }
-        let kind = if self.min >= 0 { "unsigned integer" } else { "integer" };
+        let kind = if self.signed { "integer" } else { "unsigned integer" };
         let value = if digits.is_empty() {
             Ok(0)
         } else {
             format!("{sign}{digits}").parse::<i64>()
         };
-        let limits = if self.min >= 0 {
-            0..=i64::from(u32::MAX)
-        } else {
+        let limits = if self.signed {
             i64::from(i32::MIN)..=i64::from(i32::MAX)
+        } else {
+            0..=i64::from(u32::MAX)
         };
         let Some(value) = value
             .ok()
@@ -192,6 +202,7 @@ impl Time {
                 min: number(self.min),
                 max: number(self.max),
                 lenient: true,
+                signed: false,
             };
             let micros = |value: i64| Micros(u64::try_from(value).unwrap_or(0).saturating_mul(self.unit));
             return match whole.read(text, test) {

@@ -305,6 +305,10 @@ impl Reader<'_> {
                     if node.place == Place::default() {
                         node.place = place;
                     }
+                    if node.has_block {
+                        let end = value.span().map(|span| span.end.saturating_sub(1)..span.end);
+                        node.end = end.map(|end| lines.place(Some(end)));
+                    }
                     node
                 });
                 Some(nodes.collect())

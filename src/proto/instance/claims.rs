@@ -3,7 +3,7 @@
 
 use super::state::Claim;
 use super::{Context, Instance, State};
-use crate::model::{Family, IfName, Instant, MacAddr, Micros, Vrid};
+use crate::model::{Family, IfName, Instant, MacAddr, Micros};
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ impl Instance {
         mac: MacAddr,
         ctx: &mut Context<'_>,
     ) {
-        if self.config.ignore_foreign_claims || mac == virtual_mac(self.config.vrid, Family::of(address)) {
+        if self.config.ignore_foreign_claims || mac == MacAddr::virtual_router(Family::of(address), self.config.vrid) {
             return;
         }
         let State::Master(master) = &mut self.state else { return };
@@ -111,13 +111,4 @@ impl Claim {
         self.persists |= self.answers == ROW;
         true
     }
-}
-
-/// 00:00:5e:00:01:VRID, for IPv6 :02:VRID (RFC 9568 section 7.3): the address of the virtual router, whoever is master.
-const fn virtual_mac(vrid: Vrid, family: Family) -> MacAddr {
-    let family = match family {
-        Family::Ipv4 => 1,
-        Family::Ipv6 => 2,
-    };
-    MacAddr([0, 0, 0x5e, 0, family, vrid.get()])
 }
