@@ -23,7 +23,9 @@ pub(super) fn pinpoint(tree: &[Node], reports: &mut Reports) {
         }
         problem.related.push(reports.related(BLOCK_BEGINS, block.place));
         problem.span = Some(reports.span(first.place));
-        problem.origin = reports.origin(first.place);
+        let (origin, parts) = reports.origin(first.place);
+        problem.origin = origin;
+        problem.related.extend(parts);
     });
 }
 

@@ -10,6 +10,7 @@ mod value;
 
 pub(in crate::config) mod bfd;
 pub(in crate::config) mod global;
+mod global_lvs;
 mod global_process;
 mod global_vrrp;
 pub(in crate::config) mod group;
