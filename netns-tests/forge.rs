@@ -1,11 +1,13 @@
 //! Adverts that nobody may believe, built by hand and sent by a stranger on the LAN; and an ear that hears one node only.
 
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, sendmmsg};
 use pnet_packet::ip::IpNextHeaderProtocol;
 use pnet_packet::util::{checksum, ipv4_checksum, ipv6_checksum};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::AsRawFd;
 use vrrpd::model::{Instant, Micros};
 use vrrpd::system::clock;
 
@@ -217,22 +219,44 @@ fn try_send(lan: Lan, source: IpAddr, wrongs: &[Wrong], a_second: u64, time: Mic
     }
     let start = clock::now();
     let mut sent = 0;
-    for (wrong, to, packet) in packets.iter().cycle() {
-        let gone = clock::now().since(start);
-        if gone >= time {
-            return Ok(sent);
-        }
-        if source.is_ipv6() {
-            socket.set_multicast_hops_v6(if *wrong == Wrong::Ttl { 64 } else { 255 })?;
-        }
+    let batch = if source.is_ipv4() && a_second >= FAST { BATCH } else { 1 };
+    let mut headers = MultiHeaders::preallocate(batch, None);
+    let mut next = packets.iter().cycle();
+    while clock::now().since(start) < time {
         while gone_before(start, sent, a_second) {
             nix::poll::poll(&mut [], nix::poll::PollTimeout::from(1_u8))?;
         }
-        // A host that has no such address answers nothing; that is no reason to stop.
-        socket.send_to(packet, &(*to).into())?;
-        sent += 1;
+        let batch: Vec<&Packet> = next.by_ref().take(batch).collect();
+        match (source, batch.first()) {
+            (IpAddr::V6(_), Some((wrong, to, packet))) => {
+                socket.set_multicast_hops_v6(if *wrong == Wrong::Ttl { 64 } else { 255 })?;
+                socket.send_to(packet, &(*to).into())?;
+            }
+            _ => send_together(&socket, &mut headers, &batch)?,
+        }
+        sent += batch.len() as u64;
     }
     Ok(sent)
+}
+
+/// One packet costs one call of the system up to this rate.
+const FAST: u64 = 1_000;
+/// Packets a call beyond it.
+const BATCH: usize = 64;
+
+/// What is wrong with it, where it goes, its bytes.
+type Packet = (Wrong, SocketAddr, Vec<u8>);
+
+fn send_together(socket: &Socket, headers: &mut MultiHeaders<SockaddrIn>, packets: &[&Packet]) -> io::Result<()> {
+    let parts: Vec<[IoSlice<'_>; 1]> = packets.iter().map(|(_, _, bytes)| [IoSlice::new(bytes)]).collect();
+    let to = |packet: &&Packet| match packet.1 {
+        SocketAddr::V4(to) => Some(SockaddrIn::from(to)),
+        SocketAddr::V6(_) => None,
+    };
+    let to: Vec<Option<SockaddrIn>> = packets.iter().map(to).collect();
+    // A host that has no such address answers nothing; that is no reason to stop.
+    sendmmsg(socket.as_raw_fd(), headers, &parts, &to, [], MsgFlags::empty())?;
+    Ok(())
 }
 
 /// Whether the next packet is not due yet.
