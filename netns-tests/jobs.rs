@@ -195,6 +195,7 @@ pub(crate) fn child(job: &str) -> u8 {
             ["flood", rest @ ..] => crate::noise::flood(rest),
             ["replay", rest @ ..] => crate::replay::play(rest),
             ["processes", rest @ ..] => crate::processes::play(rest),
+            ["clocks", rest @ ..] => crate::clocks::play(rest),
             ["blind", rest @ ..] => crate::blind::play(rest),
             ["causes", rest @ ..] => crate::causes::play(rest),
             ["problems", rest @ ..] => crate::problems::play(rest),

@@ -18,6 +18,7 @@ mod ask;
 mod blind;
 mod causes;
 mod check;
+mod clocks;
 mod cluster;
 mod connector;
 mod decode;
@@ -62,6 +63,7 @@ fn all_checks() -> Vec<Check> {
         log_order::checks(),
         noise::checks(),
         replay::checks(),
+        clocks::checks(),
         processes::checks(),
         problems::checks(),
         causes::checks(),
