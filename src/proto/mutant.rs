@@ -169,11 +169,25 @@ pub enum Mutant {
     PreemptDelayForgotten,
     /// Of two owners the one that is not heard never yields.
     OtherOwnerIgnored,
+    /// `garp_master_refresh` refreshes once.
+    RefreshOnce,
+    /// `garp_lower_prio_delay` has no effect.
+    WorseToldOnce,
+    /// A check that was started late keeps later ones late.
+    ScriptSlotDrifts,
+    /// A delay of an interface may be longer than a backup waits.
+    LinkDelayUnlimited,
+    /// Each change of the number of processes begins its delay anew.
+    ProcessDelayRestarts,
+    /// A drained master does not wait for an interval before it thinks that nobody is there.
+    DrainImpatient,
+    /// `notify` is told before `notify_master`.
+    NotifyOrderTurned,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 83] = [
+    pub const ALL: [Self; 90] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -257,6 +271,13 @@ impl Mutant {
         Self::AnswersUnlimited,
         Self::PreemptDelayForgotten,
         Self::OtherOwnerIgnored,
+        Self::RefreshOnce,
+        Self::WorseToldOnce,
+        Self::ScriptSlotDrifts,
+        Self::LinkDelayUnlimited,
+        Self::ProcessDelayRestarts,
+        Self::DrainImpatient,
+        Self::NotifyOrderTurned,
     ];
 }
 

@@ -230,7 +230,10 @@ impl Core {
             return out;
         };
         let wanted = notice.what.event.programs().iter().rev();
-        let kinds: Vec<NotifyKind> = wanted.copied().filter(|kind| programs.get(*kind).is_some()).collect();
+        let mut kinds: Vec<NotifyKind> = wanted.copied().filter(|kind| programs.get(*kind).is_some()).collect();
+        if self.mutation.is(Mutant::NotifyOrderTurned) {
+            kinds.reverse();
+        }
         let at_once = match subject {
             Subject::Instance(id) => self.notifier.departed.contains_key(id),
             Subject::Group(_) => false,
@@ -280,10 +283,12 @@ impl Core {
                 return;
             };
             let notice = front.notice.clone();
-            let Some(kind) = front.kinds.pop() else {
+            let kind = front.kinds.pop();
+            // What has started waits no more: nobody is warned of a slow program that is in nobody's way.
+            if front.kinds.is_empty() {
                 queue.waiting.pop_front();
-                continue;
-            };
+            }
+            let Some(kind) = kind else { continue };
             let started = self.start_program(subject, kind, &notice, out);
             let now = self.clock;
             if let Some(queue) = self.notifier.queues.get_mut(subject) {

@@ -299,6 +299,8 @@ impl Core {
                 Remembered::Node(drain) => core.node_drain = drain.map(Drain::from),
             }
         }
+        // One that has ended is no drain of whoever comes now.
+        core.forget_node_drain(now);
         core.restore_drains();
         core
     }

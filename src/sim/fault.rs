@@ -5,10 +5,10 @@ use super::node::well;
 use super::random::Random;
 use super::world::World;
 use crate::model::{AdvertInterval, AntiReplay, MacAddr, Micros, Priority, Version};
-use crate::proto::Event;
+use crate::proto::{Event, FileReading, ProcessChange};
 
 /// Kinds of faults. The length is a prime, so that steps of three from any start hit different ones.
-pub const KINDS: [&str; 31] = [
+pub const KINDS: [&str; 37] = [
     "crash",
     "reload",
     "reload-same",
@@ -40,6 +40,12 @@ pub const KINDS: [&str; 31] = [
     "power-cut",
     "file",
     "flapping-file",
+    "file-lost",
+    "process",
+    "flapping-process",
+    "script-hangs",
+    "deaf",
+    "drain",
 ];
 
 /// One fault; half of the time it hits the master.
@@ -53,6 +59,10 @@ pub(super) fn play(world: &mut World, kind: &'static str, random: &mut Random) {
     world.disturb(&format!("{kind} of {victim} for {length} s"));
     match kind {
         "crash" | "stop" | "respawn" | "pause" | "suspend" | "power-cut" => process(world, kind, victim, length),
+        "file-lost" => lose_file(world, victim, length, random),
+        "process" | "flapping-process" => processes(world, kind, victim, length, random),
+        "script-hangs" => hang(world, victim, random),
+        "drain" => drain(world, victim, router, length, random),
         "file" | "flapping-file" => file(world, kind, victim, length, random),
         "service" | "flapping-service" => service(world, kind, victim, length, random),
         "link" | "flapping-link" | "tracked-link" | "slow-kernel" => links(world, kind, victim, length, random),
@@ -145,6 +155,121 @@ fn file(world: &mut World, kind: &str, victim: usize, length: Micros, random: &m
     world.disturb("the file is well");
     let number = world.nodes.get(victim).map_or(0, |node| well(&node.model));
     world.set_number(victim, number);
+}
+
+/// The tracked file is removed, or cannot be read or watched any more.
+fn lose_file(world: &mut World, victim: usize, length: Micros, random: &mut Random) {
+    let readings = [
+        FileReading::Missing,
+        FileReading::Unreadable(13),
+        FileReading::Unwatchable,
+    ];
+    let reading = readings.get(random.index(readings.len())).copied();
+    world.lose_file(victim, reading.unwrap_or(FileReading::Missing));
+    world.advance(length);
+    if length > Micros::from_secs(4) {
+        world.advance(check::settle_time(world));
+        check::settled(world);
+    }
+    world.disturb("the file is well");
+    let number = world.nodes.get(victim).map_or(0, |node| well(&node.model));
+    world.set_number(victim, number);
+}
+
+/// Other numbers of the tracked process run; at the end as many as should.
+fn processes(world: &mut World, kind: &str, victim: usize, length: Micros, random: &mut Random) {
+    let times = if kind == "process" { 1 } else { random.between(2, 8) };
+    for _ in 0..times {
+        let count = u32::try_from(random.below(4)).unwrap_or(0);
+        world.set_running(victim, count, ways(random));
+        world.disturb(&format!("{count} processes run"));
+        world.advance(Micros(length.0 / times));
+        if kind == "process" && length > Micros::from_secs(4) {
+            world.advance(check::settle_time(world));
+            check::settled(world);
+        }
+    }
+    world.disturb("as many processes run as should");
+    let node = world.nodes.get(victim);
+    let quorum = node.and_then(|node| node.model.processes.first().map(|process| process.quorum));
+    world.set_running(victim, quorum.unwrap_or(0), ways(random));
+}
+
+/// How processes come, and how they go.
+fn ways(random: &mut Random) -> (ProcessChange, ProcessChange) {
+    let up = if random.one_in(2) {
+        ProcessChange::Forked
+    } else {
+        ProcessChange::Became
+    };
+    let down = if random.one_in(2) {
+        ProcessChange::Ended
+    } else {
+        ProcessChange::Ceased
+    };
+    (up, down)
+}
+
+/// The check does not end by itself; sometimes it does not even end when it is asked to.
+fn hang(world: &mut World, victim: usize, random: &mut Random) {
+    let stubborn = random.one_in(2);
+    world.set_service(victim, false);
+    if let Some(node) = world.nodes.get_mut(victim) {
+        node.hangs = Some(stubborn);
+    }
+    // Started, asked, killed, and the slots meanwhile lost: three slots for each result.
+    let slow = |world: &World| {
+        world
+            .nodes
+            .get(victim)
+            .map_or(Micros::ZERO, |node| node.notice_time().times(3))
+    };
+    world.advance(slow(world));
+    world.disturb("it has hung for long enough");
+    world.advance(check::settle_time(world));
+    check::settled(world);
+    world.disturb("the check is well");
+    if let Some(node) = world.nodes.get_mut(victim) {
+        node.hangs = None;
+    }
+    world.set_service(victim, true);
+    world.advance(slow(world));
+}
+
+/// Out of service: the node or one instance, by force or not, for a time or until an order; meanwhile a reload, another
+/// process, or nothing.
+fn drain(world: &mut World, victim: usize, router: usize, length: Micros, random: &mut Random) {
+    let node = world.nodes.get(victim);
+    let config = node.and_then(|node| node.model.instances.get(router));
+    let name = config.map(|config| config.name.clone()).filter(|_| random.one_in(2));
+    let settle = check::settle_time(world);
+    let timed = random.one_in(2).then(|| settle.times(3) + length);
+    let over = world.now + settle.times(3) + length;
+    world.tell(
+        victim,
+        Event::Drain {
+            name: name.clone(),
+            length: timed,
+            force: random.one_in(3),
+        },
+    );
+    world.advance(settle);
+    check::settled(world);
+    world.disturb("drained");
+    match random.below(3) {
+        0 => reload(world, "reload", victim, random),
+        1 => world.respawn(victim, Micros(length.0 / 20)),
+        _ => {}
+    }
+    world.disturb("it stays drained");
+    world.advance(check::settle_time(world));
+    check::settled(world);
+    world.disturb("the drain is about to end");
+    if timed.is_some() {
+        world.advance(over.since(world.now) + Micros::MILLISECOND);
+    } else {
+        world.tell(victim, Event::Resume { name });
+    }
 }
 
 fn links(world: &mut World, kind: &str, victim: usize, length: Micros, random: &mut Random) {
@@ -299,10 +424,10 @@ fn stranger(world: &mut World, kind: &str, victim: usize, router: usize, random:
 
 fn network(world: &mut World, kind: &str, victim: usize, router: usize, length: Micros, random: &mut Random) {
     match kind {
-        "partition" | "one-way" => {
+        "partition" | "one-way" | "deaf" => {
             for other in (0..world.nodes.len()).filter(|other| *other != victim) {
-                world.network.set_cut(victim, other, true);
-                world.network.set_cut(other, victim, kind == "partition");
+                world.network.set_cut(victim, other, kind != "deaf");
+                world.network.set_cut(other, victim, kind != "one-way");
             }
         }
         "loss" => world.network.loss = random.between(50, 600),

@@ -7,12 +7,13 @@ use super::scenario::{grouped, instance, node};
 use super::story::Story;
 use super::world::World;
 use crate::model::{Family, Instance, Micros, Priority, TrackInterface, WantedState};
+use crate::proto::Event;
 
 /// A story to play.
 type Play = fn() -> World;
 
 /// All stories, by name.
-const STORIES: [(&str, Play); 10] = [
+const STORIES: [(&str, Play); 12] = [
     ("take-over", take_over),
     ("hand-back", hand_back),
     ("nopreempt", nopreempt),
@@ -23,6 +24,8 @@ const STORIES: [(&str, Play); 10] = [
     ("tracker-failure", tracker_failure),
     ("stolen-address", stolen_address),
     ("learned-interval", learned_interval),
+    ("drain", drain),
+    ("reload-under-a-fault", reload_under_a_fault),
 ];
 
 /// Plays all stories: names and texts.
@@ -178,6 +181,46 @@ fn stolen_address() -> World {
         world.advance(Micros::from_secs(1));
     }
     world.advance(Micros::from_secs(2));
+    world
+}
+
+/// Handed over for maintenance, a reload meanwhile, and back.
+fn drain() -> World {
+    let mut world = pair(plain(150), plain(100));
+    world.disturb("node 1 is drained for 20 s");
+    let length = Some(Micros::from_secs(20));
+    let (name, force) = (None, false);
+    world.tell(0, Event::Drain { name, length, force });
+    world.advance(Micros::from_secs(5));
+    world.disturb("node 1 reads its configuration again, with priority 200");
+    world.reload(0, |model| {
+        model.instances.iter_mut().for_each(|i| i.priority = Priority(200))
+    });
+    world.advance(Micros::from_secs(20));
+    world
+}
+
+/// While the check fails node 1 gets another priority and weight: it follows at once, and comes back with the service.
+fn reload_under_a_fault() -> World {
+    let nodes = vec![
+        node(plain(105), 1, Some((11, 1, 1))),
+        node(plain(110), 2, Some((11, 1, 1))),
+    ];
+    let mut world = begin(nodes);
+    boot(&mut world, 0);
+    boot(&mut world, 1);
+    world.advance(Micros::from_secs(6));
+    world.disturb("the service on node 2 fails");
+    world.set_service(1, false);
+    world.advance(Micros::from_secs(8));
+    world.disturb("node 2 reads its configuration again, with priority 120");
+    world.reload(1, |model| {
+        model.instances.iter_mut().for_each(|i| i.priority = Priority(120))
+    });
+    world.advance(Micros::from_secs(6));
+    world.disturb("the service on node 2 is well");
+    world.set_service(1, true);
+    world.advance(Micros::from_secs(6));
     world
 }
 

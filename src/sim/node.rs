@@ -5,10 +5,9 @@ use super::Planted;
 use super::draw::other_link;
 use super::network::{LINK, OTHER_LINK, Sent};
 use super::observe::everything;
-use super::reference::{Deed, Host};
+use super::reference::{Deed, Desk, Errand, Host};
 use crate::model::{
-    IfIndex, IfName, Instance, InstanceId, Instant, MacAddr, Micros, Model, NotifyOwner, Priority, ProcessId, Ticket,
-    Weight,
+    IfIndex, IfName, Instance, InstanceId, Instant, MacAddr, Micros, Model, Priority, RunId, Ticket, Weight,
 };
 use crate::proto::{
     AddressWish, Core, Event, Link, LinkAddress, Reason, RunOutcome, SocketSpec, State, StateName, Transmit,
@@ -53,22 +52,29 @@ pub(super) struct Node {
     pub(super) since_service: Instant,
     /// What the tracked file holds.
     pub(super) number: i32,
+    /// How many of the tracked processes run.
+    pub(super) running: u32,
     /// How the script ends while the service is not well.
     pub(super) failure: RunOutcome,
+    /// The script does not end by itself; whether it has to be killed.
+    pub(super) hangs: Option<bool>,
+    /// Runs of scripts.
+    pub(super) checks: BTreeMap<RunId, usize>,
     /// What it has told of causes.
     pub(super) told: Told,
-    /// Whether it was ever drained: the reference model knows nothing of that.
-    pub(super) drained: bool,
+    /// Which instances are out of service: until when by its own clock, and whether by force.
+    drains: BTreeMap<usize, (Option<Instant>, bool)>,
     /// Releases sent in this life.
     pub(super) releases: u64,
     /// What the checkers know of each instance.
     pub(super) seats: Vec<Seat>,
     /// Instances that a reload has replaced.
     pub(super) former: BTreeMap<InstanceId, usize>,
-    /// Until when the last notify program of an instance or group runs, and which change it was told of.
-    pub(super) programs: BTreeMap<NotifyOwner, (Instant, u64)>,
+    /// Judges the order of notify programs.
+    pub(super) desk: Desk,
     /// What the core has done in this step, for the reference.
     pub(super) done: Vec<(usize, Deed, Arc<[u8]>)>,
+    pub(super) errands: Vec<Errand>,
 }
 
 /// What a node has told of causes.
@@ -107,6 +113,8 @@ pub(super) struct Seat {
     /// The newest wish for addresses, and its name.
     pub(super) wish: Option<AddressWish>,
     pub(super) ticket: Option<Ticket>,
+    /// When the fake kernel has carried it out.
+    pub(super) due: Instant,
     /// Whether the virtual addresses are on the interface.
     pub(super) held: bool,
     pub(super) vips_without_master: Option<Instant>,
@@ -115,6 +123,7 @@ pub(super) struct Seat {
 impl Node {
     pub(super) fn new(model: Model, addresses: Vec<IpAddr>) -> Self {
         let number = well(&model);
+        let running = model.processes.first().map_or(0, |process| process.quorum);
         Self {
             seats: model.instances.iter().map(|_| Seat::default()).collect(),
             model,
@@ -137,13 +146,17 @@ impl Node {
             service: true,
             since_service: Instant(0),
             number,
+            running,
             failure: RunOutcome::Exited(1),
+            hangs: None,
+            checks: BTreeMap::new(),
             told: Told::default(),
-            drained: false,
+            drains: BTreeMap::new(),
             releases: 0,
             former: BTreeMap::new(),
-            programs: BTreeMap::new(),
+            desk: Desk::default(),
             done: Vec::new(),
+            errands: Vec::new(),
         }
     }
 
@@ -197,7 +210,10 @@ impl Node {
             _ => Host::new(&self.model, now),
         };
         self.core = Some(planted.into(core));
-        self.reference = (Host::can_judge(&self.model) && !self.drained).then_some(reference);
+        self.reference = Host::can_judge(&self.model).then_some(reference);
+        if state.is_none() {
+            self.drains.clear();
+        }
         self.life += 1;
         self.paused = None;
         self.sockets.clear();
@@ -206,8 +222,11 @@ impl Node {
         self.releases = 0;
         self.told = Told::default();
         self.former.clear();
-        self.programs.clear();
+        let global = &self.model.global;
+        self.desk = Desk::new(global.notify_order_timeout, global.notify_parallel);
+        self.checks.clear();
         self.done.clear();
+        self.errands.clear();
         for seat in &mut self.seats {
             *seat = Seat {
                 held: seat.held,
@@ -224,13 +243,7 @@ impl Node {
                 self.handle(&Event::AddressAdded(on_link(address)), now);
             }
         }
-        let quorum = |process: ProcessId| {
-            let process = usize::try_from(process.0)
-                .ok()
-                .and_then(|at| self.model.processes.get(at));
-            process.map_or(0, |process| process.quorum)
-        };
-        for observed in everything(&self.model, |_| self.number, quorum) {
+        for observed in everything(&self.model, |_| self.number, |_| self.running) {
             self.handle(&observed, now);
         }
         self.handle(&Event::Start, now);
@@ -238,28 +251,63 @@ impl Node {
 
     /// Gives an event to the core and to the reference.
     pub(super) fn handle(&mut self, event: &Event<'static>, now: Instant) {
-        let stolen = if let Event::AddressStolen { instance, .. } = event {
-            self.seat_of(*instance)
-        } else {
-            None
-        };
-        if matches!(event, Event::Drain { .. }) {
-            self.drained = true;
-            self.reference = None;
+        let of = self.subject(event);
+        self.note_drain(event, now);
+        if let Event::ScriptEnded { run, .. } = event {
+            self.checks.remove(run);
+            self.desk.ended(*run, now);
+        }
+        if matches!(event, Event::Shutdown | Event::Leave) {
+            self.desk.close();
         }
         if let Some(reference) = &mut self.reference {
-            reference.take(event, false, stolen, now);
+            reference.take(event, false, of, now);
         }
         if let Some(core) = &mut self.core {
             core.handle(event.clone(), now);
         }
     }
 
+    /// Whose addresses, or which script, by position.
+    fn subject(&self, event: &Event<'static>) -> Option<usize> {
+        if let Event::AddressStolen { instance, .. } | Event::AddressesPresent { instance, .. } = event {
+            return self.seat_of(*instance);
+        }
+        if let Event::ScriptEnded { run, .. } = event {
+            return self.checks.get(run).copied();
+        }
+        None
+    }
+
+    fn note_drain(&mut self, event: &Event<'static>, now: Instant) {
+        let (Event::Drain { name, .. } | Event::Resume { name }) = event else {
+            return;
+        };
+        for (at, config) in self.model.instances.iter().enumerate() {
+            // A group is drained as a whole, and in a simulation all instances are in it.
+            let meant = name.as_ref().is_none_or(|name| *name == config.name) || config.sync_group.is_some();
+            if let Event::Drain { length, force, .. } = event {
+                if meant {
+                    self.drains.insert(at, (length.map(|length| now + length), *force));
+                }
+            } else if meant {
+                self.drains.remove(&at);
+            }
+        }
+    }
+
+    /// Drains whose time is over have ended.
+    pub(super) fn end_drains(&mut self, now: Instant) {
+        self.drains
+            .retain(|_, (until, _)| until.is_none_or(|until| until > now));
+    }
+
     /// Compares what the core has done and become with what the reference says.
     pub(super) fn judge(&mut self) -> Option<String> {
         let (core, reference) = (self.core.as_ref()?, self.reference.as_mut()?);
-        let verdict = reference.compare(|at| core.brief(at), &mut self.done);
+        let verdict = reference.compare(|at| core.brief(at), &mut self.done, &self.errands);
         self.done.clear();
+        self.errands.clear();
         verdict
     }
 
@@ -329,6 +377,9 @@ impl Node {
         if !self.link_up || !self.has_address || !self.sockets_open || faulty {
             return None;
         }
+        if let Some((_, force)) = self.drains.get(&router) {
+            return (!force).then_some(1);
+        }
         let base = i32::from(config.priority.get());
         if config.is_owner() {
             return Some(255);
@@ -348,7 +399,11 @@ impl Node {
         let links = config.track_interfaces.iter();
         let links = links.chain(group.into_iter().flat_map(|g| &g.track_interfaces));
         let links = links.map(|track| (track.weight, self.other_link_up != Some(false)));
-        let all = scripts.map(|track| (track.weight, self.service)).chain(links);
+        let processes = config.track_processes.iter();
+        let processes = processes.chain(group.into_iter().flat_map(|g| &g.track_processes));
+        let processes = processes.map(|track| (track.weight, self.has_quorum()));
+        let all = scripts.map(|track| (track.weight, self.service));
+        let all = all.chain(links).chain(processes);
         let owner = config.is_owner();
         all.map(|(weight, up)| (if owner { Weight::ZERO } else { weight }, up))
             .collect()
@@ -358,6 +413,12 @@ impl Node {
         let weights = self.weights(config, group);
         let files = self.files(config, group);
         weights.into_iter().any(|(weight, up)| weight.value() == 0 && !up) || files.contains(&None)
+    }
+
+    fn has_quorum(&self) -> bool {
+        self.model.processes.first().is_none_or(|process| {
+            self.running >= process.quorum && process.quorum_max.is_none_or(|most| self.running <= most)
+        })
     }
 
     /// What the tracked file adds; `None`: a fault.
@@ -379,12 +440,17 @@ impl Node {
         all.map(|track| effect(track.weight)).collect()
     }
 
-    /// How long its script needs to notice that the service has changed.
+    /// How long it takes to notice what its trackers watch: its script, changes of processes and links that have to last.
     pub(super) fn notice_time(&self) -> Micros {
-        let Some(script) = self.model.scripts.first() else {
-            return Micros::ZERO;
-        };
-        script.interval.times(u64::from(script.rise.max(script.fall)) + 1)
+        let script = self.model.scripts.first();
+        let script = script.map_or(Micros::ZERO, |script| {
+            script.interval.times(u64::from(script.rise.max(script.fall)) + 1)
+        });
+        let processes = self.model.processes.iter();
+        let processes = processes.map(|process| process.fork_delay.max(process.terminate_delay));
+        let links = self.model.global.interface_delays.iter();
+        let links = links.map(|of| of.down.max(of.up));
+        script + processes.max().unwrap_or(Micros::ZERO) + links.max().unwrap_or(Micros::ZERO)
     }
 
     /// How long after its start it neither speaks nor listens.

@@ -5,7 +5,9 @@ mod causes;
 mod drain;
 mod group;
 mod host;
+mod injected;
 mod links;
+mod master;
 mod notify;
 mod tracked;
 
@@ -71,11 +73,13 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("version 3 learns the interval of its master", learned_interval),
         scenario("a stop releases mastership", stop_releases),
     ];
+    all.extend(master::scenarios());
     all.extend(host::scenarios());
     all.extend(auth::scenarios());
     all.extend(group::scenarios());
     all.extend(drain::scenarios());
     all.extend(causes::scenarios());
+    all.extend(injected::scenarios());
     all.extend(links::scenarios());
     all.extend(tracked::scenarios());
     all.extend(notify::scenarios());
@@ -367,52 +371,52 @@ fn two_faults(planted: Planted) -> Result<(), Violation> {
     verdict(&w)
 }
 
-/// What a stranger on the link could send: almost right, and of the highest priority.
-pub(super) fn forgeries() -> Vec<Datagram<'static>> {
+/// An advert of 192.0.2.77 for the router of [`instance`].
+fn advert(priority: u8, ttl: u8, authentication: &Authentication, spoilt: bool) -> Datagram<'static> {
     let source = Ipv4Addr::new(192, 0, 2, 77);
     let group = Ipv4Addr::new(224, 0, 0, 18);
     let config = instance(Family::Ipv4, 100);
     let vips: Vec<IpAddr> = config.vips.iter().map(|vip| vip.address).collect();
-    let message = |auth: &Authentication| {
-        let (version, family, vrid) = (Version::V2, Family::Ipv4, config.vrid);
-        let (interval, form) = (AdvertInterval::DEFAULT, ChecksumForm::MessageOnly);
-        build(
-            version,
-            family,
-            vrid,
-            Priority(253),
-            interval,
-            auth,
-            &vips,
-            form,
-            source.into(),
-            group.into(),
-        )
-    };
-    let wrap = |ttl: u8, message: Vec<u8>| {
-        let protocol = PROTO_VRRP;
-        let header = Ipv4Header {
-            tos: TOS_CS6,
-            total_len: 0,
-            id: 1,
-            fragment: 0,
-            ttl,
-            protocol,
-            source,
-            destination: group,
-            header_len: 20,
-        };
-        let mut bytes = header.emit(u16::try_from(message.len()).unwrap_or(0)).to_vec();
-        bytes.extend(message);
-        Datagram::Ipv4(bytes.into())
-    };
-    let good = message(&config.authentication);
-    let wrong_password = message(&Authentication::Pass(Password::from_text("0000")));
-    let mut wrong_sum = good.clone();
-    if let Some(byte) = wrong_sum.get_mut(6) {
+    let mut message = build(
+        Version::V2,
+        Family::Ipv4,
+        config.vrid,
+        Priority(priority),
+        AdvertInterval::DEFAULT,
+        authentication,
+        &vips,
+        ChecksumForm::MessageOnly,
+        source.into(),
+        group.into(),
+    );
+    if let Some(byte) = message.get_mut(6).filter(|_| spoilt) {
         *byte ^= 0x55;
     }
-    vec![wrap(254, good), wrap(255, wrong_password), wrap(255, wrong_sum)]
+    let header = Ipv4Header {
+        tos: TOS_CS6,
+        total_len: 0,
+        id: 1,
+        fragment: 0,
+        ttl,
+        protocol: PROTO_VRRP,
+        source,
+        destination: group,
+        header_len: 20,
+    };
+    let mut bytes = header.emit(u16::try_from(message.len()).unwrap_or(0)).to_vec();
+    bytes.extend(message);
+    Datagram::Ipv4(bytes.into())
+}
+
+/// What a stranger on the link could send: almost right, and of the highest priority.
+pub(super) fn forgeries() -> Vec<Datagram<'static>> {
+    let right = instance(Family::Ipv4, 100).authentication;
+    let wrong = Authentication::Pass(Password::from_text("0000"));
+    vec![
+        advert(253, 254, &right, false),
+        advert(253, 255, &wrong, false),
+        advert(253, 255, &right, true),
+    ]
 }
 
 fn forged_adverts(planted: Planted) -> Result<(), Violation> {

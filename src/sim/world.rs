@@ -9,8 +9,11 @@ use super::observe::holds;
 use super::queue::Queue;
 use super::random::Random;
 use super::{Judges, Planted};
-use crate::model::{Instant, MacAddr, Micros, Model, NoticeEvent, NotifyKind, TrackedFileId};
-use crate::proto::{AddressWish, Culprit, Datagram, Event, InstanceSnapshot, Packet, RunOutcome, StateName};
+use crate::model::{Instant, MacAddr, Micros, Model, NoticeEvent, NotifyKind, ProcessId, TrackedFileId};
+use crate::proto::{
+    AddressWish, Culprit, Datagram, Event, FileReading, InstanceSnapshot, Observation, Packet, ProcessChange,
+    RunOutcome, StateName,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -275,6 +278,11 @@ impl World {
         self.wake(index);
     }
 
+    /// The process stops, and does not go on by itself.
+    pub(super) fn pause_for_good(&mut self, index: usize) {
+        self.pause(index, true);
+    }
+
     /// The whole machine sleeps: nothing is received, and its monotonic clock stands still.
     pub(super) fn suspend(&mut self, index: usize) {
         self.pause(index, true);
@@ -326,8 +334,6 @@ impl World {
         if let Some(core) = &node.core {
             let ids = core.ids().enumerate().map(|(at, id)| (id, at));
             node.former.extend(ids);
-            // An instance that starts again counts its changes from 1.
-            node.programs.values_mut().for_each(|(_, sequence)| *sequence = 0);
         }
         let event = Event::Reload(Arc::new(node.model.clone()));
         self.tell(index, event);
@@ -373,6 +379,37 @@ impl World {
         self.changed = true;
         if !node.model.files.is_empty() {
             self.tell(index, holds(TrackedFileId(0), number));
+        }
+    }
+
+    /// The tracked file has gone, or cannot be read: that counts as 0.
+    pub(super) fn lose_file(&mut self, index: usize, reading: FileReading) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        node.number = 0;
+        self.changed = true;
+        if !node.model.files.is_empty() {
+            let file = TrackedFileId(0);
+            self.tell(index, Event::Observed(Observation::File { file, reading }));
+        }
+    }
+
+    /// So many of the tracked processes run, one change after the other.
+    pub(super) fn set_running(&mut self, index: usize, count: u32, changes: (ProcessChange, ProcessChange)) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let before = std::mem::replace(&mut node.running, count);
+        self.changed = true;
+        if node.model.processes.is_empty() {
+            return;
+        }
+        let (up, down) = changes;
+        let (pids, change) = if count > before {
+            (before..count, up)
+        } else {
+            (count..before, down)
+        };
+        for pid in pids {
+            let process = ProcessId(0);
+            self.tell(index, Event::Observed(Observation::Process { process, pid, change }));
         }
     }
 
@@ -487,6 +524,8 @@ impl World {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
         let now = node.clock(now);
+        node.end_drains(now);
+        node.desk.time(now);
         if let Some(core) = node.core.as_mut() {
             core.handle_timeout(now);
         }
@@ -625,6 +664,10 @@ impl World {
         if let Some(difference) = node.judge().filter(|_| self.planted.judges != Judges::Checkers) {
             self.convict(format!("node {index} is not as the reference model: {difference}"));
             return;
+        }
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        if let Some(missing) = node.desk.missing() {
+            self.violate(format!("node {index} {missing}"));
         }
         for at in 0..self.routers() {
             let Some(node) = self.nodes.get_mut(index) else { return };

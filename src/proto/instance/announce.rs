@@ -41,7 +41,8 @@ impl Instance {
         let lower = master.lower_prio_burst.take_if(|at| *at <= now).is_some();
         let refresh = master.refresh.is_some_and(|at| at <= now);
         if refresh {
-            master.refresh = Some(now + settings.refresh);
+            let again = !ctx.mutation.is(Mutant::RefreshOnce);
+            master.refresh = again.then_some(now + settings.refresh);
         }
         let newcomers = if second { master.newcomers.take() } else { None };
         if let Some(newcomers) = &newcomers {
@@ -68,6 +69,7 @@ impl Instance {
         let now = ctx.now;
         if let State::Master(master) = &mut self.state
             && settings.lower_prio_delay > Micros::ZERO
+            && !ctx.mutation.is(Mutant::WorseToldOnce)
         {
             master.lower_prio_burst = Some(now + settings.lower_prio_delay);
         }

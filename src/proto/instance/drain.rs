@@ -60,7 +60,10 @@ impl Instance {
         if !ctx.mutation.is(Mutant::DrainUnannounced) {
             self.send_release(ctx);
         }
-        let patience = self.skew_of(Priority::MIN) + self.config.advert_interval.duration();
+        let mut patience = self.skew_of(Priority::MIN) + self.config.advert_interval.duration();
+        if ctx.mutation.is(Mutant::DrainImpatient) {
+            patience = self.skew_of(Priority::MIN);
+        }
         let until = ctx.now + patience;
         self.enter_backup_until(until, Reason::Drained { length }, ctx);
     }

@@ -61,7 +61,7 @@ impl Core {
         let news = match self.trackers.all.get_mut(position) {
             Some(Tracker::Script(script)) => {
                 if let Ok(id) = u32::try_from(position).map(ScriptId) {
-                    script.on_timeout(id, now, &mut self.next_run, &mut self.actions);
+                    script.on_timeout(id, now, &mut self.next_run, self.mutation, &mut self.actions);
                 }
                 News::None
             }

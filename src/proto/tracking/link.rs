@@ -156,6 +156,7 @@ impl LinkTracking {
             true => Micros::ZERO,
             false => delay.down,
         });
+        let limit = limit.filter(|_| !mutation.is(Mutant::LinkDelayUnlimited));
         let delay = limit.map_or(delay, |limit| delay.min(limit));
         if delay == Micros::ZERO || mutation.is(Mutant::LinkDelayLeftOut) {
             return Ruling::Counts;

@@ -105,6 +105,9 @@ impl ProcessTracker {
         if delay == Micros::ZERO || mutation.is(Mutant::ProcessDelayIgnored) {
             return self.settle(now, mutation, out);
         }
+        if mutation.is(Mutant::ProcessDelayRestarts) {
+            self.due = None;
+        }
         self.due.get_or_insert((now + delay, change));
         News::None
     }

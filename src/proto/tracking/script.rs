@@ -187,9 +187,15 @@ impl ScriptTracker {
         id: ScriptId,
         now: Instant,
         next_run: &mut u64,
+        mutation: Mutation,
         out: &mut VecDeque<Action>,
     ) {
         if let Some(slot) = self.next_start.filter(|slot| *slot <= now) {
+            let slot = if mutation.is(Mutant::ScriptSlotDrifts) {
+                now
+            } else {
+                slot
+            };
             self.next_start = Some(next_slot(slot, self.script.interval, now));
             match &self.running {
                 Some(running) => {
@@ -358,7 +364,7 @@ mod tests {
         tracker.start(now);
         let mut news = String::new();
         for result in results.chars() {
-            tracker.on_timeout(ScriptId(0), now, &mut runs, &mut out);
+            tracker.on_timeout(ScriptId(0), now, &mut runs, Mutation::default(), &mut out);
             let status = i32::from(result != '+');
             news.push(
                 match tracker.on_ended(RunOutcome::Exited(status), now, Mutation::default(), &mut out) {
@@ -402,7 +408,13 @@ mod tests {
         chk.start(Instant(0));
         let mut seen = Vec::new();
         for second in 0..=5 {
-            chk.on_timeout(ScriptId(0), Instant(second * 1_000_000), &mut runs, &mut out);
+            chk.on_timeout(
+                ScriptId(0),
+                Instant(second * 1_000_000),
+                &mut runs,
+                Mutation::default(),
+                &mut out,
+            );
             seen.extend(out.drain(..).map(|action| match action {
                 Action::RunScript { .. } => (second, "run"),
                 Action::KillScript {
@@ -455,7 +467,7 @@ mod tests {
         let (mut out, mut runs) = (VecDeque::new(), 0);
         let mut chk = tracker(1, 1, false);
         chk.start(Instant(0));
-        chk.on_timeout(ScriptId(0), Instant(0), &mut runs, &mut out);
+        chk.on_timeout(ScriptId(0), Instant(0), &mut runs, Mutation::default(), &mut out);
         assert_eq!(
             chk.on_ended(RunOutcome::NotStarted(2), Instant(1), Mutation::default(), &mut out),
             News::Down

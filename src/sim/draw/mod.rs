@@ -10,14 +10,14 @@ pub(super) use router::{hmac, programs};
 
 use super::random::Random;
 use crate::model::{
-    GroupId, IfName, InstanceId, Micros, Model, Script, ScriptId, SyncGroup, TrackFile, TrackInterface, TrackScript,
-    TrackedFile, TrackedFileId, Weight,
+    GroupId, IfName, InstanceId, InterfaceDelay, Micros, Model, ProcessId, Script, ScriptId, SyncGroup, TrackFile,
+    TrackInterface, TrackProcess, TrackScript, TrackedFile, TrackedFileId, TrackedProcess, Weight,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Everything that can be drawn, by name.
-pub const KINDS: [&str; 54] = [
+pub const KINDS: [&str; 60] = [
     "accept-anything-v3-checksum",
     "address-lists-differ",
     "addresses-excluded",
@@ -39,6 +39,7 @@ pub const KINDS: [&str; 54] = [
     "hmac-v2",
     "ignore-foreign-claims",
     "init-fail",
+    "interface-delays",
     "ipv4",
     "ipv6",
     "listen-after-stall",
@@ -49,12 +50,15 @@ pub const KINDS: [&str; 54] = [
     "no-authentication",
     "nopreempt",
     "notify",
+    "notify-group",
+    "notify-parallel",
     "old-unicast-checksum",
     "one-router",
     "owner",
     "owner-ignores-adverts",
     "password",
     "preempt-delay",
+    "process-delays",
     "script-fault",
     "script-negative",
     "script-positive",
@@ -68,6 +72,8 @@ pub const KINDS: [&str; 54] = [
     "track-file-weight",
     "track-interface-fault",
     "track-interface-weight",
+    "track-process-fault",
+    "track-process-weight",
     "two-owners",
     "two-versions-on-one-vrid",
     "unicast",
@@ -105,6 +111,7 @@ struct Common {
     scripts: Vec<Script>,
     tracks_link: Option<Weight>,
     tracks_file: Option<Weight>,
+    process: Option<TrackedProcess>,
     kinds: BTreeSet<&'static str>,
 }
 
@@ -161,6 +168,7 @@ impl Common {
             scripts: Vec::new(),
             tracks_link: None,
             tracks_file: None,
+            process: None,
             owners,
             kinds,
         };
@@ -238,9 +246,39 @@ impl Common {
             });
             self.tracks_file = Weight::new(value, reverse).ok();
         }
+        if random.one_in(4) {
+            self.draw_process(random);
+        }
         if self.group_tracks && (self.tracks_link.is_some() || !self.scripts.is_empty()) {
             self.note("group-trackers");
         }
+    }
+
+    fn draw_process(&mut self, random: &mut Random) {
+        let weight = if random.one_in(2) { 0 } else { 25 };
+        self.note(if weight == 0 {
+            "track-process-fault"
+        } else {
+            "track-process-weight"
+        });
+        let quorum = u32::try_from(random.between(1, 2)).unwrap_or(1);
+        let delay = |random: &mut Random| Micros::from_secs(random.below(3));
+        let (fork_delay, terminate_delay) = (delay(random), delay(random));
+        if fork_delay + terminate_delay > Micros::ZERO {
+            self.note("process-delays");
+        }
+        self.process = Some(TrackedProcess {
+            name: "proxy".into(),
+            process: "haproxy".into(),
+            parameters: Vec::new(),
+            param_match: None,
+            weight: Weight::new(weight, false).unwrap_or_default(),
+            quorum,
+            quorum_max: random.one_in(2).then_some(quorum),
+            fork_delay,
+            terminate_delay,
+            full_command: false,
+        });
     }
 
     fn node(&mut self, number: u8, random: &mut Random) -> DrawnNode {
@@ -267,6 +305,7 @@ impl Common {
         self.routers = routers;
         self.track(&mut model);
         self.track_file(&mut model);
+        self.track_process(&mut model);
         self.global(&mut model, random);
         DrawnNode {
             model,
@@ -346,7 +385,44 @@ impl Common {
         }
     }
 
+    /// As a file; an owner's weight is 0.
+    fn track_process(&self, model: &mut Model) {
+        let Some(process) = self.process.clone() else { return };
+        let owner = model.instances.iter().any(crate::model::Instance::is_owner);
+        let weight = if owner { Weight::ZERO } else { process.weight };
+        let of = ProcessId(0);
+        let track = TrackProcess { process: of, weight };
+        match model.groups.first_mut().filter(|_| self.group_tracks) {
+            Some(group) => group.track_processes.push(track),
+            None if self.grouped && !weight.is_fault() => {}
+            None => model
+                .instances
+                .iter_mut()
+                .for_each(|config| config.track_processes.push(track)),
+        }
+        model.processes = vec![process];
+    }
+
     fn global(&mut self, model: &mut Model, random: &mut Random) {
+        if random.one_in(8) {
+            let mut seconds = || Micros::from_secs(random.below(4));
+            let links = [super::node::interface(), other_link()];
+            let delays = links.map(|interface| InterfaceDelay {
+                interface,
+                down: seconds(),
+                up: seconds(),
+            });
+            model.global.interface_delays = delays.into();
+            self.note("interface-delays");
+        }
+        if random.one_in(16) {
+            model.global.notify_parallel = true;
+            self.note("notify-parallel");
+        }
+        if let Some(group) = model.groups.first_mut().filter(|_| random.one_in(3)) {
+            group.notify = programs();
+            self.note("notify-group");
+        }
         if random.one_in(12) {
             model.global.startup_delay = Micros::from_millis(random.between(500, 6_000));
             self.note("startup-delay");

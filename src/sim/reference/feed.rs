@@ -2,23 +2,26 @@
 
 use super::router::{Phase, Router};
 use super::rules::{Rules, Seal};
-use super::{Deed, Host, Script};
-use crate::model::{Instant, Model, RunId, ScriptId};
+use super::trackers::Link;
+use super::{Deed, Host};
+use crate::model::{Instant, Model};
 use crate::proto::{Event, FileReading, Observation, Receive, RunOutcome, SocketSpec};
 use std::rc::Rc;
 
 impl Host {
-    /// Takes an event in. `intact` says of an advert that a node of the cluster has sent it as it is, `stolen` of a deleted
-    /// address whose it was.
-    pub(in crate::sim) fn take(&mut self, event: &Event<'_>, intact: bool, stolen: Option<usize>, now: Instant) {
+    /// Takes an event in. `intact` says of an advert that a node of the cluster has sent it as it is, `of` of addresses whose
+    /// they are, and of a check program which one it is.
+    pub(in crate::sim) fn take(&mut self, event: &Event<'_>, intact: bool, of: Option<usize>, now: Instant) {
         let now = now.0;
         match event {
             Event::Start => self.start(now),
             Event::Packet(packet) => self.hear(&packet.datagram, intact, now.saturating_sub(packet.age.0), now),
             Event::Link(link) => {
                 let name = link.name.as_str().to_owned();
-                let entry = self.links.entry(link.index.0).or_insert((name, false, Vec::new()));
-                entry.1 = link.running;
+                let delays = self.delays_of(&name);
+                let new = || Link::new(name, link.running);
+                let entry = self.links.entry(link.index.0).or_insert_with(new);
+                entry.told(link.running, delays, now);
                 self.look_around(now);
             }
             Event::LinkGone(index) => {
@@ -26,30 +29,48 @@ impl Host {
                 self.look_around(now);
             }
             Event::AddressAdded(added) => {
-                if let Some((_, _, addresses)) = self.links.get_mut(&added.index.0)
-                    && !addresses.contains(&added.address)
+                if let Some(link) = self.links.get_mut(&added.index.0)
+                    && !link.addresses.contains(&added.address)
                 {
-                    addresses.push(added.address);
+                    link.addresses.push(added.address);
                     self.look_around(now);
                 }
             }
             Event::AddressGone(gone) => {
-                if let Some((_, _, addresses)) = self.links.get_mut(&gone.index.0) {
-                    addresses.retain(|address| *address != gone.address);
+                if let Some(link) = self.links.get_mut(&gone.index.0) {
+                    link.addresses.retain(|address| *address != gone.address);
                     self.look_around(now);
                 }
             }
             Event::SocketFailed { .. } | Event::SocketOpen(_) if self.stopping || !self.started => {}
             Event::SocketFailed { socket, .. } => self.sockets(socket, true, now),
             Event::SocketOpen(socket) => self.sockets(socket, false, now),
-            Event::AddressStolen { .. } => {
-                if let Some(router) = stolen {
-                    self.stolen(router, now);
+            Event::AddressStolen { index, ticket, .. } => {
+                if let Some(router) = of.filter(|router| self.routers[*router].ticket == Some(*ticket)) {
+                    self.stolen(router, usize::try_from(*index).unwrap_or(usize::MAX), now);
                 }
             }
-            Event::ScriptEnded { run, outcome } => {
-                let script = self.runs.remove(run).filter(|_| !self.stopping);
-                if script.is_some_and(|script| self.scripts[script].result(*outcome == RunOutcome::Exited(0))) {
+            Event::AddressesPresent {
+                ticket,
+                first,
+                count,
+                complete,
+                ..
+            } => {
+                let router = of.filter(|router| self.routers[*router].ticket == Some(*ticket));
+                if let Some(router) = router.filter(|router| self.routers[*router].is_master()) {
+                    self.present(router, (*first, *count), *complete, now);
+                }
+            }
+            Event::NeighbourClaim { address, mac, .. } => {
+                for it in self.routers.iter_mut().filter(|it| it.is_master()) {
+                    let rules = Rc::clone(&it.rules);
+                    it.voice.claimed(&rules, *address, *mac, now);
+                }
+            }
+            Event::ScriptEnded { outcome, .. } => {
+                let script = of.filter(|_| !self.stopping);
+                if script.is_some_and(|script| self.scripts[script].ended(*outcome == RunOutcome::Exited(0))) {
                     self.look_around(now);
                 }
             }
@@ -58,36 +79,65 @@ impl Host {
             Event::Reload(model) => self.reload(model, now),
             Event::Leave => self.stop(true, now),
             Event::Shutdown => self.stop(false, now),
-            Event::Observed(Observation::File { file, reading }) => {
-                let at = usize::try_from(file.0).unwrap_or(usize::MAX);
-                if let Some(known) = self.files.get_mut(at) {
-                    *known = match reading {
-                        FileReading::Number(number) => Some(*number),
-                        FileReading::TooLarge(_) => Some(known.unwrap_or(0)),
-                        FileReading::Missing | FileReading::Unreadable(_) | FileReading::Unwatchable => Some(0),
-                    };
-                    self.look_around(now);
-                }
+            Event::Observed(observation) => self.observed(observation, now),
+            Event::Drain { name, length, force } => {
+                self.drain(name.as_deref(), length.map(|length| length.0), *force, now);
             }
+            Event::Resume { name } => self.resume(name.as_deref()),
             Event::LinkBeat { .. }
-            | Event::Drain { .. }
-            | Event::Resume { .. }
-            | Event::Observed(_)
             | Event::TransmitFailed { .. }
-            | Event::AddressesPresent { .. }
             | Event::AddressFailed { .. }
             | Event::AddressesGone { .. }
             | Event::Announced { .. }
-            | Event::NeighbourClaim { .. }
             | Event::ClearCounters => {}
         }
     }
 
-    /// A check program was started.
-    pub(in crate::sim) fn runs(&mut self, run: RunId, script: ScriptId) {
-        if let Ok(script) = usize::try_from(script.0) {
-            self.runs.insert(run, script);
+    fn present(&mut self, router: usize, (first, count): (u32, u32), complete: bool, now: u64) {
+        let number = |n: u32| usize::try_from(n).unwrap_or(0);
+        let it = &mut self.routers[router];
+        let burst = it.voice.present(&it.rules, number(first), number(count), complete, now);
+        self.announce(router, burst);
+    }
+
+    fn observed(&mut self, observation: &Observation, now: u64) {
+        if self.stopping {
+            return;
         }
+        match observation {
+            Observation::File { file, reading } => {
+                let at = usize::try_from(file.0).unwrap_or(usize::MAX);
+                let Some(known) = self.files.get_mut(at) else { return };
+                *known = match reading {
+                    FileReading::Number(number) => Some(*number),
+                    FileReading::TooLarge(_) => Some(known.unwrap_or(0)),
+                    FileReading::Missing | FileReading::Unreadable(_) | FileReading::Unwatchable => Some(0),
+                };
+            }
+            Observation::ProcessesBegin { .. } => {
+                return self.processes.iter_mut().for_each(super::Process::forget);
+            }
+            Observation::ProcessesTold => self.processes.iter_mut().for_each(super::Process::all_told),
+            Observation::Process { process, pid, change } => {
+                let at = usize::try_from(process.0).unwrap_or(usize::MAX);
+                let Some(known) = self.processes.get_mut(at) else {
+                    return;
+                };
+                known.change(*pid, *change, now);
+            }
+        }
+        self.look_around(now);
+    }
+
+    /// How long a link has to be down, and up, to count: while a backup would wait for the next advert still.
+    fn delays_of(&self, name: &str) -> (u64, u64) {
+        let Some((_, down, up)) = self.delays.iter().find(|(known, _, _)| known == name) else {
+            return (0, 0);
+        };
+        let own = self.routers.iter().filter(|it| it.rules.link == name);
+        let limit = own.map(|it| (it.rules.down_adverts - 1) * it.master_interval - it.master_interval / 256);
+        let limit = limit.min().unwrap_or(u64::MAX);
+        (limit.min(*down), limit.min(*up))
     }
 
     fn sockets(&mut self, socket: &SocketSpec, failed: bool, now: u64) {
@@ -124,7 +174,9 @@ impl Host {
                     deeds.push(Deed::Clear);
                 }
                 self.did(router, deeds);
+                let drained = self.routers[router].drained;
                 self.routers[router] = Router::new(new, now);
+                self.routers[router].drained = drained;
                 again.push(router);
                 continue;
             }
@@ -159,21 +211,14 @@ impl Host {
             }
             self.did(router, deeds);
         }
-        self.adopt_scripts(model);
+        for (script, new) in self.scripts.iter_mut().zip(&model.scripts) {
+            script.adopt(new, now);
+        }
+        self.drain_newcomers(now);
         for router in again {
             self.begin(router, now);
         }
         self.look_around(now);
-    }
-
-    fn adopt_scripts(&mut self, model: &Model) {
-        for (script, new) in self.scripts.iter_mut().zip(&model.scripts) {
-            *script = Script {
-                rise: new.rise,
-                fall: new.fall,
-                ..script.clone()
-            };
-        }
     }
 }
 

@@ -6,44 +6,61 @@
 //! what it has sent and wished. [`Host::compare`] finds the first difference.
 //!
 //! It judges: states, effective priorities, Master_Down and advert timers to the microsecond, adverts byte by byte apart
-//! from sums made with keys, wishes for addresses; elections with ties, priority 0, pre-emption and its delay, learned
-//! intervals, owners and two of them, answers and their limit, stalls, start-up delays, validity of packets, AH and
-//! `auth_hmac` numbers, faults, missing first results, rise and fall, weights, sync groups, stolen addresses, stops,
-//! reloads of adjustable settings. It leaves to others: announcements, notify programs, the schedule of scripts, logs.
+//! from sums made with keys, wishes for addresses, announcements with their repeats, pauses and answers to claims, starts and
+//! ends of check programs; elections with ties, priority 0, pre-emption and its delay, learned intervals, owners and two of
+//! them, answers and their limit, stalls, start-up delays, validity of packets, AH and `auth_hmac` numbers, faults, missing
+//! first results, rise and fall, files, processes with quorum and delays, links with delays, weights, sync groups, drains,
+//! stolen addresses, stops, reloads of adjustable settings. [`Desk`] judges the order of notify programs. It leaves to
+//! others: reloads that exchange addresses (`sim::reload`), polled links, logs, reasons.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "positions come from the model's own lists and lengths are checked before; a mistake here must be loud"
 )]
 
+mod desk;
+mod drain;
 mod feed;
 mod packet;
 mod router;
 mod rules;
+mod trackers;
+mod voice;
 
+pub(super) use desk::Desk;
 pub(super) use router::Deed;
+pub(super) use trackers::Errand;
 
-use crate::model::{Family, Instant, Model, RunId};
+use crate::model::{Family, Instant, Model, Ticket};
 use crate::proto::{Brief, Datagram, StateName};
 use packet::Heard;
-use router::{Phase, Router};
+use router::{Drain, Phase, Router};
 use rules::Rules;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use trackers::{Link, Process, Script};
+use voice::{Burst, Row};
 
 /// One node.
 #[derive(Debug, Clone)]
 pub(super) struct Host {
     routers: Vec<Router>,
+    names: Vec<String>,
     groups: Vec<Vec<usize>>,
+    group_names: Vec<String>,
     scripts: Vec<Script>,
-    /// Whether a link runs, and its addresses in the order in which they came.
-    links: BTreeMap<u32, (String, bool, Vec<IpAddr>)>,
+    processes: Vec<Process>,
+    links: BTreeMap<u32, Link>,
+    /// `interface_up_down_delays`.
+    delays: Vec<(String, u64, u64)>,
     /// What tracked files hold; not read yet: `None`.
     files: Vec<Option<i32>>,
-    runs: BTreeMap<RunId, usize>,
+    /// Announcements of IPv4 and of IPv6 that keep a distance.
+    rows: [Row; 2],
+    /// The whole node is out of service.
+    drained: Option<Drain>,
     /// Time of day at a moment.
     wall: (u64, u64),
     /// Adverts are neither heard nor sent before.
@@ -53,39 +70,17 @@ pub(super) struct Host {
     stopping: bool,
     /// What was done since the last comparison.
     deeds: Vec<(usize, Deed, Rc<Rules>)>,
+    errands: Vec<Errand>,
 }
 
-/// A check program: `rise` successes in a row bring it up, `fall` failures down; the first result decides (behaviour §5.1).
-#[derive(Debug, Clone)]
-struct Script {
-    rise: u32,
-    fall: u32,
-    /// Nothing known yet: `None`.
-    up: Option<bool>,
-    /// Opposite results in a row.
-    opposite: u32,
-}
-
-impl Script {
-    /// Whether its condition has changed, or become known.
-    fn result(&mut self, good: bool) -> bool {
-        let needed = match self.up {
-            None => 1,
-            Some(up) if up == good => {
-                self.opposite = 0;
-                return false;
-            }
-            Some(true) => self.fall,
-            Some(false) => self.rise,
-        };
-        self.opposite += 1;
-        if self.opposite < needed {
-            return false;
-        }
-        self.up = Some(good);
-        self.opposite = 0;
-        true
-    }
+/// Something that is due, in the order in which it is done at the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Router(usize),
+    Script(usize),
+    Process(usize),
+    Row(usize),
+    Link(u32),
 }
 
 impl Host {
@@ -101,35 +96,34 @@ impl Host {
                 .filter_map(|id| usize::try_from(id.0).ok())
                 .collect()
         };
-        let scripts = model.scripts.iter().map(|script| Script {
-            rise: script.rise,
-            fall: script.fall,
-            up: script.init_fail.then_some(false),
-            opposite: 0,
-        });
         Self {
             routers: routers.collect(),
+            names: model.instances.iter().map(|config| config.name.to_string()).collect(),
             groups: model.groups.iter().map(members).collect(),
-            scripts: scripts.collect(),
+            group_names: model.groups.iter().map(|group| group.name.to_string()).collect(),
+            scripts: model.scripts.iter().map(Script::new).collect(),
+            processes: model.processes.iter().map(Process::new).collect(),
             links: BTreeMap::new(),
+            delays: trackers::delays(model),
             files: vec![None; model.files.len()],
-            runs: BTreeMap::new(),
+            rows: [model.global.garp_interval.0, model.global.gna_interval.0].map(Row::new),
+            drained: None,
             wall: (0, 0),
             deaf_until: None,
             delay: (model.global.startup_delay.0, model.global.delay_after_boot.0),
             started: false,
             stopping: false,
             deeds: Vec::new(),
+            errands: Vec::new(),
         }
     }
 
-    /// Whether it knows all that this model asks for: processes, delays and polling of links have tests of their own.
+    /// Whether it knows all that this model asks for: polling of links has tests of its own.
     pub(super) fn can_judge(model: &Model) -> bool {
-        let links = model.global.interface_delays.is_empty() && model.global.linkbeat_interfaces.is_empty();
-        links && model.processes.is_empty()
+        model.global.linkbeat_interfaces.is_empty()
     }
 
-    /// A daemon that goes on with what this one has learned: intervals and results of scripts.
+    /// A daemon that goes on with what this one has learned: intervals, results of trackers, drains.
     pub(super) fn successor(&self, model: &Model, now: Instant) -> Self {
         let mut next = Self::new(model, now);
         for (new, old) in next.routers.iter_mut().zip(&self.routers) {
@@ -137,10 +131,16 @@ impl Host {
                 new.master_interval = old.master_interval;
             }
             new.go_on_counting(old);
+            new.drained = old.drained;
         }
+        next.drained = self.drained;
         for (new, old) in next.scripts.iter_mut().zip(&self.scripts) {
             new.up = old.up.or(new.up);
         }
+        for (new, old) in next.processes.iter_mut().zip(&self.processes) {
+            new.up = old.up;
+        }
+        next.drain_newcomers(now.0);
         next
     }
 
@@ -155,6 +155,7 @@ impl Host {
     }
 
     fn did(&mut self, router: usize, deeds: Vec<Deed>) {
+        self.fall_silent(router, &deeds);
         let rules = &self.routers[router].rules;
         self.deeds
             .extend(deeds.into_iter().map(|deed| (router, deed, Rc::clone(rules))));
@@ -167,18 +168,50 @@ impl Host {
         })
     }
 
-    fn link(&self, name: &str) -> Option<&(String, bool, Vec<IpAddr>)> {
-        self.links.values().find(|(known, _, _)| known == name)
+    fn link(&self, name: &str) -> Option<&Link> {
+        self.links.values().find(|link| link.name == name)
+    }
+
+    fn runs(&self, name: &str) -> bool {
+        self.link(name).is_some_and(|link| link.counts)
+    }
+
+    /// The neighbours are told at once, or one after the other.
+    fn announce(&mut self, router: usize, (addresses, rounds): Burst) {
+        let mut at_once = Vec::new();
+        for address in addresses {
+            let row = &mut self.rows[usize::from(address.is_ipv6())];
+            if row.interval > 0 {
+                row.push(router, address, rounds);
+            } else {
+                at_once.push(address);
+            }
+        }
+        if !at_once.is_empty() {
+            let addresses = at_once;
+            self.did(router, vec![Deed::Announce { addresses, rounds }]);
+        }
+    }
+
+    /// A master that has heard a worse one tells the neighbours, and so do the other members of its group.
+    fn contradict(&mut self, router: usize, now: u64) {
+        for member in std::iter::once(router).chain(self.others(router)) {
+            let it = &mut self.routers[member];
+            if it.is_master() {
+                let burst = it.voice.heard_worse(&it.rules, now);
+                self.announce(member, burst);
+            }
+        }
     }
 
     /// The configured address, else the first of the link that is none of its own virtual ones; IPv6: a link-local one.
     fn source_of(&self, router: usize) -> Option<IpAddr> {
         let rules = &self.routers[router].rules;
-        let exists = |address: &IpAddr| self.links.values().any(|(_, _, has)| has.contains(address));
+        let exists = |address: &IpAddr| self.links.values().any(|link| link.addresses.contains(address));
         if let Some(source) = rules.source {
             return (!rules.tracks_source || exists(&source)).then_some(source);
         }
-        let (_, _, addresses) = self.link(&rules.link)?;
+        let addresses = &self.link(&rules.link)?.addresses;
         let fits = |address: &&IpAddr| match address {
             IpAddr::V4(_) => rules.family == Family::Ipv4,
             IpAddr::V6(v6) => rules.family == Family::Ipv6 && v6.segments()[0] >> 6 == 0xfe80 >> 6,
@@ -192,14 +225,15 @@ impl Host {
 
     fn has_own_fault(&self, router: usize) -> bool {
         let (it, rules) = (&self.routers[router], &self.routers[router].rules);
-        let bad = |(name, weight): &(String, rules::Weight)| {
-            weight.faults(self.link(name).is_some_and(|(_, running, _)| *running))
-        };
+        let bad = |(name, weight): &(String, rules::Weight)| weight.faults(self.runs(name));
         let script = |(at, weight): &(usize, rules::Weight)| self.scripts[*at].up.is_some_and(|up| weight.faults(up));
+        let process =
+            |(at, weight): &(usize, rules::Weight)| self.processes[*at].up.is_some_and(|up| weight.faults(up));
         it.source.is_none()
             || it.socket_failed
             || rules.links.iter().any(bad)
             || rules.scripts.iter().any(script)
+            || rules.processes.iter().any(process)
             || rules
                 .files
                 .iter()
@@ -215,9 +249,13 @@ impl Host {
             .any(|(at, weight)| weight.is_fault() && self.scripts[*at].up.is_none())
     }
 
-    /// base + Σ contributions, 1 to 254; an owner has 255, or 254 while it lets another one win.
+    /// base + Σ contributions, 1 to 254; an owner has 255, or 254 while it lets another one win; who is
+    /// drained has 1.
     fn priority_of(&self, router: usize) -> u8 {
         let (it, rules) = (&self.routers[router], &self.routers[router].rules);
+        if it.drained.is_some() {
+            return 1;
+        }
         if rules.is_owner() {
             return if it.lowered { 254 } else { 255 };
         }
@@ -225,15 +263,19 @@ impl Host {
             .scripts
             .iter()
             .map(|(at, weight)| self.scripts[*at].up.map_or(0, |up| weight.adds(up)));
-        let links = rules.weighted_links.iter().map(|(name, weight)| {
-            let up = self.link(name).is_some_and(|(_, running, _)| *running);
-            weight.adds(up)
-        });
+        let links = rules
+            .weighted_links
+            .iter()
+            .map(|(name, weight)| weight.adds(self.runs(name)));
+        let processes = rules
+            .processes
+            .iter()
+            .map(|(at, weight)| self.processes[*at].up.map_or(0, |up| weight.adds(up)));
         let files = rules.files.iter().map(|(at, weight)| {
             let number = self.files[*at];
             number.and_then(|number| weight.of_file(number)).unwrap_or(0)
         });
-        let sum = i32::from(rules.base) + scripts.chain(links).chain(files).sum::<i32>();
+        let sum = i32::from(rules.base) + scripts.chain(links).chain(files).chain(processes).sum::<i32>();
         u8::try_from(sum.clamp(1, 254)).unwrap_or(254)
     }
 
@@ -253,6 +295,10 @@ impl Host {
         for router in 0..self.routers.len() {
             self.begin(router, now);
         }
+        for (position, script) in self.scripts.iter_mut().enumerate() {
+            script.start(now);
+            self.errands.extend(script.time(position, now));
+        }
     }
 
     /// The first state (behaviour §1.3): only an owner that wants to be master does not wait; in a group, if all do.
@@ -262,7 +308,7 @@ impl Host {
         self.routers[router].own_fault = self.has_own_fault(router);
         self.routers[router].own_pending = self.has_own_pending(router);
         let (faulty, pending) = (self.is_faulty(router), self.is_pending(router));
-        let at_once = |it: &Router| it.rules.is_owner() && it.rules.wants_master;
+        let at_once = |it: &Router| it.rules.is_owner() && it.rules.wants_master && it.drained.is_none();
         let all =
             at_once(&self.routers[router]) && self.others(router).iter().all(|other| at_once(&self.routers[*other]));
         let mut deeds = Vec::new();
@@ -337,6 +383,10 @@ impl Host {
         if files.any(|(at, weight)| self.files[*at].is_some_and(|number| weight.of_file(number).is_none())) {
             return;
         }
+        self.give_priority(router);
+    }
+
+    fn give_priority(&mut self, router: usize) {
         let priority = self.priority_of(router);
         let it = &mut self.routers[router];
         let before = it.down();
@@ -365,12 +415,14 @@ impl Host {
         }
         let was_master = it.is_master();
         let mut deeds = Vec::new();
-        if was_master {
-            it.master_hears(&heard, at, now, wall, &mut deeds);
-        } else {
+        let worse = was_master && it.master_hears(&heard, at, now, wall, &mut deeds);
+        if !was_master {
             it.backup_hears(&heard, at);
         }
         self.did(router, deeds);
+        if worse {
+            self.contradict(router, now);
+        }
         self.others_yield(router, was_master, now);
     }
 
@@ -407,8 +459,8 @@ impl Host {
         if self.deaf_until.is_some_and(|until| until <= now) {
             self.deaf_until = None;
         }
-        while let Some((_, _, router)) = (0..self.routers.len()).filter_map(|at| self.due(at, now)).min() {
-            self.expire(router, now);
+        while let Some((_, _, what)) = self.due().filter(|(at, _, _)| *at <= now) {
+            self.happen(what, now);
         }
         for router in 0..self.routers.len() {
             let Phase::Master { advert_at, .. } = self.routers[router].phase else {
@@ -425,20 +477,66 @@ impl Host {
         }
     }
 
-    /// The earliest timer of a router that has ended: adverts before take-overs, then the order of the file.
-    fn due(&self, router: usize, now: u64) -> Option<(u64, u8, usize)> {
-        let (at, order) = match &self.routers[router].phase {
-            Phase::Init | Phase::Fault => return None,
-            Phase::Backup { down_at, .. } => (*down_at, 1),
-            Phase::Master { advert_at, rogue, .. } => {
-                let quiet_at = rogue.as_ref().and_then(|rogue| rogue.quiet_at);
-                match quiet_at {
-                    Some(at) if at < *advert_at => (at, 2),
-                    _ => (*advert_at, 0),
+    /// What is due first: adverts before take-overs, then the order of the list, then of the file.
+    fn due(&self) -> Option<(u64, u8, Due)> {
+        let routers = (0..self.routers.len()).filter_map(|router| {
+            let (at, order) = self.due_of(router)?;
+            Some((at, order, Due::Router(router)))
+        });
+        let rows = self.rows.iter().enumerate();
+        let rows = rows.filter_map(|(at, row)| Some((row.due()?, 3, Due::Row(at))));
+        let links = self.links.iter();
+        let links = links.filter_map(|(index, link)| Some((link.due?, 4, Due::Link(*index))));
+        let scripts = self.scripts.iter().enumerate();
+        let scripts = scripts.filter_map(|(at, script)| Some((script.due()?, 6, Due::Script(at))));
+        let processes = self.processes.iter().enumerate();
+        let processes = processes.filter_map(|(at, process)| Some((process.due?, 8, Due::Process(at))));
+        let watched = links
+            .chain(scripts)
+            .chain(processes)
+            .filter(|_| self.started && !self.stopping);
+        routers.chain(rows).chain(watched).min()
+    }
+
+    fn due_of(&self, router: usize) -> Option<(u64, u8)> {
+        let it = &self.routers[router];
+        let drain = it.drained.and_then(|drain| drain.until).map(|until| (until, 11));
+        let timers = match &it.phase {
+            Phase::Init | Phase::Fault => [None; 3],
+            Phase::Backup { down_at, .. } => [Some((*down_at, 1)), None, None],
+            Phase::Master { advert_at, rogue, .. } => [
+                Some((*advert_at, 0)),
+                rogue.as_ref().and_then(|rogue| rogue.quiet_at).map(|at| (at, 2)),
+                it.voice.due().map(|at| (at, 3)),
+            ],
+        };
+        timers.into_iter().flatten().chain(drain).min()
+    }
+
+    fn happen(&mut self, what: Due, now: u64) {
+        match what {
+            Due::Router(router) => self.expire(router, now),
+            Due::Row(at) => {
+                if let Some((router, address)) = self.rows[at].time(now) {
+                    let addresses = vec![address];
+                    self.did(router, vec![Deed::Announce { addresses, rounds: 1 }]);
                 }
             }
-        };
-        (at <= now).then_some((at, order, router))
+            Due::Link(index) => {
+                if let Some(link) = self.links.get_mut(&index) {
+                    link.count();
+                }
+                self.look_around(now);
+            }
+            Due::Script(at) => {
+                let errands = self.scripts[at].time(at, now);
+                self.errands.extend(errands);
+            }
+            Due::Process(at) => {
+                self.processes[at].count();
+                self.look_around(now);
+            }
+        }
     }
 
     fn expire(&mut self, router: usize, now: u64) {
@@ -447,33 +545,40 @@ impl Host {
             .others(router)
             .iter()
             .any(|other| !self.routers[*other].wants_master);
+        if self.routers[router]
+            .drained
+            .is_some_and(|drain| drain.until.is_some_and(|until| until <= now))
+        {
+            self.end_drain(router);
+        }
         let it = &mut self.routers[router];
         let mut deeds = Vec::new();
         match &mut it.phase {
             Phase::Master { advert_at, .. } if *advert_at <= now => it.tick(now, wall, &mut deeds),
-            Phase::Master { rogue, .. } => *rogue = None,
-            Phase::Init | Phase::Fault => {}
-            Phase::Backup { .. } => {
-                it.wants_master = true;
+            Phase::Backup { down_at, .. } if *down_at <= now => {
                 let again = now + it.down();
-                if !hesitates {
+                let stays_out = it.drained.is_some_and(|drain| drain.force);
+                it.wants_master |= !stays_out;
+                if !hesitates && !stays_out {
                     return self.take_over(router, now);
                 }
                 if let Phase::Backup { down_at, .. } = &mut it.phase {
                     *down_at = again;
                 }
             }
+            Phase::Init | Phase::Fault | Phase::Backup { .. } | Phase::Master { .. } => {}
         }
         // Who is late finds that the other owner had to be quiet meanwhile.
-        if let Phase::Master { rogue, .. } = &mut self.routers[router].phase
-            && rogue
-                .as_ref()
-                .and_then(|rogue| rogue.quiet_at)
-                .is_some_and(|at| at <= now)
-        {
-            *rogue = None;
+        let it = &mut self.routers[router];
+        let mut bursts = Vec::new();
+        if let Phase::Master { rogue, .. } = &mut it.phase {
+            rogue.take_if(|rogue| rogue.quiet_at.is_some_and(|at| at <= now));
+            bursts = it.voice.time(&it.rules, now);
         }
         self.did(router, deeds);
+        for burst in bursts {
+            self.announce(router, burst);
+        }
     }
 
     /// behaviour §6 "To MASTER": the last one whose master fell silent takes over, then the others in order.
@@ -500,11 +605,12 @@ impl Host {
     }
 
     /// Somebody deleted an address: it is put back, five times a minute; then it is given up (difference 1).
-    fn stolen(&mut self, router: usize, now: u64) {
+    fn stolen(&mut self, router: usize, address: usize, now: u64) {
         let it = &mut self.routers[router];
         if !it.is_master() {
             return;
         }
+        it.voice.stolen(address);
         while it.stolen.front().is_some_and(|at| now - at >= 60_000_000) {
             it.stolen.pop_front();
         }
@@ -534,6 +640,9 @@ impl Host {
             return;
         }
         self.stopping = true;
+        let stopped = self.scripts.iter_mut().enumerate();
+        self.errands
+            .extend(stopped.filter_map(|(position, script)| script.stop(position)));
         if quietly {
             return;
         }
@@ -546,8 +655,14 @@ impl Host {
                 deeds.push(Deed::Clear);
             }
             it.phase = Phase::Init;
+            it.drained = None;
             self.did(router, deeds);
         }
+    }
+
+    /// The name of the newest wish of a router.
+    pub(super) fn names_wish(&mut self, router: usize, ticket: Ticket) {
+        self.routers[router].ticket = Some(ticket);
     }
 
     /// Compares with what the core says of itself and has done since the last time.
@@ -555,10 +670,19 @@ impl Host {
         &mut self,
         core: impl Fn(usize) -> Option<Brief>,
         done: &mut [(usize, Deed, Arc<[u8]>)],
+        errands: &[Errand],
     ) -> Option<String> {
-        // Within a router the order counts.
-        self.deeds.sort_by_key(|(router, _, _)| *router);
-        done.sort_by_key(|(router, _, _)| *router);
+        if self.errands != errands {
+            return Some(format!(
+                "check programs, reference: {:?}, core: {errands:?}",
+                self.errands
+            ));
+        }
+        self.errands.clear();
+        // Within a router the order counts, of adverts and wishes, and of announcements.
+        self.deeds
+            .sort_by_key(|(router, deed, _)| (*router, deed.is_announcement()));
+        done.sort_by_key(|(router, deed, _)| (*router, deed.is_announcement()));
         let pairs = || self.deeds.iter().zip(&*done);
         if self.deeds.len() != done.len()
             || pairs().any(|((router, deed, _), (of, done, _))| router != of || deed != done)

@@ -2,6 +2,8 @@
 
 use super::packet::{Heard, Trailer};
 use super::rules::{Rules, Seal};
+use super::voice::Voice;
+use crate::model::Ticket;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -48,6 +50,12 @@ pub(super) struct Router {
     pub(super) own_pending: bool,
     pub(super) socket_failed: bool,
     pub(super) lost_address: bool,
+    /// Out of service on purpose.
+    pub(super) drained: Option<Drain>,
+    /// What it tells its neighbours while it is master.
+    pub(super) voice: Voice,
+    /// The name of its newest wish for addresses.
+    pub(super) ticket: Option<Ticket>,
     answers_left: u64,
     answers_since: u64,
     pub(super) stolen: VecDeque<u64>,
@@ -55,6 +63,13 @@ pub(super) struct Router {
     ah_is_own: bool,
     hmac_sent: Option<u64>,
     hmac_marks: Vec<(IpAddr, u64)>,
+}
+
+/// Out of service: until when, and whether even if nobody else is master.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Drain {
+    pub(super) until: Option<u64>,
+    pub(super) force: bool,
 }
 
 /// What a router does.
@@ -77,12 +92,24 @@ pub(in crate::sim) enum Deed {
     Clear,
     /// It wants one of them back that somebody has deleted.
     Restore,
+    /// It tells the neighbours where these addresses are.
+    Announce {
+        /// Which.
+        addresses: Vec<IpAddr>,
+        /// How often.
+        rounds: u32,
+    },
 }
 
 impl Deed {
     /// Whether it sends an advert.
     pub(in crate::sim) const fn is_advert(&self) -> bool {
         matches!(self, Self::Send { .. })
+    }
+
+    /// Whether it tells the neighbours something.
+    pub(super) const fn is_announcement(&self) -> bool {
+        matches!(self, Self::Announce { .. })
     }
 }
 
@@ -106,6 +133,9 @@ impl Router {
             own_pending: false,
             socket_failed: false,
             lost_address: false,
+            drained: None,
+            voice: Voice::default(),
+            ticket: None,
             answers_left: 4,
             answers_since: now,
             stolen: VecDeque::new(),
@@ -125,7 +155,8 @@ impl Router {
         matches!(self.phase, Phase::Backup { .. })
     }
 
-    /// Version 2: (256 - P) / 256 s; version 3: (256 - P) · Master_Adver_Interval / 256. An owner's P is always 255.
+    /// Version 2: (256 - P) / 256 s; version 3: (256 - P) · Master_Adver_Interval / 256. An owner's P is always 255,
+    /// unless it is drained.
     pub(super) fn skew_of(&self, priority: u8) -> u64 {
         let steps = 256 - u64::from(priority);
         if self.rules.v3 {
@@ -136,7 +167,8 @@ impl Router {
     }
 
     pub(super) fn skew(&self) -> u64 {
-        self.skew_of(if self.rules.is_owner() { 255 } else { self.priority })
+        let owner = self.rules.is_owner() && self.drained.is_none();
+        self.skew_of(if owner { 255 } else { self.priority })
     }
 
     /// Master_Down_Interval.
@@ -167,10 +199,11 @@ impl Router {
     /// behaviour §2.2: first the advert, then the addresses.
     pub(super) fn become_master(&mut self, now: u64, wall: u64, deeds: &mut Vec<Deed>) {
         self.lowered = false;
-        if self.rules.is_owner() {
+        if self.rules.is_owner() && self.drained.is_none() {
             self.priority = 255;
         }
         self.wants_master = true;
+        self.voice = Voice::new(&self.rules);
         self.lost_address = false;
         self.master_interval = self.rules.interval;
         self.stolen.clear();
@@ -358,7 +391,7 @@ impl Router {
             }
             return;
         }
-        if self.lowered && heard.priority != 255 {
+        if self.lowered && heard.priority != 255 && self.drained.is_none() {
             self.lowered = false;
             self.priority = 255;
         }
@@ -389,15 +422,16 @@ impl Router {
         }
     }
 
-    /// A valid advert in Master (RFC 9568 section 6.4.3, behaviour §2.4, §2.7).
-    pub(super) fn master_hears(&mut self, heard: &Heard, at: u64, now: u64, wall: u64, deeds: &mut Vec<Deed>) {
+    /// A valid advert in Master (RFC 9568 section 6.4.3, behaviour §2.4, §2.7). Whether the neighbours have to be told that a
+    /// worse master is none.
+    pub(super) fn master_hears(&mut self, heard: &Heard, at: u64, now: u64, wall: u64, deeds: &mut Vec<Deed>) -> bool {
         if heard.priority == 0 {
             if self.may_answer(at, now) {
                 self.answer(now, wall, deeds);
             }
-            return;
+            return false;
         }
-        let Some(own) = self.source else { return };
+        let Some(own) = self.source else { return false };
         let better = heard.priority > self.priority || heard.priority == self.priority && heard.from > own;
         if better {
             if self.rules.higher_sends {
@@ -407,12 +441,16 @@ impl Router {
             self.become_backup(now + self.down(), deeds);
         } else if heard.priority == 255 {
             self.hear_other_owner(heard);
-        } else if self.may_answer(at, now) && !self.rules.lower_quiet {
-            if self.rules.seal == Seal::Ah {
-                self.ah_last += 1;
+        } else if self.may_answer(at, now) {
+            if !self.rules.lower_quiet {
+                if self.rules.seal == Seal::Ah {
+                    self.ah_last += 1;
+                }
+                self.answer(now, wall, deeds);
             }
-            self.answer(now, wall, deeds);
+            return true;
         }
+        false
     }
 
     fn hear_other_owner(&mut self, heard: &Heard) {

@@ -42,6 +42,21 @@ pub(super) struct Rules {
     pub(super) scripts: Vec<(usize, Weight)>,
     pub(super) weighted_links: Vec<(String, Weight)>,
     pub(super) files: Vec<(usize, Weight)>,
+    pub(super) processes: Vec<(usize, Weight)>,
+    pub(super) says: Says,
+    /// Claims of its addresses by others are answered.
+    pub(super) answers_claims: bool,
+}
+
+/// Announcements: how often in a row, and how long after each other.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Says {
+    pub(super) repeat: u32,
+    pub(super) delay: u64,
+    pub(super) refresh: u64,
+    pub(super) refresh_repeat: u32,
+    pub(super) worse_repeat: u32,
+    pub(super) worse_delay: u64,
 }
 
 /// What a tracker does to the priority.
@@ -191,43 +206,64 @@ impl Rules {
             scripts: scripts(config, group),
             weighted_links,
             files: files(config, group),
+            processes: processes(config, group),
+            says: Says {
+                repeat: config.announce.master_repeat,
+                delay: config.announce.master_delay.0,
+                refresh: config.announce.refresh.0,
+                refresh_repeat: config.announce.refresh_repeat,
+                worse_repeat: config.announce.lower_prio_repeat,
+                worse_delay: config.announce.lower_prio_delay.0,
+            },
+            answers_claims: !config.ignore_foreign_claims,
         }
     }
 }
 
-/// Trackers of a group count for every member; an owner's priority does not change, so for an owner they are faults.
-fn scripts(config: &Instance, group: Option<&SyncGroup>) -> Vec<(usize, Weight)> {
-    let own = config.track_scripts.iter().map(|track| (track.script, track.weight));
-    let groups = group.into_iter().flat_map(|group| &group.track_scripts);
-    let mut all: Vec<(usize, Weight)> = Vec::new();
-    for (script, of) in own.chain(groups.map(|track| (track.script, track.weight))) {
-        let at = usize::try_from(script.0).unwrap_or(usize::MAX);
-        all.retain(|(known, _)| *known != at);
-        all.push((at, unless_owner(config, of)));
+/// Trackers of a group count for every member in place of its own, but where its own is a fault already; an owner's priority
+/// does not change, so for an owner they are faults.
+fn merged<K: PartialEq>(
+    config: &Instance,
+    own: impl Iterator<Item = (K, crate::model::Weight)>,
+    groups: impl Iterator<Item = (K, crate::model::Weight)>,
+) -> Vec<(K, Weight)> {
+    let mut all: Vec<(K, Weight)> = own.map(|(what, of)| (what, unless_owner(config, of))).collect();
+    for (what, of) in groups {
+        if all.iter().any(|(known, weight)| *known == what && weight.is_fault()) {
+            continue;
+        }
+        all.retain(|(known, _)| *known != what);
+        all.push((what, unless_owner(config, of)));
     }
     all
+}
+
+fn position(id: u32) -> usize {
+    usize::try_from(id).unwrap_or(usize::MAX)
+}
+
+fn scripts(config: &Instance, group: Option<&SyncGroup>) -> Vec<(usize, Weight)> {
+    let groups = group.into_iter().flat_map(|group| &group.track_scripts);
+    let one = |track: &crate::model::TrackScript| (position(track.script.0), track.weight);
+    merged(config, config.track_scripts.iter().map(one), groups.map(one))
 }
 
 fn links(config: &Instance, group: Option<&SyncGroup>) -> Vec<(String, Weight)> {
     let groups = group.into_iter().flat_map(|group| &group.track_interfaces);
-    let mut all: Vec<(String, Weight)> = Vec::new();
-    for track in config.track_interfaces.iter().chain(groups) {
-        let name = track.interface.as_str().to_owned();
-        all.retain(|(known, _)| *known != name);
-        all.push((name, unless_owner(config, track.weight)));
-    }
-    all
+    let one = |track: &crate::model::TrackInterface| (track.interface.as_str().to_owned(), track.weight);
+    merged(config, config.track_interfaces.iter().map(one), groups.map(one))
 }
 
 fn files(config: &Instance, group: Option<&SyncGroup>) -> Vec<(usize, Weight)> {
     let groups = group.into_iter().flat_map(|group| &group.track_files);
-    let mut all: Vec<(usize, Weight)> = Vec::new();
-    for track in config.track_files.iter().chain(groups) {
-        let at = usize::try_from(track.file.0).unwrap_or(usize::MAX);
-        all.retain(|(known, _)| *known != at);
-        all.push((at, unless_owner(config, track.weight)));
-    }
-    all
+    let one = |track: &crate::model::TrackFile| (position(track.file.0), track.weight);
+    merged(config, config.track_files.iter().map(one), groups.map(one))
+}
+
+fn processes(config: &Instance, group: Option<&SyncGroup>) -> Vec<(usize, Weight)> {
+    let groups = group.into_iter().flat_map(|group| &group.track_processes);
+    let one = |track: &crate::model::TrackProcess| (position(track.process.0), track.weight);
+    merged(config, config.track_processes.iter().map(one), groups.map(one))
 }
 
 fn unless_owner(config: &Instance, of: crate::model::Weight) -> Weight {

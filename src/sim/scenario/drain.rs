@@ -24,9 +24,13 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 fn drain(w: &mut World, index: usize, length: Option<u64>, force: bool) {
+    drain_by_name(w, index, None, length, force);
+}
+
+fn drain_by_name(w: &mut World, index: usize, name: Option<&str>, length: Option<u64>, force: bool) {
     w.disturb(&format!("drain of {index}"));
     let event = Event::Drain {
-        name: None,
+        name: name.map(Into::into),
         length: length.map(Micros::from_secs),
         force,
     };
@@ -109,6 +113,16 @@ fn ends(planted: Planted) -> Result<(), Violation> {
     w.disturb("the time is over");
     w.advance(Micros::from_secs(6));
     expect_masters(&mut w, &[0], "its time is over");
+    w.disturb("respawn");
+    w.respawn(0, Micros::from_millis(100));
+    let brief = w.nodes.first().and_then(|node| node.core.as_ref()?.brief(0));
+    let whole = brief.is_some_and(|brief| brief.priority == Priority(200));
+    expect(
+        &mut w,
+        whole,
+        &format!("the next process is not drained any more: {brief:?}"),
+    );
+    w.advance(Micros::from_secs(8));
     drain(&mut w, 0, Some(3600), false);
     w.advance(Micros::from_secs(5));
     expect_masters(&mut w, &[1], "drained again");
@@ -118,10 +132,16 @@ fn ends(planted: Planted) -> Result<(), Violation> {
     verdict(&w)
 }
 
+/// The drain of the whole node is remembered by the node, that of an instance by the instance.
 fn survives(planted: Planted) -> Result<(), Violation> {
+    survives_of(None, planted)?;
+    survives_of(Some("VI_1"), planted)
+}
+
+fn survives_of(name: Option<&str>, planted: Planted) -> Result<(), Violation> {
     let mut w = pair(200, 100, planted);
     w.advance(Micros::from_secs(12));
-    drain(&mut w, 0, Some(600), false);
+    drain_by_name(&mut w, 0, name, Some(600), false);
     w.advance(Micros::from_secs(5));
     let other = |w: &mut World, what: &str| {
         w.advance(Micros::from_secs(8));

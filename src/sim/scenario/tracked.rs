@@ -23,6 +23,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "a process that ends counts after its delay, unless it comes back",
             ended,
         ),
+        scenario("a delay of a process counts from the first change", first_counts),
         scenario("a process that another one forked counts after its delay", forked),
         scenario("more processes than may run are a fault", too_many),
         scenario("files and processes that flap leave the right master", flapping),
@@ -32,7 +33,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 const FILE: TrackedFileId = TrackedFileId(0);
 const PROCESS: ProcessId = ProcessId(0);
 
-fn with_file(mut node: Node, weight: Weight) -> Node {
+pub(super) fn with_file(mut node: Node, weight: Weight) -> Node {
     node.model.files = vec![TrackedFile {
         name: "f".into(),
         path: "/f".into(),
@@ -48,7 +49,8 @@ fn with_file(mut node: Node, weight: Weight) -> Node {
 }
 
 /// `haproxy` of weight 0; with delays of 2 s after a fork and 3 s after an end.
-fn with_process(mut node: Node, quorum: u32, quorum_max: Option<u32>) -> Node {
+pub(super) fn with_process(mut node: Node, quorum: u32, quorum_max: Option<u32>) -> Node {
+    node.running = quorum;
     node.model.processes = vec![TrackedProcess {
         name: "p".into(),
         process: "haproxy".into(),
@@ -145,6 +147,18 @@ fn ended(planted: Planted) -> Result<(), Violation> {
     expect(&mut w, back, "exec counts at once");
     w.advance(Micros::from_secs(5));
     expect_masters(&mut w, &[0], "the better node is master again");
+    verdict(&w)
+}
+
+/// Two have to run: when the second one ends as well, the time of the first one goes on.
+fn first_counts(planted: Planted) -> Result<(), Violation> {
+    let mut w = pair(|node| with_process(node, 2, None), planted);
+    process(&mut w, 0, 0, ProcessChange::Ended);
+    w.advance(Micros::from_secs(2));
+    process(&mut w, 0, 1, ProcessChange::Ended);
+    w.advance(Micros(1_100_000));
+    let fault = state(&w, 0) == Some(StateName::Fault);
+    expect(&mut w, fault, "3 s after the first one ended");
     verdict(&w)
 }
 

@@ -1,12 +1,14 @@
 //! The hands that carry the cores' actions out: packets to the network, wishes to the fake kernels, programs that end.
 
 use super::{Told, What, World};
-use crate::model::{Instance, LinkBeatMethod, Micros, NoticeEvent, NotifyOwner, Priority};
-use crate::proto::{Action, AddressWish, Announce, Event, RunNotify, RunOutcome, SocketSpec, Transmit};
+use crate::model::{Instance, InstanceId, LinkBeatMethod, Micros, NoticeEvent, NotifyOwner, Priority, RunId, ScriptId};
+use crate::proto::{
+    Action, AddressWish, Announce, Event, KillSignal, RunNotify, RunOutcome, SocketSpec, Subject, Transmit,
+};
 use crate::sim::check;
 use crate::sim::network::Sent;
 use crate::sim::node::{Input, Node};
-use crate::sim::reference::Deed;
+use crate::sim::reference::{Deed, Errand};
 use crate::sim::story;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,16 +52,8 @@ impl World {
                 let method = method.unwrap_or(LinkBeatMethod::Ethtool);
                 self.later_event(self.now, index, Event::LinkBeat { interface, up, method });
             }
-            Action::RunScript { run, script } => {
-                let delay = Micros(self.random.between(1_000, 40_000));
-                let node = self.nodes.get_mut(index);
-                let failure = node.as_ref().filter(|node| !node.service).map(|node| node.failure);
-                if let Some(reference) = node.and_then(|node| node.reference.as_mut()) {
-                    reference.runs(run, script);
-                }
-                let outcome = failure.unwrap_or(RunOutcome::Exited(0));
-                self.later_event(self.now + delay, index, Event::ScriptEnded { run, outcome });
-            }
+            Action::RunScript { run, script } => self.run_script(index, run, script),
+            Action::KillScript { run, signal } => self.kill_script(index, run, signal),
             Action::RunNotify(told) => self.run_notify(index, &told),
             Action::Stopped => {
                 self.changed = true;
@@ -70,37 +64,105 @@ impl World {
             }
             Action::OpenSocket(socket) => self.socket(index, socket, true),
             Action::CloseSocket(socket) => self.socket(index, socket, false),
-            Action::KillScript { .. } | Action::GroupChanged(_) | Action::Notify(_) => {}
-            Action::StateChanged(_) | Action::Log(_) | Action::Happened(_) => check::reasons(self, index, &action),
+            Action::GroupChanged(change) => self.news_of_group(index, &change.name, NoticeEvent::of_state(change.to)),
+            Action::Notify(told) => {
+                let event = told.notice.what.event;
+                let worse = (event == NoticeEvent::MasterRxLowerPri).then_some(event);
+                if let Subject::Instance(id) = told.subject {
+                    self.news_of_instance(index, id, worse);
+                }
+            }
+            Action::StateChanged(ref change) => {
+                self.news_of_instance(index, change.instance, NoticeEvent::of_state(change.to));
+                check::reasons(self, index, &action);
+            }
+            Action::Log(_) | Action::Happened(_) => check::reasons(self, index, &action),
         }
     }
 
-    /// One program of an instance or group at a time, in the order of the news; a master's when its addresses are there.
+    fn run_script(&mut self, index: usize, run: RunId, script: ScriptId) {
+        let delay = Micros(self.random.between(1_000, 40_000));
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let script = usize::try_from(script.0).unwrap_or(usize::MAX);
+        node.checks.insert(run, script);
+        node.errands.push(Errand::Run(script));
+        if node.hangs.is_some() {
+            return;
+        }
+        let outcome = if node.service {
+            RunOutcome::Exited(0)
+        } else {
+            node.failure
+        };
+        self.later_event(self.now + delay, index, Event::ScriptEnded { run, outcome });
+    }
+
+    /// Who hangs ends when it is asked to, or only when it is killed.
+    fn kill_script(&mut self, index: usize, run: RunId, signal: KillSignal) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let Some(script) = node.checks.get(&run).copied() else {
+            return;
+        };
+        let (errand, number) = match signal {
+            KillSignal::Terminate => (Errand::Terminate(script), 15),
+            KillSignal::Kill => (Errand::Kill(script), 9),
+        };
+        node.errands.push(errand);
+        if signal == KillSignal::Kill || node.hangs != Some(true) {
+            let outcome = RunOutcome::Signaled(number);
+            self.later_event(self.now + Micros(700), index, Event::ScriptEnded { run, outcome });
+        }
+    }
+
+    /// News for the programs of an instance: the desk knows which of them have to start, and when.
+    fn news_of_instance(&mut self, index: usize, id: InstanceId, event: Option<NoticeEvent>) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let at = node.core.as_ref().and_then(|core| core.position(id));
+        let programs = at.and_then(|at| node.model.instances.get(at)?.notify.as_deref());
+        let owner = at.and_then(|at| u32::try_from(at).ok()).map(NotifyOwner::Instance);
+        if let Some((owner, event)) = owner.zip(event) {
+            let now = node.clock(now);
+            node.desk.news(owner, programs, event, now);
+        }
+    }
+
+    fn news_of_group(&mut self, index: usize, name: &str, event: Option<NoticeEvent>) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let mut groups = node.model.groups.iter().zip(0..);
+        let group = groups.find(|(group, _)| *group.name == *name);
+        if let Some(((group, at), event)) = group.zip(event) {
+            let now = node.clock(now);
+            node.desk.news(NotifyOwner::Group(at), Some(&group.notify), event, now);
+        }
+    }
+
     fn run_notify(&mut self, index: usize, told: &RunNotify) {
         let (now, what) = (self.now, &told.notice.what);
-        let takes = Micros(self.random.between(1_000, 40_000));
+        // Most are quick, some take so long that they are not waited for.
+        let takes = if self.random.one_in(16) {
+            Micros(self.random.between(1_000_000, 12_000_000))
+        } else {
+            Micros(self.random.between(1_000, 40_000))
+        };
         let event = Event::ScriptEnded {
             run: told.run,
             outcome: RunOutcome::Exited(0),
         };
-        let takes = self.notify_time.unwrap_or(takes);
-        self.later_event(now + takes, index, event);
+        self.later_event(now + self.notify_time.unwrap_or(takes), index, event);
         let Some(node) = self.nodes.get_mut(index) else { return };
-        let limit = node.model.global.notify_order_timeout;
-        let before = node
-            .programs
-            .insert(told.owner, (now + takes.min(limit), what.sequence));
-        let ordered = what.event.is_state() && what.event != NoticeEvent::Stop;
-        let early = before.is_some_and(|(until, sequence)| now < until || what.sequence < sequence);
         let seat = match told.owner {
             NotifyOwner::Instance(at) => usize::try_from(at).ok().and_then(|at| node.seats.get(at)),
             NotifyOwner::Group(_) => None,
         };
         let held = seat.is_some_and(|seat| seat.held);
-        if ordered && early {
-            self.violate(format!(
-                "node {index} runs a notify program before the one before it has ended"
-            ));
+        // A stop waits for nobody, and so does what a reload has taken out.
+        let current = node.core.as_ref().is_some_and(|core| core.epoch() == told.epoch);
+        let ordered = current && !matches!(what.event, NoticeEvent::Stop | NoticeEvent::Deleted);
+        let wrong = ordered.then(|| node.desk.starts(told.run, told.owner, told.kind, what.event));
+        if let Some(wrong) = wrong.flatten() {
+            self.violate(format!("node {index} {wrong}"));
         }
         if self.notify_time.is_some() {
             let (kind, event) = (told.kind, what.event);
@@ -170,8 +232,12 @@ impl World {
         let present = deed != Deed::Clear;
         let due = now + node.kernel_delay;
         node.done.push((at, deed, Arc::from([])));
+        if let Some(reference) = &mut node.reference {
+            reference.names_wish(at, wish.ticket);
+        }
         if let Some(seat) = node.seats.get_mut(at) {
             seat.ticket = Some(wish.ticket);
+            seat.due = due;
             if present {
                 seat.wish = Some(wish.clone());
             }
@@ -211,7 +277,15 @@ impl World {
     fn announce(&mut self, index: usize, announce: &Announce) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
-        if let Some(seat) = node.seat_of(announce.instance).and_then(|at| node.seats.get_mut(at)) {
+        let at = node.seat_of(announce.instance);
+        if let Some(at) = at {
+            let deed = Deed::Announce {
+                addresses: announce.addresses.iter().map(|(address, _)| *address).collect(),
+                rounds: announce.rounds,
+            };
+            node.done.push((at, deed, Arc::from([])));
+        }
+        if let Some(seat) = at.and_then(|at| node.seats.get_mut(at)) {
             while seat
                 .announced
                 .front()
