@@ -53,7 +53,7 @@ pub(super) fn hides_others() -> bool {
 fn hidden_by(mountinfo: &str, groups: &[u32]) -> bool {
     // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT ... - TYPE SOURCE OPTIONS; of several at one place the last one is seen.
     let at_proc = |line: &&str| line.split(' ').nth(4) == Some("/proc");
-    let Some(mount) = mountinfo.lines().filter(at_proc).next_back() else {
+    let Some(mount) = mountinfo.lines().rfind(at_proc) else {
         return false;
     };
     let options = mount.rsplit(' ').next().unwrap_or_default();
