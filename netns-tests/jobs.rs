@@ -188,6 +188,7 @@ pub(crate) fn child(job: &str) -> u8 {
             ["links", rest @ ..] => crate::links::play(rest),
             ["tracked", rest @ ..] => crate::tracked::play(rest),
             ["drain", rest @ ..] => crate::drain::play(rest),
+            ["reload", rest @ ..] => crate::reload::play(rest),
             ["wire", rest @ ..] => crate::wire::play(rest),
             ["seed", rest @ ..] => crate::seed::play(rest),
             ["log-order", rest @ ..] => crate::log_order::play(rest),

@@ -36,6 +36,7 @@ mod noise;
 mod options;
 mod problems;
 mod processes;
+mod reload;
 mod replay;
 mod script_user;
 mod scripts;
@@ -58,6 +59,7 @@ fn all_checks() -> Vec<Check> {
         tracked::checks(),
         connector::checks(),
         drain::checks(),
+        reload::checks(),
         wire::checks(),
         seed::checks(),
         log_order::checks(),
