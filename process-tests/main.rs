@@ -15,6 +15,7 @@
 )]
 
 mod asked;
+mod effects;
 mod files;
 mod kernel;
 mod logs;
@@ -61,6 +62,7 @@ fn cases() -> Vec<Case> {
         programs::cases(),
         reload::cases(),
         asked::cases(),
+        effects::cases(),
         scheduled::cases(),
         logs::cases(),
         notify::cases(),

@@ -8,7 +8,9 @@ use super::output::{parse, stderr, stdout};
 use super::problem::messages;
 use super::render::Printer;
 use super::status::NO_DAEMON;
-use crate::config::{Change, Difference, Fate, Kind, LoadOptions, Loaded, Object, Severity, Source, difference, load};
+use crate::config::{
+    Change, Difference, Fate, Kind, LoadOptions, Loaded, Object, Reload, Severity, Source, difference, load,
+};
 use crate::control::json::InstanceStatus;
 use crate::control::{Status, client};
 use crate::proto::StateName;
@@ -333,6 +335,9 @@ fn meaning(object: &Object, before: Option<&InstanceStatus>) -> Option<String> {
 
 fn adjusted(object: &Object, before: &InstanceStatus) -> String {
     let changed = |keyword: &str| object.changes.iter().find(|change| change.keyword == keyword);
+    if object.changes.iter().all(|change| change.effect == Reload::Nothing) {
+        return "nothing that runs changes".into();
+    }
     let number = |change: &Change| change.new.first()?.parse::<i32>().ok();
     let base = changed("priority").and_then(number);
     let effective = base.map(|base| effective(base, before));

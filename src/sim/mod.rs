@@ -27,7 +27,7 @@ pub use fault::KINDS as FAULTS;
 pub use golden::golden_stories;
 pub use network::Effects;
 pub use random::Random;
-pub use reload::{ReloadEffect, ReloadReport, random_reload, reload_keywords};
+pub use reload::{ReloadEffect, ReloadReport, ReloadSeen, random_reload, reload_between, reload_keywords};
 pub use run::{Report, calm_run, random_run};
 pub use scenario::{Scenario, scenarios};
 

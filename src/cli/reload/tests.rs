@@ -1,5 +1,4 @@
 use super::*;
-use crate::config::Reload;
 
 fn change(keyword: &str, old: &[&str], new: &[&str]) -> Change {
     let words = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();

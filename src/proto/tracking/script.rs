@@ -105,7 +105,11 @@ impl ScriptTracker {
     /// Takes over from the same program under a former configuration (behaviour §11.4).
     pub(super) fn inherit(&mut self, old: Self, now: Instant, out: &mut VecDeque<Action>) {
         let script = std::mem::replace(self, old).script;
-        if self.script == script {
+        // What it adds to a priority, and what it counts as at first, is nothing to the program.
+        let mut run_alike = self.script.clone();
+        (run_alike.weight, run_alike.init_fail) = (script.weight, script.init_fail);
+        if run_alike == script {
+            self.script = script;
             self.tell_carried_over(out);
         } else {
             self.adopt(script, out);

@@ -1,7 +1,9 @@
 //! One core with a fake host that does everything at once, and a record of what it did for whom.
 
 use super::pairs::{LINKS, address_of};
-use crate::model::{IfName, InstanceId, Instant, MacAddr, Micros, Model, ProcessId, TrackedFileId, VirtualAddress};
+use crate::model::{
+    IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, ProcessId, TrackedFileId, VirtualAddress,
+};
 use crate::proto::{
     Action, Core, Event, FileReading, InstanceSnapshot, Link, LinkAddress, LogEvent, Observation, ProcessChange,
     ProcessWatch, Reason, RunOutcome, StateName, Subject, Transmit,
@@ -11,8 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Time that programs take.
+/// Time that programs take, and those whose name begins with `slow`.
 const PROGRAM: Micros = Micros::from_millis(5);
+const SLOW: Micros = Micros::from_millis(2_500);
+/// A process that is tracked.
+pub(super) const PID: u32 = 77;
 
 /// An address as the kernel holds it.
 pub(super) type Object = (String, IpAddr, u8);
@@ -67,6 +72,8 @@ pub(super) struct Bench {
     pub(super) records: BTreeMap<InstanceId, Vec<Record>>,
     /// When each script was run.
     pub(super) runs: BTreeMap<Arc<str>, Vec<Instant>>,
+    /// When a link was asked for its state.
+    pub(super) asked: Vec<Instant>,
     /// Ids by names now.
     ids: BTreeMap<Arc<str>, InstanceId>,
     /// Addresses on the fake host.
@@ -90,24 +97,15 @@ impl Bench {
             sequence: 0,
             records: BTreeMap::new(),
             runs: BTreeMap::new(),
+            asked: Vec::new(),
             ids,
             held: BTreeMap::new(),
             ended: BTreeSet::new(),
         };
         bench.hand(Event::WallClock(Micros::from_secs(1_700_000_000)));
-        for (index, (name, running)) in (1..).map(crate::model::IfIndex).zip(LINKS) {
+        for (index, (name, running)) in (1..).map(IfIndex).zip(LINKS) {
             let Ok(name) = name.parse::<IfName>() else { continue };
-            bench.hand(Event::Link(Link {
-                index,
-                name: name.clone(),
-                running,
-                mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
-                mtu: 1500,
-                flags: 0,
-                loopback: false,
-                no_arp: false,
-                multicast: true,
-            }));
+            bench.hand(Event::Link(link(index, name.clone(), running)));
             for address in address_of(&name) {
                 bench.hand(Event::AddressAdded(LinkAddress {
                     index,
@@ -122,11 +120,11 @@ impl Bench {
     }
 
     /// What files hold and which processes run.
-    fn observe(&mut self) {
+    pub(super) fn observe(&mut self) {
         let reading = FileReading::Number(3);
         let (file, process) = (TrackedFileId(0), ProcessId(0));
         let watch = ProcessWatch::Connector;
-        let (pid, change) = (77, ProcessChange::Became);
+        let (pid, change) = (PID, ProcessChange::Became);
         for observation in [
             Observation::File { file, reading },
             Observation::ProcessesBegin { watch, hidden: false },
@@ -229,9 +227,20 @@ impl Bench {
                     .map(|script| Arc::clone(&script.name))
                     .unwrap_or_default();
                 let status = i32::from(name.starts_with("bad"));
+                let takes = if name.starts_with("slow") { SLOW } else { PROGRAM };
                 self.runs.entry(name).or_default().push(self.now);
-                self.later(PROGRAM, ended(run, status));
+                self.later(takes, ended(run, status));
             }
+            Action::KillScript { run, .. } => {
+                let of_run =
+                    |event: &Event<'_>| matches!(event, Event::ScriptEnded { run: other, .. } if *other == run);
+                let running = self.queue.iter().find(|(_, event)| of_run(event)).map(|(at, _)| *at);
+                if running.and_then(|at| self.queue.remove(&at)).is_some() {
+                    let outcome = RunOutcome::Signaled(15);
+                    self.later(Micros::ZERO, Event::ScriptEnded { run, outcome });
+                }
+            }
+            Action::AskLink { .. } => self.asked.push(self.now),
             Action::RunNotify(told) => self.later(PROGRAM, ended(told.run, 0)),
             Action::StateChanged(change) => {
                 if change.to == StateName::Init && change.reason == Reason::Reload {
@@ -255,10 +264,22 @@ impl Bench {
             | Action::OpenSocket(_)
             | Action::CloseSocket(_)
             | Action::RestoreAddress { .. }
-            | Action::KillScript { .. }
-            | Action::AskLink { .. }
             | Action::Stopped => {}
         }
+    }
+}
+
+pub(super) fn link(index: IfIndex, name: IfName, running: bool) -> Link {
+    Link {
+        index,
+        name,
+        running,
+        mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+        mtu: 1500,
+        flags: 0,
+        loopback: false,
+        no_arp: false,
+        multicast: true,
     }
 }
 

@@ -2,8 +2,11 @@
 //! is not. What the reload does not concern must not differ by anything; what it does concern shows the effect of its keyword.
 
 mod bench;
+mod between;
 mod pairs;
 mod touches;
+
+pub use between::{ReloadSeen, reload_between};
 
 use super::random::Random;
 use super::{Planted, Violation};
