@@ -317,8 +317,7 @@ fn told(stage: &Stage, step: &str, since: Instant) -> String {
     });
     // What the adverts of the one that was changed say in the end.
     let says = adverts(false)
-        .filter(|advert| advert.vrid == 51)
-        .last()
+        .rfind(|advert| advert.vrid == 51)
         .map_or("-".to_owned(), |advert| {
             let addresses: Vec<String> = advert.addresses.iter().map(ToString::to_string).collect();
             format!("{} for {}", advert.priority, addresses.join(" "))

@@ -23,6 +23,7 @@ mod misbehaving;
 mod notify;
 mod once;
 mod operate;
+mod outside;
 mod programs;
 mod reload;
 mod rig;
@@ -63,6 +64,7 @@ fn cases() -> Vec<Case> {
         reload::cases(),
         asked::cases(),
         effects::cases(),
+        outside::cases(),
         scheduled::cases(),
         logs::cases(),
         notify::cases(),

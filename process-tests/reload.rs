@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use vrrpd::sim::Random;
 
-/// Reloads of the long case.
+/// Reloads of the long case that are taken; refused ones come on top.
 const RELOADS: usize = 200;
 /// VRIDs of the instances. The last one is never touched.
 const VRIDS: [u8; 4] = [51, 52, 53, 54];
@@ -229,7 +229,7 @@ fn many() {
     let before = status();
     let mut random = Random::new(4711);
     let (mut taken, mut refused) = (0, 0);
-    for _ in 0..RELOADS {
+    while taken < RELOADS {
         if random.one_in(8) {
             fs::write(
                 "/tmp/conf",

@@ -255,6 +255,8 @@ fn a_reload_touches_what_it_concerns_and_nothing_else() {
         })
         .collect();
     let (mut kinds, mut untouched, mut seen) = (BTreeMap::new(), 0, BTreeMap::<_, BTreeMap<_, u64>>::new());
+    // One instance was really changed, and at least one other was there to notice nothing.
+    let mut one_of_several = 0;
     for (seed, result) in threads.into_iter().flat_map(|thread| thread.join().unwrap()) {
         let report: ReloadReport = match result {
             Ok(report) => report,
@@ -262,19 +264,22 @@ fn a_reload_touches_what_it_concerns_and_nothing_else() {
         };
         *kinds.entry(report.kind).or_insert(0_u64) += 1;
         untouched += report.untouched;
+        one_of_several += usize::from(report.touched.len() == 1 && report.untouched > 0);
         for (block, keyword, _, effect) in report.touched {
             *seen.entry((block, keyword)).or_default().entry(effect).or_insert(0) += 1;
         }
     }
-    println!("{} reloads, {untouched} untouched instances, {kinds:?}", seeds.len());
+    println!(
+        "{} reloads, {one_of_several} of one instance among others, {untouched} untouched instances, {kinds:?}",
+        seeds.len()
+    );
     for ((_, keyword), effects) in &seen {
         println!("  {keyword}: {effects:?}");
     }
     compare_with_the_table(&seen, seeds.len());
-    let one = kinds.get("one instance changed").copied().unwrap_or(0);
     assert!(
-        seeds.len() < 100 || one * 2 >= u64::try_from(seeds.len()).unwrap(),
-        "{kinds:?}"
+        seeds.len() < 100 || one_of_several * 2 >= seeds.len(),
+        "{one_of_several}, {kinds:?}"
     );
 }
 

@@ -14,6 +14,8 @@ const MAX_LINKS: u32 = 40;
 pub(super) struct Found {
     /// The file, absolute, every link followed.
     pub(super) path: String,
+    /// The same, with its links.
+    pub(super) named: String,
     /// The name without `/` was searched in PATH.
     pub(super) searched: bool,
     /// Whether only root can change what is run.
@@ -53,8 +55,8 @@ pub(super) fn find(name: &str, user: ProgramUser, host: &dyn Host) -> Result<Fou
     result
 }
 
-fn check(path: &str, user: ProgramUser, host: &dyn Host, searched: bool) -> Result<Found, NotFound> {
-    let (path, facts, secure) = resolve(path, user, host).map_err(NotFound::Inaccessible)?;
+fn check(named: &str, user: ProgramUser, host: &dyn Host, searched: bool) -> Result<Found, NotFound> {
+    let (path, facts, secure) = resolve(named, user, host).map_err(NotFound::Inaccessible)?;
     let is_file = matches!(facts.kind, FileKind::File | FileKind::Unspecified);
     if !is_file || !may(facts, user, 0o1) {
         return Err(NotFound::NotExecutable);
@@ -62,6 +64,7 @@ fn check(path: &str, user: ProgramUser, host: &dyn Host, searched: bool) -> Resu
     let set_root = (facts.mode & 0o4000 != 0 && facts.uid == 0) || (facts.mode & 0o2000 != 0 && facts.gid == 0);
     Ok(Found {
         path,
+        named: named.to_owned(),
         searched,
         secure,
         set_root,

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 /// What is known of programs while they are looked for.
 pub(super) struct Programs {
     security: bool,
+    /// `use_symlink_paths`: links are followed at every run, and not once. Who may change one is judged all the same.
+    links: bool,
     /// Who runs what names nobody; `None` inside: the daemon's own user; `None`: such programs are refused.
     default: Option<Option<ProgramUser>>,
     /// Whether there are instances; keepalived looks at their programs only then.
@@ -40,6 +42,7 @@ impl Programs {
         let default = default_user(draft, ctx.host);
         Self {
             security,
+            links: draft.global.use_symlink_paths,
             default,
             wanted,
             services,
@@ -181,7 +184,7 @@ impl Programs {
     }
 
     fn find(&mut self, name: &str, user: ProgramUser, place: Place, ctx: &mut Context<'_>) -> Result<Found, Refused> {
-        let found = match program::find(name, user, ctx.host) {
+        let mut found = match program::find(name, user, ctx.host) {
             Ok(found) => found,
             Err(NotFound::NotExecutable) => {
                 let ProgramUser { uid, gid } = user;
@@ -209,6 +212,9 @@ impl Programs {
             if self.security {
                 return Err(Refused::Insecure);
             }
+        }
+        if self.links {
+            found.path.clone_from(&found.named);
         }
         Ok(found)
     }
