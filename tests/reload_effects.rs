@@ -364,7 +364,7 @@ impl Case {
 }
 
 /// Where the effect is tested that is not the core's: `adjust` keywords of the supervisor and the services thread.
-const OUTSIDE: [(&str, &str); 16] = [
+const OUTSIDE: [(&str, &str); 18] = [
     ("router_id", "process-tests/outside.rs"),
     ("data_use_instance", "process-tests/outside.rs"),
     ("script_user", "process-tests/outside.rs"),
@@ -379,6 +379,9 @@ const OUTSIDE: [(&str, &str); 16] = [
     ("reload_repeat", "process-tests/scheduled.rs"),
     ("net_namespace", "process-tests/asked.rs"),
     ("instance", "process-tests/asked.rs"),
+    // The observers are started anew at every reload, with what is configured then.
+    ("process_monitor_rcv_bufs", "netns-tests/connector.rs"),
+    ("process_monitor_rcv_bufs_force", "netns-tests/connector.rs"),
     // It is about reading files.
     ("include_check", "src/config"),
     // Short for four others.
