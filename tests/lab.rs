@@ -175,6 +175,42 @@ fn what_faults_do_is_what_the_kernels_say() {
     assert!(story.contains("nobody is left to clean up"), "{story}");
 }
 
+/// A tracked file, which holds 10 on this machine, and a service of which one has to run.
+#[test]
+fn files_and_processes_are_made_to_fail_and_are_well_again() {
+    let files = Files::new("tracked", -50);
+    let number = files.0.join("number");
+    fs::write(&number, "10\n").unwrap();
+    let blocks = format!(
+        "track_file tf {{\n file {}\n}}\nvrrp_track_process tp {{\n process haproxy\n}}\n",
+        number.display()
+    );
+    let tracked = "track_file {\n tf\n }\n track_process {\n tp\n }\n track_script {";
+    let text = configuration(85, -50).replace("track_script {", tracked);
+    fs::write(files.path("n1"), format!("{blocks}{text}")).unwrap();
+    let story = play_and_look(
+        &files,
+        &[
+            // 85 and 10 from the file, against 90; but the service does not run.
+            ("wait master n2", [false, true]),
+            ("mend n1 tp\nwait master n1", [true, false]),
+            ("fail n1 tp\nwait master n2", [false, true]),
+            ("mend n1 tp\nwait master n1", [true, false]),
+            ("fail n1 tf\nwait master n2", [false, true]),
+            ("mend n1 tf\nwait master n1", [true, false]),
+            ("fail n1\nwait master n2", [false, true]),
+            // One of three is not enough.
+            ("mend n1 tf\nwait 4s", [false, true]),
+            ("mend n1\nwait master n1", [true, false]),
+        ],
+    );
+    assert!(
+        story.contains("on n1 1 process haproxy of tp ended (SIGKILL)") && story.contains("on n1 tf holds -254"),
+        "{story}"
+    );
+    assert_eq!(fs::read_to_string(number).unwrap(), "10\n", "the machine's own file");
+}
+
 /// The same faults where they cannot do the same: a check too light to change the order, a cable that is not cut.
 #[test]
 fn a_wait_for_what_does_not_come_fails() {

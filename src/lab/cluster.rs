@@ -1,16 +1,15 @@
 //! The nodes with their daemons: started, stopped, paused, killed; their checks made to fail.
 
+use super::checks::{self, FailedChecks};
 use super::faults::Cut;
-use super::files::{GATE_SCRIPT, Prepared};
+use super::files::Prepared;
 use super::node::{HostFiles, NodeId, NodeSpec, PROGRAMS};
 use super::plan::Plan;
 use super::programs::ProgramId;
 use super::topology::{BridgeId, Lab};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What the daemon is called in the story.
@@ -37,8 +36,8 @@ pub(super) struct Member {
     pub(super) prepared: Prepared,
     pub(super) condition: Condition,
     daemon: Option<ProgramId>,
-    /// Gates that are closed.
-    pub(super) closed: BTreeSet<usize>,
+    /// Checks that are made to fail.
+    pub(super) failed: FailedChecks,
     /// Its log.
     pub(super) log: VecDeque<String>,
 }
@@ -89,7 +88,7 @@ impl Cluster {
             prepared,
             condition: Condition::Gone,
             daemon: None,
-            closed: BTreeSet::new(),
+            failed: FailedChecks::new(),
             log: VecDeque::new(),
         });
         Ok(Self {
@@ -103,7 +102,7 @@ impl Cluster {
         self.members.get(id.0)
     }
 
-    fn member_mut(&mut self, id: NodeId) -> io::Result<&mut Member> {
+    pub(super) fn member_mut(&mut self, id: NodeId) -> io::Result<&mut Member> {
         self.members
             .get_mut(id.0)
             .ok_or_else(|| io::Error::other("no such node"))
@@ -192,46 +191,6 @@ impl Cluster {
         Ok(())
     }
 
-    /// Closes or opens gates; `None` = all of the node.
-    pub(super) fn set_gates(&mut self, id: NodeId, script: Option<&str>, closed: bool) -> Answer {
-        let name = self.lab.name(id).to_owned();
-        let directory = self
-            .lab
-            .node(id)
-            .map(|node| node.run().join(".lab"))
-            .unwrap_or_default();
-        let member = self.member_mut(id)?;
-        let gates = member.prepared.gates.iter();
-        let chosen: Vec<(String, usize)> = gates
-            .filter(|(known, _)| script.is_none_or(|script| script == known.as_str()))
-            .map(|(known, gate)| (known.clone(), *gate))
-            .collect();
-        if chosen.is_empty() {
-            let known: Vec<&str> = member.prepared.gates.keys().map(String::as_str).collect();
-            return Ok(Err(match (script, known.as_slice()) {
-                (_, []) => format!("{name} has no check that the lab can make fail"),
-                (Some(script), known) => format!("{name} has no check {script}; there are: {}", known.join(", ")),
-                (None, _) => format!("{name} has no check"),
-            }));
-        }
-        for (_, gate) in &chosen {
-            let file = directory.join(format!("closed.{gate}"));
-            if closed {
-                fs::write(file, "")?;
-                member.closed.insert(*gate);
-            } else if member.closed.remove(gate) {
-                fs::remove_file(file)?;
-            }
-        }
-        let names: Vec<&str> = chosen.iter().map(|(name, _)| name.as_str()).collect();
-        let what = if closed {
-            "from now on fails"
-        } else {
-            "is again what it is"
-        };
-        Ok(Ok(format!("{} on {name} {what}", names.join(", "))))
-    }
-
     pub(super) fn cut(&mut self, id: NodeId, cut: Cut, interface: Option<&str>) -> Answer {
         if let Some(refusal) = self.unknown_interface(id, interface) {
             return Ok(Err(refusal));
@@ -300,12 +259,7 @@ fn below_tmp(files: &[Prepared]) -> Vec<PathBuf> {
 
 fn show_files(lab: &mut Lab, id: NodeId, file: &Prepared) -> io::Result<()> {
     let run = lab.node(id).map(super::node::Node::run).unwrap_or_default();
-    let directory = run.join(".lab");
-    fs::create_dir_all(&directory)?;
-    // Checks may run as any user.
-    fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
-    fs::write(directory.join("gate"), GATE_SCRIPT)?;
-    fs::set_permissions(directory.join("gate"), Permissions::from_mode(0o755))?;
+    checks::furnish(&run, file)?;
     for (path, text) in &file.texts {
         lab.show_file(id, path, text, 0o600)?;
     }

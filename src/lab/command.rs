@@ -9,7 +9,7 @@ use crate::model::Micros;
 pub(super) enum Command {
     /// Shows the table.
     Status,
-    /// Makes checks fail; `None` = all of the node.
+    /// Makes scripts, files and processes fail; `None` = all of the node.
     Fail(NodeId, Option<String>),
     /// Lets checks be what they are again.
     Mend(NodeId, Option<String>),
@@ -79,8 +79,8 @@ const LINES: usize = 20;
 /// The list of commands.
 pub const HELP: &str = "\
 status                      the table: state and priority from the daemons, addresses from the kernels
-fail NODE [SCRIPT]          make a check fail (all checks of the node without SCRIPT)
-mend NODE [SCRIPT]          let it be what it is again
+fail NODE [CHECK]           make a script, a tracked file or a tracked process fail (all of the node without CHECK)
+mend NODE [CHECK]           let it be what it is again; a process gets a stand-in
 stop NODE...                end the daemon in order (SIGTERM)
 kill NODE...                kill every process of the daemon at once (SIGKILL): nobody cleans up
 start NODE...               start it again
@@ -105,7 +105,9 @@ help, quit
 pub const HOW_CHECKS_FAIL: &str = "\
 `fail` works by a gate: each daemon gets its file with one change, the command of each vrrp_script is run by
 /run/.lab/gate, which fails at once while the gate is closed and otherwise becomes the command itself, as the same
-user. The lab has read the changed file and compared: nothing else differs.
+user. Tracked files are /run/.lab/file.N in the nodes, with what the machine's hold; `fail` writes a number that is a
+fault there. Processes of a tracked name are ended by `fail`, `mend` starts a stand-in of that name. The lab has read
+the changed file and compared: nothing else differs.
 ";
 
 /// What the words of a command are compared with.

@@ -1,6 +1,7 @@
 //! The configurations that a lab is given: read, named after their nodes, and changed so that their checks can be made to
 //! fail. The change is verified: the changed text has to mean the same but for the gates.
 
+use super::checks;
 use crate::config::{
     Diagnostic, FileFacts, FileKind, Host, InterfaceFacts, LoadOptions, Loaded, ReadError, Source, load,
 };
@@ -17,6 +18,9 @@ pub(super) const GATE: &str = "/run/.lab/gate";
 /// What the gate is. While `closed.N` exists the check N fails; else the gate becomes the check.
 pub(super) const GATE_SCRIPT: &str = "#!/bin/sh\n[ -e \"/run/.lab/closed.$1\" ] && exit 1\nshift\nexec \"$@\"\n";
 
+/// Where the tracked files are in nodes, each with a number behind it.
+pub(super) const NUMBERS: &str = "/run/.lab/file.";
+
 /// A configuration, ready for its node.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -32,6 +36,8 @@ pub(super) struct Prepared {
     pub(super) texts: Vec<(PathBuf, Vec<u8>)>,
     /// Names of the scripts → number of the gate.
     pub(super) gates: BTreeMap<String, usize>,
+    /// Names of the tracked files → their numbers in the node.
+    pub(super) files: BTreeMap<String, usize>,
     /// What a person should know, one sentence each.
     pub(super) notes: Vec<String>,
 }
@@ -119,9 +125,12 @@ pub(super) fn prepare(name: &str, path: &str, ordinary: bool) -> Result<Prepared
         problems: loaded.diagnostics,
         texts: Vec::new(),
         gates: BTreeMap::new(),
+        files: BTreeMap::new(),
         notes: Vec::new(),
     };
     let changed = change(&mut prepared, &texts, ordinary, &|changed| read(changed).0);
+    let of_processes = checks::notes(&prepared);
+    prepared.notes.extend(of_processes);
     for (path, text) in texts {
         let text = changed.get(&path).unwrap_or(&text).clone();
         let path = fs::canonicalize(&path).unwrap_or_else(|_| PathBuf::from(&path));
@@ -153,19 +162,8 @@ fn change(prepared: &mut Prepared, texts: &Texts, ordinary: bool, read: &dyn Fn(
             "an ordinary user's lab cannot change users: scripts with users of their own will fail".into()
         });
     }
-    let count = base.values().map(|text| gated(text, 0, &|_| false).1).sum::<usize>();
-    // Each alone first: one command line that cannot be changed must not hinder the others.
-    let good: BTreeSet<usize> = (0..count)
-        .filter(|at| gates(&wanted, read(&put_gates(&base, &|number| number == *at)).model.as_ref()).is_some())
-        .collect();
-    let all = put_gates(&base, &|number| good.contains(&number));
-    let changed = match gates(&wanted, read(&all).model.as_ref()) {
-        Some(gates) => {
-            prepared.gates = gates;
-            all
-        }
-        None => base,
-    };
+    let read_model = |texts: &Texts| read(texts).model;
+    (base, prepared.gates) = SCRIPTS.apply(base, &wanted, &read_model);
     for script in &prepared.model.scripts {
         if !prepared.gates.contains_key(script.name.as_ref()) {
             let name = &script.name;
@@ -174,7 +172,93 @@ fn change(prepared: &mut Prepared, texts: &Texts, ordinary: bool, read: &dyn Fn(
             ));
         }
     }
-    changed
+    if let Some(gated) = read_model(&base) {
+        (base, prepared.files) = FILES.apply(base, &gated, &read_model);
+    }
+    for file in &prepared.model.files {
+        if !prepared.files.contains_key(file.name.as_ref()) {
+            let name = &file.name;
+            prepared.notes.push(format!(
+                "{name} cannot be made to fail by the lab: its path is not written in one plain word"
+            ));
+        }
+    }
+    base
+}
+
+/// Lines of a keyword that are changed, each with a number of its own.
+struct Lines {
+    keyword: &'static str,
+    /// The line with this number in it; `None` when it is written in a way that no change fits into.
+    change: fn(&str, usize, usize) -> Option<String>,
+    /// Which names got which number, if the model is the wanted one but for the changes.
+    verify: fn(&Model, &Model) -> Option<BTreeMap<String, usize>>,
+}
+
+/// The commands of checks, which are run by a gate.
+const SCRIPTS: Lines = Lines {
+    keyword: "script",
+    change: gate_line,
+    verify: gates,
+};
+
+/// The paths of tracked files, which are moved to where the lab may write.
+const FILES: Lines = Lines {
+    keyword: "file",
+    change: file_line,
+    verify: moved_files,
+};
+
+impl Lines {
+    /// The changed texts, and who has which number.
+    fn apply(
+        &self,
+        base: Texts,
+        wanted: &Model,
+        read: &dyn Fn(&Texts) -> Option<Model>,
+    ) -> (Texts, BTreeMap<String, usize>) {
+        let count = base
+            .values()
+            .map(|text| self.text(text, 0, &|_| false).1)
+            .sum::<usize>();
+        let verified = |texts: &Texts| (self.verify)(wanted, &read(texts)?);
+        // Each alone first: one line that cannot be changed must not hinder the others.
+        let good: BTreeSet<usize> = (0..count)
+            .filter(|at| verified(&self.texts(&base, &|number| number == *at)).is_some())
+            .collect();
+        let all = self.texts(&base, &|number| good.contains(&number));
+        match verified(&all) {
+            Some(numbers) => (all, numbers),
+            None => (base, BTreeMap::new()),
+        }
+    }
+
+    /// All texts, with the lines changed whose numbers are chosen.
+    fn texts(&self, texts: &Texts, chosen: &dyn Fn(usize) -> bool) -> Texts {
+        let mut number = 0;
+        let mut changed = Texts::new();
+        for (path, text) in texts {
+            let (text, count) = self.text(text, number, chosen);
+            number += count;
+            changed.insert(path.clone(), text.into_bytes());
+        }
+        changed
+    }
+
+    /// One text, and how many such lines it has. The first one has the number `first`.
+    fn text(&self, text: &[u8], first: usize, chosen: &dyn Fn(usize) -> bool) -> (String, usize) {
+        let mut count = 0;
+        let text = map_lines(text, |line| {
+            let Some((_, at)) = keyword(line).filter(|(word, _)| *word == self.keyword) else {
+                return line.to_owned();
+            };
+            let number = first + count;
+            count += 1;
+            let changed = chosen(number).then(|| (self.change)(line, at, number)).flatten();
+            changed.unwrap_or_else(|| line.to_owned())
+        });
+        (text, count)
+    }
 }
 
 /// Whether the configuration wants what an ordinary user's lab cannot do.
@@ -197,33 +281,6 @@ fn as_one_user(texts: &Texts) -> Texts {
     changed
         .map(|(path, text)| (path.clone(), map_lines(text, line).into_bytes()))
         .collect()
-}
-
-/// All texts, with gates before the commands whose numbers are chosen.
-fn put_gates(texts: &Texts, chosen: &dyn Fn(usize) -> bool) -> Texts {
-    let mut number = 0;
-    let mut changed = Texts::new();
-    for (path, text) in texts {
-        let (text, count) = gated(text, number, chosen);
-        number += count;
-        changed.insert(path.clone(), text.into_bytes());
-    }
-    changed
-}
-
-/// The text with gates, and how many commands it has. The first one has the number `first`.
-fn gated(text: &[u8], first: usize, chosen: &dyn Fn(usize) -> bool) -> (String, usize) {
-    let mut count = 0;
-    let text = map_lines(text, |line| {
-        let Some(("script", at)) = keyword(line) else {
-            return line.to_owned();
-        };
-        let number = first + count;
-        count += 1;
-        let changed = chosen(number).then(|| gate_line(line, at, number)).flatten();
-        changed.unwrap_or_else(|| line.to_owned())
-    });
-    (text, count)
 }
 
 fn map_lines(text: &[u8], mut change: impl FnMut(&str) -> String) -> String {
@@ -265,9 +322,39 @@ fn gate_line(line: &str, keyword_at: usize, number: usize) -> Option<String> {
     })
 }
 
+/// A `file` line whose path is the lab's; `None` when the path is not one plain word.
+fn file_line(line: &str, keyword_at: usize, number: usize) -> Option<String> {
+    let blank = |c: char| c == ' ' || c == '\t';
+    let (front, rest) = line.split_at_checked(keyword_at + "file".len())?;
+    let path = rest.trim_start_matches(blank);
+    let word = path.split(|c: char| blank(c) || c == '\r').next()?;
+    let quoted = |quote: char| word.strip_prefix(quote)?.strip_suffix(quote);
+    let bare = quoted('"').or_else(|| quoted('\'')).unwrap_or(word);
+    let plain = !bare.is_empty() && !bare.contains(['"', '\'', '\\', '$', '#', '!']);
+    plain.then(|| {
+        format!(
+            "{front} {NUMBERS}{number}{}",
+            path.get(word.len()..).unwrap_or_default()
+        )
+    })
+}
+
+/// Which files have which number, if the model is `wanted` but for their places.
+fn moved_files(wanted: &Model, model: &Model) -> Option<BTreeMap<String, usize>> {
+    let mut model = model.clone();
+    let mut numbers = BTreeMap::new();
+    for (file, original) in model.files.iter_mut().zip(&wanted.files) {
+        if let Some(number) = file.path.strip_prefix(NUMBERS) {
+            numbers.insert(file.name.to_string(), number.parse().ok()?);
+            file.path.clone_from(&original.path);
+        }
+    }
+    (model == *wanted).then_some(numbers)
+}
+
 /// Which scripts have which gate, if the model is `wanted` but for gates.
-fn gates(wanted: &Model, model: Option<&Model>) -> Option<BTreeMap<String, usize>> {
-    let mut model = model?.clone();
+fn gates(wanted: &Model, model: &Model) -> Option<BTreeMap<String, usize>> {
+    let mut model = model.clone();
     let mut gates = BTreeMap::new();
     for (script, original) in model.scripts.iter_mut().zip(&wanted.scripts) {
         if let [gate, number, command @ ..] = script.argv.as_slice()
@@ -411,6 +498,23 @@ mod tests {
         assert_eq!(keyword("  track_script {").unwrap().0, "track_script");
     }
 
+    #[test]
+    fn the_path_of_a_tracked_file_is_moved_when_it_is_one_plain_word() {
+        for (line, moved) in [
+            ("  file /var/x", Some("  file NEW7")),
+            ("file \"/var/x\" # why", Some("file NEW7 # why")),
+            ("@n1 file /var/x\r", Some("@n1 file NEW7\r")),
+            ("file $PLACE", None),
+            ("file \"/a b\"", None),
+            ("file", None),
+        ] {
+            let (word, at) = keyword(line).unwrap();
+            assert_eq!(word, "file", "{line}");
+            let wanted = moved.map(|line| line.replace("NEW", NUMBERS));
+            assert_eq!(file_line(line, at, 7), wanted, "{line}");
+        }
+    }
+
     fn file(text: &str) -> PathBuf {
         let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tmp");
         fs::create_dir_all(&directory).unwrap();
@@ -435,6 +539,25 @@ mod tests {
         );
         let text = String::from_utf8(prepared.texts[0].1.clone()).unwrap();
         assert_eq!(text, TEXT.replace("\"/bin/sh", "\"/run/.lab/gate 0 /bin/sh"));
+    }
+
+    #[test]
+    fn tracked_files_are_where_the_lab_may_write_and_processes_are_told_of() {
+        let tracked = "track_file f {\n file /var/f\n weight 3\n}\nvrrp_track_process p {\n process haproxy\n}\nvrrp_track_process q {\n process haproxy -f x\n}\n";
+        let text = TEXT.replace(
+            "track_script {",
+            "track_process {\n p\n q\n }\n track_file {\n f\n }\n track_script {",
+        );
+        let path = file(&format!("{tracked}{text}"));
+        let prepared = prepare("n1", path.to_str().unwrap(), false).unwrap();
+        fs::remove_file(path).unwrap();
+        assert_eq!(prepared.files, BTreeMap::from([("f".to_owned(), 0)]));
+        assert_eq!(prepared.gates.len(), 1);
+        let text = String::from_utf8(prepared.texts[0].1.clone()).unwrap();
+        assert!(text.starts_with("track_file f {\n file /run/.lab/file.0\n"), "{text}");
+        let said = prepared.notes.join("\n");
+        assert!(said.contains("`mend n1 p` starts a stand-in"), "{said}");
+        assert!(said.contains("q looks at its command line"), "{said}");
     }
 
     #[test]
@@ -467,10 +590,9 @@ mod tests {
     #[test]
     fn a_gate_that_changes_the_meaning_is_noticed() {
         let wanted = crate::config::load_text(TEXT, &LabHost("n1".into())).model.unwrap();
-        assert_eq!(gates(&wanted, Some(&wanted)), Some(BTreeMap::new()));
+        assert_eq!(gates(&wanted, &wanted), Some(BTreeMap::new()));
         let mut other = wanted.clone();
         other.scripts[0].argv.push("more".into());
-        assert_eq!(gates(&wanted, Some(&other)), None);
-        assert_eq!(gates(&wanted, None), None);
+        assert_eq!(gates(&wanted, &other), None);
     }
 }

@@ -7,6 +7,7 @@
 //! packets that each node sends (a packet socket on the bridge's ports).
 
 mod ask;
+mod checks;
 mod chronicle;
 mod cluster;
 mod command;

@@ -1,6 +1,7 @@
 //! A lab in use: commands come in from a person or a script, are done, and what follows is told.
 
 use super::ask::{Progress, Question};
+use super::checks;
 use super::chronicle::{Chronicle, seconds};
 use super::cluster::{Answer, Cluster, Condition, DAEMON};
 use super::command::{Command, HELP, HOW_CHECKS_FAIL, Names, Wait, Who, parse};
@@ -445,8 +446,8 @@ impl Session<'_> {
     fn done(&mut self, command: Command) -> io::Result<()> {
         let now = clock::now();
         match command {
-            Command::Fail(id, script) => self.fault(|c| c.set_gates(id, script.as_deref(), true)),
-            Command::Mend(id, script) => self.fault(|c| c.set_gates(id, script.as_deref(), false)),
+            Command::Fail(id, script) => self.fault(|c| c.set_checks(id, script.as_deref(), true)),
+            Command::Mend(id, script) => self.fault(|c| c.set_checks(id, script.as_deref(), false)),
             Command::Kill(ids) => self.faults(&ids, Cluster::kill),
             Command::Stop(ids) => self.faults(&ids, Cluster::stop),
             Command::Start(ids) => self.faults(&ids, Cluster::start),
@@ -539,7 +540,7 @@ impl Session<'_> {
         let mut words: Vec<String> = verbs.chain(more).chain(self.names.iter().cloned()).collect();
         words.extend(self.plan.routers.iter().map(|router| router.name.clone()));
         for member in &self.cluster.members {
-            words.extend(member.prepared.gates.keys().cloned());
+            words.extend(checks::all(&member.prepared).into_iter().map(|(_, name)| name));
         }
         words.sort();
         words.dedup();

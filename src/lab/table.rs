@@ -131,9 +131,12 @@ fn checks(member: &Member, instance: Option<&InstanceStatus>) -> Cell {
         if status != "up" {
             look = Look::Odd;
         }
-        let gate = member.prepared.gates.get(&check.name);
-        let closed = gate.is_some_and(|gate| member.closed.contains(gate));
-        format!("{} {status}{}", check.name, if closed { " (made to fail)" } else { "" })
+        let failed = if member.fails(&check.name) {
+            " (made to fail)"
+        } else {
+            ""
+        };
+        format!("{} {status}{failed}", check.name)
     });
     let words: Vec<String> = words.collect();
     Cell(if words.is_empty() { "-".into() } else { words.join(", ") }, look)
