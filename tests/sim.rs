@@ -11,7 +11,7 @@ use vrrpd::config::{Reload, keywords};
 use vrrpd::model::Micros;
 use vrrpd::sim::{
     EVENTS, Effects, FAULTS, Planted, ReloadEffect, ReloadReport, Report, calm_run, draw, golden_stories, random_duel,
-    random_reload, random_run, reload_keywords, scenarios,
+    random_reload, random_run, reload_keywords, scenarios, simulated,
 };
 
 fn number(name: &str) -> Option<u64> {
@@ -21,9 +21,13 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn every_directed_scenario_ends_as_the_protocol_says() {
     for scenario in scenarios() {
+        let (began, before) = (worked(), simulated());
         if let Err(violation) = scenario.play(Planted::nothing()) {
             panic!("{}: {violation}", scenario.name);
         }
+        let (took, seconds) = (worked() - began, (simulated().0 - before.0) / 1_000_000);
+        let speed = u128::from(seconds) * 1_000_000 / 3_600 / took.as_micros().max(1);
+        println!("{speed:>5} hours a second, {seconds:>6} s: {}", scenario.name);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why an instance is in its state: every transition carries one of these, with the evidence.
 
 use super::action::StateName;
+use super::counters::DropReason;
 use super::snapshot::TrackerStatus;
 use crate::model::{IfName, Micros, Priority};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub enum Reason {
         master: Option<IpAddr>,
         /// How long ago its last accepted advert was.
         silent_for: Option<Micros>,
+        /// Adverts came from it all the same: why the last one was dropped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dropped: Option<DropReason>,
     },
     /// The master said with priority 0 that it leaves.
     MasterReleased {
@@ -222,13 +226,19 @@ impl fmt::Display for Reason {
             Self::MasterDown { master: None, .. } => f.write_str("no master was heard"),
             Self::MasterDown {
                 master: Some(master),
-                silent_for: None,
-            } => write!(f, "master {master} fell silent"),
-            Self::MasterDown {
-                master: Some(master),
-                silent_for: Some(silent),
+                silent_for,
+                dropped,
             } => {
-                write!(f, "master {master} fell silent: no advert for {}", Span(*silent))
+                match silent_for {
+                    None => write!(f, "master {master} fell silent"),
+                    Some(silent) if dropped.is_none() => {
+                        write!(f, "master {master} fell silent: no advert for {}", Span(*silent))
+                    }
+                    Some(silent) => write!(f, "no valid advert of master {master} for {}", Span(*silent)),
+                }?;
+                dropped.map_or(Ok(()), |reason| {
+                    write!(f, ": those that came were dropped ({})", reason.as_str())
+                })
             }
             Self::MasterReleased { master } => write!(f, "master {master} gave mastership up (priority 0)"),
             Self::Preempted {

@@ -315,8 +315,30 @@ pub(super) fn settled(world: &mut World) {
         }
     }
     in_step(world);
+    if agreed {
+        nobody_else_is_master(world);
+    }
     if agreed && world.violations.is_empty() && world.calm_since.is_none() {
         world.calm_since = Some(world.now);
+    }
+}
+
+/// Where all understand each other and have settled, nobody shows another master or one that does not hear it any more.
+fn nobody_else_is_master(world: &mut World) {
+    // Who was heard is remembered for four intervals, and looked at once in a second.
+    let fades = world.longest_interval().times(4) + Micros::from_secs(2);
+    let fresh = world.now < world.undisturbed + settle_time(world) + fades;
+    if fresh || (0..world.routers()).any(|router| parts(world, router).len() > 1) {
+        return;
+    }
+    for index in 0..world.nodes.len() {
+        let shown = world.problems(index);
+        let wrong = shown
+            .iter()
+            .find(|code| matches!(code.as_str(), "dual-master" | "one-way"));
+        if let Some(code) = wrong {
+            world.violate(format!("all is well and node {index} shows {code}"));
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub use random::Random;
 pub use reload::{ReloadEffect, ReloadReport, ReloadSeen, random_reload, reload_between, reload_keywords};
 pub use run::{Report, calm_run, random_run};
 pub use scenario::{Scenario, scenarios};
+pub use world::simulated;
 
 #[cfg(feature = "mutants")]
 pub use crate::proto::Mutant;

@@ -19,6 +19,17 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+thread_local! {
+    /// Time that has passed in the worlds of this thread.
+    static SIMULATED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How much time has passed in all worlds of this thread.
+#[must_use]
+pub fn simulated() -> Micros {
+    Micros(SIMULATED.get())
+}
+
 /// Lines of the trace that are kept.
 const TRACE: usize = 400;
 
@@ -465,6 +476,7 @@ impl World {
     /// Lets this much time pass.
     pub(super) fn advance(&mut self, length: Micros) {
         let until = self.now + length;
+        SIMULATED.set(SIMULATED.get() + length.0);
         self.changed = true;
         while let Some(at) = self.next_moment().filter(|at| *at <= until) {
             self.now = self.now.max(at);

@@ -193,6 +193,7 @@ impl Instance {
             (_, None, Some((master, _, at))) => Reason::MasterDown {
                 master: Some(master),
                 silent_for: Some(ctx.now.since(at)),
+                dropped: self.peers.refused_since(master, at),
             },
             (_, None, None) if self.drain.is_some() && matches!(self.reason, Reason::Drained { .. }) => {
                 Reason::NotTakenOver
@@ -200,6 +201,7 @@ impl Instance {
             (_, None, None) => Reason::MasterDown {
                 master: None,
                 silent_for: None,
+                dropped: None,
             },
         }
     }

@@ -23,6 +23,9 @@ struct Peer {
     verdict: Verdict,
     /// Since when it has been advertising less than we do without a break.
     worse_since: Option<Instant>,
+    /// When an advert in its name was dropped, and why: the last one, or for a minute one that another cluster would send.
+    #[serde(default)]
+    refused: Option<(Instant, DropReason)>,
 }
 
 /// A peer as a successor of this process knows it.
@@ -51,6 +54,20 @@ pub struct PeerState {
 /// A break in the adverts of a peer, after which it begins anew.
 const BREAK: u64 = 4;
 
+/// For this long a stranger is one, whatever else comes from it.
+const STRANGER: Micros = Micros::from_secs(60);
+
+impl Peer {
+    fn refuse(&mut self, reason: DropReason, at: Instant) {
+        let known = self.refused.is_some_and(|(before, why)| {
+            why.is_of_another_cluster() && !reason.is_of_another_cluster() && at.since(before) < STRANGER
+        });
+        if !known {
+            self.refused = Some((at, reason));
+        }
+    }
+}
+
 impl Peers {
     pub(in crate::proto) const LIMIT: usize = 64;
 
@@ -67,6 +84,9 @@ impl Peers {
             }
             peer.adverts += 1;
             peer.accepted |= accepted;
+            if let Verdict::Dropped(reason) = verdict {
+                peer.refuse(reason, at);
+            }
             return;
         }
         if self.table.len() >= Self::LIMIT {
@@ -92,6 +112,7 @@ impl Peers {
             accepted,
             verdict,
             worse_since: worse.then_some(at),
+            refused: refused_by(verdict, at),
         });
     }
 
@@ -121,15 +142,19 @@ impl Peers {
         self.table.iter().filter(deaf).map(|peer| peer.address).collect()
     }
 
-    /// Senders that use this VRID and were never understood, and what was wrong with their last advert.
-    pub(in crate::proto) fn strangers(&self, now: Instant, within: Micros) -> Vec<(IpAddr, DropReason)> {
-        let stranger = |peer: &Peer| match peer.verdict {
-            Verdict::Dropped(reason) if !peer.accepted && reason.is_of_another_cluster() => {
-                (now.since(peer.seen) < within).then_some((peer.address, reason))
-            }
-            Verdict::Dropped(_) | Verdict::Accepted | Verdict::LowerPriority => None,
+    /// Senders that use this VRID and were never understood, and what was wrong with their adverts.
+    pub(in crate::proto) fn strangers(&self, now: Instant) -> Vec<(IpAddr, DropReason)> {
+        let stranger = |peer: &Peer| {
+            let (at, reason) = peer.refused.filter(|_| !peer.accepted)?;
+            (reason.is_of_another_cluster() && now.since(at) < STRANGER).then_some((peer.address, reason))
         };
         self.table.iter().filter_map(stranger).collect()
+    }
+
+    /// Why an advert of this one was dropped, if one was since then.
+    pub(in crate::proto) fn refused_since(&self, address: IpAddr, since: Instant) -> Option<DropReason> {
+        let peer = self.table.iter().find(|peer| peer.address == address)?;
+        peer.refused.filter(|(at, _)| *at > since).map(|(_, reason)| reason)
     }
 
     /// Whether this one was ever understood.
@@ -164,6 +189,7 @@ impl Peers {
             accepted: state.accepted,
             verdict: state.verdict,
             worse_since: None,
+            refused: refused_by(state.verdict, then.before(state.seen_before)),
         };
         Self {
             table: states.iter().take(Self::LIMIT).map(peer).collect(),
@@ -201,6 +227,13 @@ impl Peers {
             master && now.since(peer.seen) < interval.times(intervals) && peer.seen.since(master_since) >= interval
         };
         self.table.iter().filter(recent).map(|peer| peer.address).collect()
+    }
+}
+
+fn refused_by(verdict: Verdict, at: Instant) -> Option<(Instant, DropReason)> {
+    match verdict {
+        Verdict::Dropped(reason) => Some((at, reason)),
+        Verdict::Accepted | Verdict::LowerPriority => None,
     }
 }
 

@@ -14,8 +14,6 @@ use std::net::IpAddr;
 const AGAIN: Micros = Micros::from_secs(1);
 /// A near fail-over, a stall, a foreign claim is shown for this long after the last one.
 const SHOWN: Micros = Micros::from_secs(600);
-/// A stranger is shown for this long after its last advert.
-const STRANGER: Micros = Micros::from_secs(60);
 /// Strangers that are named.
 const NAMED: usize = 3;
 /// A master that has heard nobody for this many of its Master_Down_Intervals says so.
@@ -138,7 +136,7 @@ impl Instance {
             }
             self.problem_of_silence(found, now);
         }
-        let strangers = self.peers.strangers(now, STRANGER);
+        let strangers = self.peers.strangers(now);
         if !strangers.is_empty() {
             let mut names: Vec<String> = strangers
                 .iter()

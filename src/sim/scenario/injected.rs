@@ -123,7 +123,15 @@ fn case(kind: &str) -> Option<Case> {
             &[SILENT, (0, "master-down", &[], &["one-way", "dual-master"])],
         ),
         "mute" => case(|w| w.network.muted = Some(51), &[SILENT]),
-        "clock-step" => case(step, &[SILENT]),
+        "clock-step" => case(
+            step,
+            &[(
+                1,
+                "master-down",
+                &["no valid advert of master 192.0.2.1", "dropped (auth_stale)"],
+                &[],
+            )],
+        ),
         "delay" => case(|w| w.network.delay = Micros::from_millis(250), &[]),
         "reordering" => case(|w| w.network.jitter = Micros(1_500_000), &[]),
         "duplication" => case(|w| w.network.duplication = 500, &[]),
