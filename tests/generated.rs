@@ -70,6 +70,33 @@ fn manual_and_completions_know_the_whole_command_line() {
     }
 }
 
+/// Bash is asked what it offers: nothing of ours where a file may stand, so that it completes file names itself.
+#[test]
+fn bash_completes_files_where_a_file_may_stand() {
+    let script = printed(&["completions", "bash"]);
+    let offered = |words: &[&str]| {
+        let line = words.join(" ");
+        let (current, previous) = (words[words.len() - 1], words[words.len() - 2]);
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let ask = format!(
+            "{script}\nCOMP_WORDS=({})\nCOMP_CWORD={}\nCOMP_LINE='{line}'\n_vrrpd vrrpd '{current}' '{previous}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            quoted.join(" "),
+            words.len() - 1
+        );
+        let output = Command::new("bash").args(["--norc", "-c", &ask]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert!(script.contains("-o default vrrpd"), "files are what bash falls back to");
+    for command in ["check", "convert", "lab"] {
+        assert_eq!(offered(&["vrrpd", command, ""]), "", "{command}");
+        assert_eq!(offered(&["vrrpd", command, "a.conf", ""]), "", "{command}");
+    }
+    assert!(offered(&["vrrpd", "check", "-"]).contains("--json"));
+    assert!(offered(&["vrrpd", "check", "--json", ""]).is_empty());
+    assert_eq!(offered(&["vrrpd", "convert", "a.conf", "--to", "t"]), "toml");
+    assert!(offered(&["vrrpd", "ch"]).contains("check"));
+}
+
 /// The broken examples of docs/diagnostics with what `check` says of them.
 const EXAMPLES: [&str; 5] = [
     "brace.conf",

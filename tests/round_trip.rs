@@ -10,8 +10,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use vrrpd::config::{
-    Language, LoadOptions, Loaded, MemorySource, NoHost, Severity, Source, convert, keywords, load, print_keepalived,
-    print_toml,
+    Code, Language, LoadOptions, Loaded, MemorySource, NoHost, Severity, Source, convert, keywords, load,
+    print_keepalived, print_toml,
 };
 use vrrpd::model::Model;
 use vrrpd::system::host::RealSource;
@@ -228,6 +228,33 @@ fn comments_stay_where_they_have_a_place() {
     ] {
         assert!(back.contains(part), "{part}\n{back}");
     }
+}
+
+/// Found by fuzzing: a unicast keyword is all that such an instance has instead of an interface.
+#[test]
+fn an_instance_without_interface_and_peers_is_written_with_its_unicast_source() {
+    let conf = "vrrp_instance A {\nunicast_src_ip 192.0.2.1\nvirtual_router_id 255\nvirtual_ipaddress {\n192.0.2.9/24 dev eth0\n}\n}\n";
+    let read = |path: &str, text: &str| load(path, &MemorySource::new(path, text), &NoHost, &options()).model;
+    let model = read("a.conf", conf).unwrap();
+    assert_eq!(read("a.conf", &print_keepalived(&model)).as_ref(), Some(&model));
+    assert_eq!(read("a.toml", &print_toml(&model)).as_ref(), Some(&model));
+}
+
+/// What nobody knows inside of LVS blocks is told once, and kept as it stands.
+#[test]
+fn unknown_blocks_of_virtual_servers_are_kept() {
+    let conf = "virtual_server 10.0.0.90 80 {\n    lvs_sched rr\n    lvs_method NAT\n    protocol TCP\n    hash_thing {\n        key 5\n        inner {\n            x y\n        }\n    }\n    \
+                odd_word 7\n    real_server 192.168.0.1 80 {\n        weight 1\n        OWN_CHECK {\n            retry 3\n        }\n    }\n}\n";
+    let (back, loaded) = other("a.conf", conf, Language::Keepalived);
+    assert_eq!(back, conf);
+    let unknown: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .filter(|d| d.code == Code::UnknownKeyword)
+        .collect();
+    assert_eq!(unknown.len(), 3, "{unknown:?}");
+    let (toml, _) = other("a.conf", conf, Language::Toml);
+    assert_eq!(other("a.toml", &toml, Language::Keepalived).0, conf);
 }
 
 /// A comment before a closing brace belongs to the block that ends there, one behind it too.

@@ -99,10 +99,11 @@ fn compare(case: &Case) -> io::Result<()> {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied()
     };
+    let limit = case.limit.unwrap_or_default().as_secs();
     let note = if theirs.iter().any(|run| run.cut_short) {
-        ", keepalived not at its end"
+        format!(", keepalived not finished after {limit} s")
     } else {
-        ""
+        String::new()
     };
     let row = |what: &str, unit, of: fn(&Run) -> f64, target| Row {
         work: format!("-t of {}, {what}{note}", case.work),

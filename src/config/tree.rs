@@ -2,6 +2,7 @@
 
 use super::place::Place;
 use super::schema::Found;
+use std::borrow::Cow;
 
 /// A keyword with its arguments and, for a block, what stands inside.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,8 @@ pub(super) struct Node {
     pub(super) end: Option<Place>,
     /// Whether braces followed.
     pub(super) has_block: bool,
+    /// Nobody knows its keyword; it is only kept.
+    pub(super) unknown: bool,
     /// The keyword's row in the table of its block.
     pub(super) row: Option<Found>,
 }
@@ -32,6 +35,7 @@ impl Node {
             place,
             end: None,
             has_block: false,
+            unknown: false,
             row: None,
         }
     }
@@ -50,6 +54,23 @@ impl Node {
             text.push_str(word);
         }
         Self::new(&text, &ranges, place)
+    }
+
+    /// Whether something inside is only kept.
+    fn has_unknown(&self) -> bool {
+        self.children.iter().any(|child| child.unknown || child.has_unknown())
+    }
+
+    /// The same without what is only kept.
+    pub(super) fn known(&self) -> Cow<'_, Self> {
+        if !self.has_unknown() {
+            return Cow::Borrowed(self);
+        }
+        let children = self.children.iter().filter(|child| !child.unknown);
+        Cow::Owned(Self {
+            children: children.map(|child| child.known().into_owned()).collect(),
+            ..self.clone()
+        })
     }
 
     /// The whole line.

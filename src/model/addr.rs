@@ -258,6 +258,16 @@ pub struct StaticAddress {
 }
 
 impl VirtualAddress {
+    /// `ADDRESS/PREFIX`, or the address alone where the prefix is full, as keepalived's messages show it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        if self.prefix_len == Family::of(self.address).max_prefix() {
+            self.address.to_string()
+        } else {
+            self.to_string()
+        }
+    }
+
     /// An address with no options, as a plain line of `virtual_ipaddress` gives it.
     #[must_use]
     pub fn plain(address: IpAddr, prefix_len: u8, interface: IfName) -> Self {

@@ -11,6 +11,7 @@
     reason = "a test says by a panic what is wrong"
 )]
 
+mod answers;
 mod host;
 mod summary;
 

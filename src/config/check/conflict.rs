@@ -151,12 +151,12 @@ fn tell_shared(
     let (name, first) = (&instance.name, &other.name);
     let message = match (there, here) {
         (Some(there), None) => {
-            let there = with_prefix(there);
+            let there = there.shown();
             format!("({first}) VIP/eVIP {there} uses same VMAC as VRRP instance {name}, disabling {name}")
         }
         (there, here) => {
-            let here = here.map(with_prefix).unwrap_or_default();
-            let whose = there.map(|there| format!(" VIP/eVIP {}", with_prefix(there)));
+            let here = here.map(VirtualAddress::shown).unwrap_or_default();
+            let whose = there.map(|there| format!(" VIP/eVIP {}", there.shown()));
             let whose = whose.unwrap_or_default();
             format!("({first}) VIP/eVIP {here} uses same VMAC as VRRP instance {name}{whose}, disabling {name}")
         }
@@ -170,18 +170,6 @@ fn tell_shared(
     diagnostic.hint = Some(format!(
         "{name} stays in fault; use another VRID, or put both into one sync group"
     ));
-}
-
-fn with_prefix(address: &VirtualAddress) -> String {
-    let full = match Family::of(address.address) {
-        Family::Ipv4 => 32,
-        Family::Ipv6 => 128,
-    };
-    if address.prefix_len == full {
-        address.address.to_string()
-    } else {
-        format!("{}/{}", address.address, address.prefix_len)
-    }
 }
 
 /// Whether two unicast instances would hear each other's peers.
@@ -217,7 +205,7 @@ fn told(instance: &Instance, other: &Instance, allowed: bool, ctx: &mut Context<
         return true;
     }
     let message = if unicast {
-        format!("({name}) duplicate VRID conflict with {first} VRID {vrid}")
+        format!("({first}) duplicate VRID conflict with {name} VRID {vrid}")
     } else {
         format!("{first} and {name} both use VRID {vrid} with IPv{version} on interface {interface}")
     };

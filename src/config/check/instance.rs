@@ -32,18 +32,13 @@ pub(super) fn minimal(draft: &Draft, ctx: &mut Context<'_>) {
         let message = format!("({name}) the virtual router id must be set");
         fatal(ctx, draft.place, Code::NoVrid, message);
     }
-    if draft.interface.is_none() {
-        if draft.link.is_some() {
-            let message = format!("({name}) cannot use VMAC if no interface specified");
-            fatal(ctx, draft.place, Code::NoInterface, message);
-        } else if !draft.unicast {
-            fatal(
-                ctx,
-                draft.place,
-                Code::NoInterface,
-                format!("({name}) Unknown interface!"),
-            );
-        }
+    if draft.interface.is_none() && !draft.unicast {
+        fatal(
+            ctx,
+            draft.place,
+            Code::NoInterface,
+            format!("({name}) Unknown interface!"),
+        );
     }
 }
 
@@ -663,8 +658,8 @@ impl Completion<'_, '_> {
             let mut placed = Vec::with_capacity(list.len());
             for vip in list {
                 let Some(interface) = vip.interface.as_ref().or(self.draft.interface.as_ref()) else {
-                    let ip = vip.address.address;
-                    let message = format!("({}): no interface for {which}vip {ip} - removing", self.name);
+                    let shown = vip.address.shown();
+                    let message = format!("({}): no interface for {which}vip {shown} - removing", self.name);
                     general(ctx, vip.place, Code::NoInterface, message);
                     continue;
                 };
@@ -731,7 +726,7 @@ impl Completion<'_, '_> {
         if self.around.group_weights && !owner {
             return;
         }
-        let (why, why_script) = if owner {
+        let (why, why_other) = if owner {
             ("address owner", "address_owner")
         } else {
             ("SYNC group", "SYNC group")
@@ -759,12 +754,12 @@ impl Completion<'_, '_> {
                 let script = model.script(track.script).map_or("", |script| &script.name);
                 tell(
                     &["track_script", "priority"],
-                    format!("({name}) ignoring tracked script {script} with weights due to {why_script}"),
+                    format!("({name}) ignoring tracked script {script} with weights due to {why_other}"),
                 );
             }
             keep
         });
-        self.files_and_bfds(why, ctx);
+        self.files_and_bfds(why_other, ctx);
     }
 
     /// A file's default weight 1 becomes 0, other weights drop the entry; processes are not looked at, as in keepalived.

@@ -154,10 +154,10 @@ pub(super) fn of_address(
     };
     let on_own_interface = draft.interface.as_ref() == Some(&address.interface) || own_name == Some(&address.interface);
     let matches = Family::of(address.address) == family;
-    let (name, ip) = (&draft.name, address.address);
+    let (name, ip, shown) = (&draft.name, address.address, address.shown());
     if let Some(link) = own_name.filter(|_| on_own_interface && (matches || matches!(own, Some(OwnLink::Ipvlan(_))))) {
         if address.use_vmac {
-            let message = format!("({name}) use_vmac specified for VIP/eVIP {ip} and vrrp instance");
+            let message = format!("({name}) use_vmac specified for VIP/eVIP {shown} and vrrp instance");
             general(ctx, place, Code::OwnLink, message);
             address.use_vmac = false;
         }
@@ -170,7 +170,7 @@ pub(super) fn of_address(
     // `use_vmac_addr` is for addresses on other interfaces or of the other family.
     let by_instance = draft.use_vmac_addr && !(on_own_interface && matches);
     if address.use_vmac && by_instance {
-        let message = format!("({name}) use_vmac_addr specified and use_vmac specified for VIP/eVIP {ip}");
+        let message = format!("({name}) use_vmac_addr specified and use_vmac specified for VIP/eVIP {shown}");
         general(ctx, place, Code::OwnLink, message);
     }
     if !address.use_vmac && !by_instance {

@@ -128,7 +128,7 @@ fn static_list(
             continue;
         };
         if !written && ctx.interface(&interface).is_none() && !ctx.is_link(&interface) {
-            let address = draft.address.address;
+            let address = draft.address.shown();
             let message =
                 format!("Static address {address} requires either an interface or default interface must exist");
             ctx.missing_default(draft.place, &interface, message);

@@ -121,9 +121,15 @@ impl<'b> Builder<'b> {
     }
 
     /// Inside of LVS blocks every line may have a block.
-    fn lvs_line(&mut self, info: Option<&'static LvsInfo>, node: Node, reports: &mut Reports) {
+    fn lvs_line(&mut self, info: Option<&'static LvsInfo>, mut node: Node, reports: &mut Reports) {
         if let Some(info) = info.filter(|info| !info.knows(node.key())) {
-            return self.unknown(info.path, |key| info.nearest(key), node, reports);
+            node.unknown = true;
+            self.unknown(info.path, |key| info.nearest(key), node, reports);
+            // It is kept all the same: these lines are another program's.
+            if let Some(header) = &mut self.header {
+                header.inside = Some(Inside::Lvs(None));
+            }
+            return;
         }
         let inner = info.and_then(|info| schema::lvs_inside(info, node.key()));
         self.header = Some(Header {
@@ -176,9 +182,15 @@ impl<'b> Builder<'b> {
             return;
         }
         match self.header.take() {
-            Some(Header { inside: Some(_), node }) if self.stack.len() >= MAX_DEPTH => {
-                let message = format!("blocks are nested more than {MAX_DEPTH} deep - skipping");
-                reports.at(node.place, Code::UnexpectedBrace, Class::General, message);
+            Some(Header {
+                inside: Some(inside),
+                node,
+            }) if self.stack.len() >= MAX_DEPTH => {
+                // What is only kept need not be kept so deep.
+                if !matches!(inside, Inside::Lvs(None)) {
+                    let message = format!("blocks are nested more than {MAX_DEPTH} deep - skipping");
+                    reports.at(node.place, Code::UnexpectedBrace, Class::General, message);
+                }
                 self.skipping = 1;
             }
             Some(Header {

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 
 pub(super) fn lint(instance: &Instance, linter: &mut Linter<'_>) {
     for (list, vip) in entries(instance) {
-        let own = linter.host.addresses(&vip.interface);
+        let own = linter.addresses(&vip.interface);
         let family = Family::of(vip.address);
         let own: Vec<(IpAddr, u8)> = own
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|(address, _)| Family::of(*address) == family)
             .collect();
         if !is_own(instance, list, vip, &own, linter) {

@@ -15,12 +15,22 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::place::{Place, Reports};
 use super::source::Host;
 use super::tree::Node;
-use crate::model::{Instance, Model, Script};
+use crate::model::{IfName, Instance, Model, Script};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
 
 /// All lints of a model.
 pub(super) fn lint(tree: &[Node], model: &Model, host: &dyn Host, reports: &mut Reports) {
+    let mut blocks = BTreeMap::new();
+    for node in tree {
+        // Of several with one name the first one counts.
+        blocks.entry((node.key(), node.first())).or_insert(node);
+    }
     let mut linter = Linter {
-        tree,
+        blocks,
+        addresses: RefCell::default(),
         model,
         host,
         reports,
@@ -35,7 +45,9 @@ pub(super) fn lint(tree: &[Node], model: &Model, host: &dyn Host, reports: &mut 
 
 /// What the lints look at, and where they put what they find.
 struct Linter<'a> {
-    tree: &'a [Node],
+    blocks: BTreeMap<(&'a str, Option<&'a str>), &'a Node>,
+    /// What the host said of its interfaces; it is asked once for each.
+    addresses: RefCell<BTreeMap<IfName, Rc<[(IpAddr, u8)]>>>,
     model: &'a Model,
     host: &'a dyn Host,
     reports: &'a mut Reports,
@@ -44,9 +56,17 @@ struct Linter<'a> {
 impl<'a> Linter<'a> {
     /// The block of a name.
     fn block(&self, key: &str, name: &str) -> Option<&'a Node> {
-        self.tree
-            .iter()
-            .find(|node| node.key() == key && node.first() == Some(name))
+        self.blocks.get(&(key, Some(name))).copied()
+    }
+
+    /// The addresses of an interface.
+    fn addresses(&self, interface: &IfName) -> Rc<[(IpAddr, u8)]> {
+        if let Some(known) = self.addresses.borrow().get(interface) {
+            return Rc::clone(known);
+        }
+        let found: Rc<[_]> = self.host.addresses(interface).into();
+        self.addresses.borrow_mut().insert(interface.clone(), Rc::clone(&found));
+        found
     }
 
     /// The last line of an instance with this keyword: the one that counts. Else the block itself.

@@ -332,7 +332,7 @@ pub(in crate::config) fn lvs(node: &Node, all: &mut top::Draft, ctx: &mut Contex
         let message = "LVS blocks are not handled by vrrpd, run `keepalived --check` beside it for these".into();
         ctx.reports.at(node.place, Code::Lvs, None, message);
     }
-    service::read(node, &mut all.services, ctx);
+    service::read(&node.known(), &mut all.services, ctx);
     all.lvs.push(kept(node));
 }
 

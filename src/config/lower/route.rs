@@ -5,7 +5,7 @@ use super::address::prefix;
 use super::names::{DSFIELDS, Names, PROTOCOLS, SCOPES, TABLES, print_realms, realms};
 use crate::config::code::Code;
 use crate::config::diagnostic::Class;
-use crate::config::schema::number;
+use crate::config::schema::{Read, number};
 use crate::config::tree::Node;
 use crate::model::{Encap, Family, IfName, Metric, NextHop, PROTOCOL_KEEPALIVED, Prefix, Route, RoutePlace, RouteType};
 use std::net::IpAddr;
@@ -93,6 +93,21 @@ impl<'n> Parser<'n, '_, '_> {
     fn drop(&mut self, message: String) -> Dropped {
         self.tell(message);
         Dropped
+    }
+
+    /// A number in this range; the route is dropped otherwise.
+    fn in_range(&mut self, max: i64, complaint: impl Fn(&str) -> String) -> Result<i64, Dropped> {
+        let text = self.value()?;
+        match number(0, max).read(text, true) {
+            Read::Good(value) => Ok(value),
+            Read::Warned(_, detail) | Read::Bad(Some(detail)) => {
+                let place = self.node.place_of(self.index);
+                let diagnostic = self.ctx.reports.at(place, Code::Route, Class::General, complaint(text));
+                diagnostic.detail = Some(detail);
+                Err(Dropped)
+            }
+            Read::Bad(None) => Err(self.drop(complaint(text))),
+        }
     }
 
     fn tell(&mut self, message: String) {
@@ -217,10 +232,10 @@ impl<'n> Parser<'n, '_, '_> {
         match word {
             "encap" => self.route.encap = self.encap()?,
             "expires" => {
-                self.route.expires = Some(self.u32("expires")?);
                 if self.family == Some(Family::Ipv4) {
                     return Err(self.drop("expires is only valid for IPv6".into()));
                 }
+                self.route.expires = Some(self.u32("expires time")?);
             }
             "realms" | "realm" => {
                 let text = self.value()?;
@@ -245,17 +260,22 @@ impl<'n> Parser<'n, '_, '_> {
                 self.route.congctl = Some((name, lock));
             }
             "pref" => {
-                let text = self.value()?;
-                let pref = match text {
-                    "low" => Some(3),
-                    "medium" => Some(0),
-                    "high" => Some(1),
-                    number => u8::try_from(self::number(0, 255).exact(number).unwrap_or(-1)).ok(),
-                };
-                self.route.pref = Some(pref.ok_or_else(|| self.drop(format!("Invalid pref {text} for route")))?);
                 if self.family == Some(Family::Ipv4) {
                     return Err(self.drop("pref is only valid for IPv6".into()));
                 }
+                let named = match self.node.word(self.index + 1) {
+                    Some("low") => Some(3),
+                    Some("medium") => Some(0),
+                    Some("high") => Some(1),
+                    Some(_) | None => None,
+                };
+                self.route.pref = match named {
+                    Some(_) => self.value().map(|_| named)?,
+                    None => {
+                        let complaint = |text: &str| format!("Invalid pref value {text} specified for route");
+                        u8::try_from(self.in_range(255, complaint)?).ok()
+                    }
+                };
             }
             "ttl-propagate" => match self.value()? {
                 "enabled" => self.route.ttl_propagate = Some(true),
@@ -293,11 +313,9 @@ impl<'n> Parser<'n, '_, '_> {
     }
 
     fn u32(&mut self, what: &str) -> Result<u32, Dropped> {
-        let text = self.value()?;
-        let value = number(0, 4_294_967_295)
-            .exact(text)
-            .and_then(|value| u32::try_from(value).ok());
-        value.ok_or_else(|| self.drop(format!("Invalid {what} {text} specified for route")))
+        let complaint = |text: &str| format!("Invalid {what} {text} specified for route");
+        let value = self.in_range(4_294_967_295, complaint)?;
+        Ok(u32::try_from(value).unwrap_or(u32::MAX))
     }
 
     fn interface(&mut self, what: &str) -> Result<IfName, Dropped> {
@@ -337,11 +355,15 @@ impl<'n> Parser<'n, '_, '_> {
             "quickack" | "fastopen_no_cookie" => 1,
             _ => 4_294_967_295,
         };
-        let text = self.value()?;
-        let value = number(0, max).exact(text).and_then(|value| u32::try_from(value).ok());
-        let what = if word == "mtu" { "MTU" } else { word };
-        let value = value.ok_or_else(|| self.drop(format!("Invalid {what} {text} specified for route")))?;
-        self.metric(kind, value, lock);
+        // Named as keepalived names them.
+        let (what, value) = match word {
+            "mtu" => ("MTU", ""),
+            "advmss" | "hoplimit" => (word, ""),
+            _ => (word, " value"),
+        };
+        let complaint = |text: &str| format!("Invalid {what}{value} {text} specified for route");
+        let value = self.in_range(max, complaint)?;
+        self.metric(kind, u32::try_from(value).unwrap_or(u32::MAX), lock);
         Ok(())
     }
 
@@ -423,7 +445,19 @@ impl<'n> Parser<'n, '_, '_> {
 
     /// `None`: told, and the route is kept without.
     fn encap(&mut self) -> Result<Option<Encap>, Dropped> {
-        let kind = self.value()?;
+        let kind = self.node.word(self.index + 1).unwrap_or_default();
+        let lacks = match (kind, self.node.word(self.index + 2)) {
+            ("", _) => "Missing encap type",
+            ("mpls", None) => "missing address for MPLS encapsulation",
+            ("ila", None) => "missing locator for ILA encapsulation",
+            _ => "",
+        };
+        self.index += 1;
+        if !lacks.is_empty() {
+            self.index = self.node.len();
+            self.tell(lacks.to_owned());
+            return Ok(None);
+        }
         match kind {
             "ip" | "ip6" => self.ip_encap(if kind == "ip" { Family::Ipv4 } else { Family::Ipv6 }),
             "mpls" => {
@@ -460,7 +494,10 @@ impl<'n> Parser<'n, '_, '_> {
                 break;
             }
             self.index += 1;
-            let text = self.value()?;
+            let Some(text) = self.node.word(self.index + 1) else {
+                break;
+            };
+            self.index += 1;
             let number = crate::config::schema::c_number(text);
             let address = text
                 .parse::<IpAddr>()
@@ -484,7 +521,8 @@ impl<'n> Parser<'n, '_, '_> {
             }
         }
         if id.is_none() && dst.is_none() {
-            self.tell("address or id missing for ip encapsulation".into());
+            let name = if family == Family::Ipv4 { "ip" } else { "ip6" };
+            self.tell(format!("address or id missing for {name} encapsulation"));
             return Ok(None);
         }
         Ok(Some(Encap::Ip {

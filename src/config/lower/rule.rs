@@ -88,7 +88,7 @@ impl<'n> Parser<'n, '_, '_> {
             let message = if action == RuleAction::L3mdev || self.action == Some(RuleAction::L3mdev) {
                 "Cannot specify l3mdev with other action"
             } else {
-                "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable for rule"
+                "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable/l3mdev for rule"
             };
             return Err(self.drop(message.into()));
         }

@@ -544,6 +544,16 @@ fn checker(node: &Node, programs: &mut Vec<Command>, ctx: &mut Context<'_>) {
         "FILE_CHECK" if lines("track_file").next().is_none() => {
             tell_end(node, "FILE_CHECK has no track_file specified - ignoring".into(), ctx);
         }
+        "SMTP_CHECK" => {
+            for again in lines("helo_name").skip(1) {
+                tell(again, 0, "SMTP_CHECK helo name already specified".into(), ctx);
+            }
+        }
+        "DNS_CHECK" => {
+            for again in lines("name").skip(1) {
+                tell(again, 0, "DNS_CHECK name already specified - ignoring".into(), ctx);
+            }
+        }
         "BFD_CHECK" if lines("name").next().is_none() => {
             let message = "No name has been specified for BFD_CHECKER - skipping";
             tell_end(node, message.into(), ctx);
@@ -575,6 +585,17 @@ fn misc(node: &Node, programs: &mut Vec<Command>, ctx: &mut Context<'_>) {
     programs.push(command);
 }
 
+/// What stands behind the last number of `ADDRESS-LAST`.
+fn behind_range(text: &str, address: IpAddr) -> Option<&str> {
+    let (_, last) = text.split_once('-')?;
+    let digits = |c: char| match address {
+        IpAddr::V4(_) => c.is_ascii_digit(),
+        IpAddr::V6(_) => c.is_ascii_hexdigit(),
+    };
+    let surplus = last.trim_start_matches(digits);
+    (!surplus.is_empty()).then_some(surplus)
+}
+
 fn group(node: &Node, ctx: &mut Context<'_>) -> Option<Group> {
     let name = ctx.required(node, 1)?;
     let mut group = Group {
@@ -595,7 +616,16 @@ fn group(node: &Node, ctx: &mut Context<'_>) -> Option<Group> {
         }
         let port = line.word(1).filter(|port| port.bytes().any(|b| b != b'0'));
         match endpoint(line.key(), port) {
-            Some((_, port)) => group.ranges.push((line.key().to_owned(), port)),
+            Some((address, port)) => {
+                if let Some(surplus) = behind_range(line.key(), address) {
+                    let message = format!(
+                        "Virtual server group range '{}' has extra characters at end '{surplus}'",
+                        line.key()
+                    );
+                    tell(line, 0, message, ctx);
+                }
+                group.ranges.push((line.key().to_owned(), port));
+            }
             None => {
                 let shown = port.map_or(String::new(), |port| format!("/port/{port}"));
                 let message = format!(

@@ -318,7 +318,12 @@ fn weight(node: &Node, words: &Words, default: Weight, name: &str, ctx: &mut Con
         Some("noreverse") if words.noreverse => false,
         None => default.is_reverse(),
         Some(other) => {
-            let keyword = words.keyword;
+            // With blanks where the entry is dropped.
+            let keyword = if words.drops {
+                words.keyword.replace('_', " ")
+            } else {
+                words.keyword.to_owned()
+            };
             let message = format!("({name}) unknown {keyword} {tracked} weight option {other} - ignoring");
             ctx.reports
                 .at(node.place_of(3), Code::BadValue, Class::General, message);

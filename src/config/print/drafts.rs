@@ -287,7 +287,8 @@ fn instance(instance: &Instance, model: &Model) -> instance::Draft {
         advert_int: other(instance.advert_interval.duration(), Micros::SECOND),
         unicast_fault_no_peer: instance.unicast_fault_no_peer,
         source: instance.source,
-        unicast_source: instance.transport.is_unicast(),
+        // Without an interface only a unicast keyword makes it an instance, whether there are peers or not.
+        unicast_source: instance.transport.is_unicast() || instance.interface.is_none(),
         track_source: instance.track_source,
         vips: instance.vips.iter().map(|vip| address(vip, own)).collect(),
         excluded: instance.excluded_vips.iter().map(|vip| address(vip, own)).collect(),

@@ -64,7 +64,7 @@ impl Number {
         }
         let end = digits.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len());
         let (digits, garbage) = digits.split_at(end);
-        if digits.is_empty() && !garbage.is_empty() {
+        if digits.is_empty() && !trimmed.is_empty() {
             return Read::Bad(Some(format!("invalid number '{text}'")));
         }
         let kind = if self.signed { "integer" } else { "unsigned integer" };
