@@ -21,8 +21,13 @@ impl Answer {
 /// Runs `vrrpd WORDS` in the node.
 pub(crate) fn ask(stage: &mut Stage, node: usize, words: &str) -> io::Result<Answer> {
     let since = stage.note(format!("vrrpd {words} on node {}", node + 1));
-    // The last line says that there are no more.
-    let command = format!("{VRRPD} {words}; echo exit $?");
+    // A document on one line does not fill the story. The last line says that there are no more.
+    let run = if words.starts_with("status --json") {
+        format!("text=$({VRRPD} {words}); code=$?; echo $text")
+    } else {
+        format!("{VRRPD} {words}; code=$?")
+    };
+    let command = format!("{run}; echo exit $code");
     stage.run(node, "asked", &["/bin/sh", "-c", &command])?;
     let exit = |lines: &[String]| lines.last()?.strip_prefix("exit ")?.parse().ok();
     stage.until("the answer", 20, |lab| {
