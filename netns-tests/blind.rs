@@ -1,7 +1,7 @@
 //! What the observers of files and processes cannot see: they look again, or say so.
 
 use crate::ask::{status, until_status};
-use crate::check::{Check, Needs, Twin, in_range};
+use crate::check::{Check, Needs};
 use crate::stage::{Speaker, Stage, VRRPD, lines, node};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -41,17 +41,9 @@ const CASES: &[Case] = &[
 ];
 
 pub(crate) fn checks() -> Vec<Check> {
-    let check = |case: &Case| Check {
-        name: format!("blind::{}", case.name),
-        jobs: vec![format!("blind {}", case.name)],
-        judge: in_range,
-        oracle: case.oracle,
-        twin: Twin {
-            what: case.twin.to_owned(),
-            sees: case.sees,
-            jobs: vec![format!("blind {} spoiled", case.name)],
-        },
-        needs: case.needs.to_vec(),
+    let check = |case: &Case| {
+        let twin = (case.twin, case.sees);
+        Check::of_one_run(&format!("blind {}", case.name), case.oracle, twin, case.needs)
     };
     CASES.iter().map(check).collect()
 }

@@ -4,7 +4,7 @@
 //! The oracle is the fault itself. Its twin is another fault that leads to the same state.
 
 use crate::ask::{ask, events, status, until_status};
-use crate::check::{Check, Needs, Twin, in_range};
+use crate::check::{Check, Needs};
 use crate::stage::{KEEPALIVED, Speaker, Stage, node};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -190,17 +190,10 @@ const FAULTS: &[Fault] = &[
 ];
 
 pub(crate) fn checks() -> Vec<Check> {
-    let check = |fault: &Fault| Check {
-        name: format!("causes::{}", fault.name),
-        jobs: vec![format!("causes {}", fault.name)],
-        judge: in_range,
-        oracle: "the fault that was injected",
-        twin: Twin {
-            what: fault.twin.to_owned(),
-            sees: "the cause",
-            jobs: vec![format!("causes {} spoiled", fault.name)],
-        },
-        needs: vec![Needs::Program(KEEPALIVED)],
+    let check = |fault: &Fault| {
+        let (oracle, twin) = ("the fault that was injected", (fault.twin, "the cause"));
+        let needs = [Needs::Program(KEEPALIVED)];
+        Check::of_one_run(&format!("causes {}", fault.name), oracle, twin, &needs)
     };
     FAULTS.iter().map(check).collect()
 }

@@ -38,6 +38,29 @@ pub(crate) struct Check {
 }
 
 impl Check {
+    /// One run, `AREA NAME` or `AREA NAME SPEAKER`, whose lines have to be in their ranges; the twin is the same one `spoiled`.
+    pub(crate) fn of_one_run(
+        job: &str,
+        oracle: &'static str,
+        (what, sees): (&str, &'static str),
+        needs: &[Needs],
+    ) -> Self {
+        let mut words = job.split(' ');
+        let (area, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        Self {
+            name: format!("{area}::{name}"),
+            jobs: vec![job.to_owned()],
+            judge: in_range,
+            oracle,
+            twin: Twin {
+                what: what.to_owned(),
+                sees,
+                jobs: vec![format!("{job} spoiled")],
+            },
+            needs: needs.to_vec(),
+        }
+    }
+
     /// Judges the check's runs, and that its twin is noticed.
     pub(crate) fn verdict(&self, outcomes: &BTreeMap<Job, Outcome>) -> Result<(), String> {
         let seen = |jobs: &[Job]| jobs.iter().map(|job| &outcomes[job]).collect::<Vec<_>>();

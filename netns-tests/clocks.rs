@@ -5,7 +5,7 @@
 //! again. A newer keepalived in the backup's place is the oracle where there is one; else it is wire §7 of the specification.
 
 use crate::ask::status;
-use crate::check::{Check, Twin, alike, in_range};
+use crate::check::{Check, Twin, alike};
 use crate::forge;
 use crate::stage::{Speaker, Stage, lines, newer, node};
 use nix::poll::{PollTimeout, poll};
@@ -75,17 +75,10 @@ fn phases(name: &str) -> &'static [Phase] {
 }
 
 pub(crate) fn checks() -> Vec<Check> {
-    let check = |name: &str| Check {
-        name: format!("clocks::{name}"),
-        jobs: vec![format!("clocks {name} v")],
-        judge: in_range,
-        oracle: "wire §7; addresses in the backup's kernel",
-        twin: Twin {
-            what: "the clock is not set".into(),
-            sees: "phase 3",
-            jobs: vec![format!("clocks {name} v spoiled")],
-        },
-        needs: Vec::new(),
+    let not_set = "the clock is not set";
+    let check = |name: &str| {
+        let oracle = "wire §7; addresses in the backup's kernel";
+        Check::of_one_run(&format!("clocks {name} v"), oracle, (not_set, "phase 3"), &[])
     };
     let beside = |name: &str| Check {
         name: format!("newest::clocks::{name}"),
@@ -93,7 +86,7 @@ pub(crate) fn checks() -> Vec<Check> {
         judge: alike,
         oracle: "the newer keepalived as the backup",
         twin: Twin {
-            what: "the clock is not set".into(),
+            what: not_set.into(),
             sees: "spoiled",
             jobs: vec![format!("clocks {name} n bare"), format!("clocks {name} v bare spoiled")],
         },

@@ -4,7 +4,7 @@
 //! A twin is a fault that is nearly the same, and no problem.
 
 use crate::ask::{ask, events, status, until_status};
-use crate::check::{Check, Needs, Twin, in_range};
+use crate::check::{Check, Needs};
 use crate::stage::{KEEPALIVED, Speaker, Stage, lines, node};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -124,17 +124,10 @@ const CASES: &[Case] = &[
 ];
 
 pub(crate) fn checks() -> Vec<Check> {
-    let check = |case: &Case| Check {
-        name: format!("problems::{}", case.name),
-        jobs: vec![format!("problems {}", case.name)],
-        judge: in_range,
-        oracle: "the wire and the kernels' addresses for the fault",
-        twin: Twin {
-            what: case.twin.to_owned(),
-            sees: "raised in the status",
-            jobs: vec![format!("problems {} spoiled", case.name)],
-        },
-        needs: case.needs.to_vec(),
+    let oracle = "the wire and the kernels' addresses for the fault";
+    let check = |case: &Case| {
+        let twin = (case.twin, "raised in the status");
+        Check::of_one_run(&format!("problems {}", case.name), oracle, twin, case.needs)
     };
     CASES.iter().map(check).collect()
 }
