@@ -221,10 +221,11 @@ fn requests_on_the_control_socket() {
             });
         });
         bound.recv_timeout(PATIENCE).unwrap();
-        let seeds: [&[u8]; 4] = [
+        let seeds: [&[u8]; 5] = [
             b"{\"get\":\"status\"}\n",
             b"{\"get\":\"events\",\"since_ms\":3600,\"name\":\"VI_1\",\"follow\":true}\n",
             b"{\"do\":\"drain\",\"name\":\"VI_1\",\"for_ms\":1800,\"force\":false}\n",
+            b"{\"do\":\"reload\",\"dry_run\":true}\n",
             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         ];
         let words: [&[u8]; 8] = [b"\"", b"{", b"}", b"[", b"\\u0000", b"1e999", b"-1", b"\n"];
@@ -319,7 +320,12 @@ fn messages_between_supervisor_and_daemon() {
                 hard: true,
             },
             ToSupervisor::GuardAdd(vec![guarded; 3]),
+            ToSupervisor::ReloadAsked { ask: 3, dry_run: true },
             ToSupervisor::ReloadDone { generation: 2 },
+            ToSupervisor::ReloadFailed {
+                generation: 2,
+                why: "no".into(),
+            },
         ];
         let down = [
             ToDaemon::Ended {
@@ -329,6 +335,10 @@ fn messages_between_supervisor_and_daemon() {
             ToDaemon::Reload { generation: 2 },
             ToDaemon::ReloadRefused {
                 problems: vec!["no".into()],
+            },
+            ToDaemon::ReloadVerdict {
+                ask: 3,
+                refused: vec!["no".into()],
             },
             ToDaemon::Stop,
         ];
