@@ -43,11 +43,14 @@ pub(super) fn lint(tree: &[Node], model: &Model, host: &dyn Host, reports: &mut 
     program::lint(&mut linter);
 }
 
+/// Addresses of interfaces with the lengths of their prefixes.
+type Addresses = BTreeMap<IfName, Rc<[(IpAddr, u8)]>>;
+
 /// What the lints look at, and where they put what they find.
 struct Linter<'a> {
     blocks: BTreeMap<(&'a str, Option<&'a str>), &'a Node>,
     /// What the host said of its interfaces; it is asked once for each.
-    addresses: RefCell<BTreeMap<IfName, Rc<[(IpAddr, u8)]>>>,
+    addresses: RefCell<Addresses>,
     model: &'a Model,
     host: &'a dyn Host,
     reports: &'a mut Reports,
