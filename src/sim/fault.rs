@@ -7,8 +7,8 @@ use super::world::World;
 use crate::model::{AdvertInterval, AntiReplay, MacAddr, Micros, Priority, Version};
 use crate::proto::{Event, FileReading, ProcessChange};
 
-/// Kinds of faults. The length is a prime, so that steps of three from any start hit different ones.
-pub const KINDS: [&str; 37] = [
+/// Kinds of faults. Steps of three from any start hit different ones.
+pub const KINDS: [&str; 38] = [
     "crash",
     "reload",
     "reload-same",
@@ -46,6 +46,7 @@ pub const KINDS: [&str; 37] = [
     "script-hangs",
     "deaf",
     "drain",
+    "reload-under-fault",
 ];
 
 /// One fault; half of the time it hits the master.
@@ -69,6 +70,7 @@ pub(super) fn play(world: &mut World, kind: &'static str, random: &mut Random) {
         "clock-step" => clock_step(world, victim, length, random),
         "address" | "sockets" => host(world, kind, victim, length),
         "reload" | "reload-same" => reload(world, kind, victim, random),
+        "reload-under-fault" => reload_under_fault(world, victim, random),
         "reload-interval" => reload_interval(world, victim, random),
         "key-rotation" => rotate_keys(world, random),
         "theft" | "foreign-claim" => stranger(world, kind, victim, router, random),
@@ -371,6 +373,41 @@ fn reload(world: &mut World, kind: &str, victim: usize, random: &mut Random) {
         ));
     }
     world.advance(check::settle_time(world));
+}
+
+/// What a node tracks flaps while it reads other configurations at any moment: priorities, and settings of the check.
+fn reload_under_fault(world: &mut World, victim: usize, random: &mut Random) {
+    for _ in 0..random.between(3, 9) {
+        match random.below(4) {
+            0 => world.set_service(victim, random.one_in(2)),
+            1 => world.set_number(victim, i32::try_from(random.below(600)).unwrap_or(0) - 300),
+            2 => world.set_running(victim, u32::try_from(random.below(4)).unwrap_or(1), ways(random)),
+            _ => world.set_other_link(victim, random.one_in(2)),
+        }
+        world.disturb("a tracker flaps");
+        world.advance(Micros(random.between(1_000, 4_000_000)));
+        let priority = Priority(u8::try_from(random.between(60, 220)).unwrap_or(100));
+        let (rise, fall) = (random.between(1, 3), random.between(1, 3));
+        let number = |n: u64| u32::try_from(n).unwrap_or(1);
+        let checks = random.one_in(2);
+        world.reload(victim, |model| {
+            let instances = model.instances.iter_mut().filter(|config| !config.is_owner());
+            instances.for_each(|config| config.priority = priority);
+            for script in model.scripts.iter_mut().filter(|_| checks) {
+                (script.rise, script.fall) = (number(rise), number(fall));
+                script.interval = Micros::from_secs(rise);
+            }
+        });
+        world.disturb("and a reload");
+        world.advance(Micros(random.between(1_000, 3_000_000)));
+    }
+    let node = world.nodes.get(victim);
+    let number = node.map_or(0, |node| well(&node.model));
+    let quorum = node.and_then(|node| node.model.processes.first().map(|process| process.quorum));
+    world.set_service(victim, true);
+    world.set_number(victim, number);
+    world.set_running(victim, quorum.unwrap_or(0), ways(random));
+    world.set_other_link(victim, true);
 }
 
 /// Another interval: one node's for version 3, everybody's for version 2.

@@ -210,6 +210,8 @@ impl ProcessTracker {
         // The observer may go on with what it has told; until it begins anew that stays true.
         self.running = old.running;
         self.told = old.told;
+        // A change that has to last goes on lasting.
+        self.due = old.due;
     }
 
     pub(super) fn remember(&mut self, status: TrackerStatus) {

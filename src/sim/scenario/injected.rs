@@ -38,6 +38,7 @@ const NONE_RUN: Said = (0, "tracker-failed", &["process p failed", "0 haproxy ru
 const OUTDONE: Said = (1, "higher-priority", &["192.0.2.1", "150, higher than ours, 100"], &[]);
 const ASLEEP: Said = (0, "master-down", &[], &["stalled"]);
 
+#[expect(clippy::too_many_lines, reason = "a table, a row a kind")]
 fn case(kind: &str) -> Option<Case> {
     let case = |inject, said| Some(Case { inject, said });
     match kind {
@@ -63,6 +64,14 @@ fn case(kind: &str) -> Option<Case> {
                     &[],
                 ),
             ],
+        ),
+        "reload-under-fault" => case(
+            |w| {
+                w.set_service(0, false);
+                w.advance(Micros::from_secs(3));
+                lower(w);
+            },
+            &[FAILED, RELEASED],
         ),
         "reload-same" => case(|w| w.reload(0, |_| ()), &[]),
         "reload-interval" => case(slower, &[]),

@@ -2,7 +2,7 @@
 
 use super::{Scenario, expect, expect_masters, instance, node, verdict, world};
 use crate::model::{
-    Family, Micros, ProcessId, TrackFile, TrackProcess, TrackedFile, TrackedFileId, TrackedProcess, Weight,
+    Family, Micros, Priority, ProcessId, TrackFile, TrackProcess, TrackedFile, TrackedFileId, TrackedProcess, Weight,
 };
 use crate::proto::{Event, Observation, ProcessChange, StateName};
 use crate::sim::node::{Node, weight};
@@ -150,12 +150,16 @@ fn ended(planted: Planted) -> Result<(), Violation> {
     verdict(&w)
 }
 
-/// Two have to run: when the second one ends as well, the time of the first one goes on.
+/// Two have to run: when the second one ends as well, and when a reload comes, the time of the first one goes on.
 fn first_counts(planted: Planted) -> Result<(), Violation> {
     let mut w = pair(|node| with_process(node, 2, None), planted);
     process(&mut w, 0, 0, ProcessChange::Ended);
     w.advance(Micros::from_secs(2));
     process(&mut w, 0, 1, ProcessChange::Ended);
+    w.disturb("reload");
+    w.reload(0, |model| {
+        model.instances.iter_mut().for_each(|i| i.priority = Priority(106))
+    });
     w.advance(Micros(1_100_000));
     let fault = state(&w, 0) == Some(StateName::Fault);
     expect(&mut w, fault, "3 s after the first one ended");
