@@ -17,7 +17,7 @@ use super::lower::Context;
 use super::place::Place;
 use super::schema::{bfd, global, top, tracker};
 use crate::model::{
-    BfdInstance, Global, IfName, Instance, Micros, Model, NotifyFifo, OnceProgram, StaticAddress, TrackGroup,
+    BfdInstance, Global, IfName, Instance, Micros, Model, NotifyFifo, OnceProgram, OwnLink, StaticAddress, TrackGroup,
     TrackScript, TrackedFile, TrackedProcess, VirtualAddress,
 };
 use programs::Programs;
@@ -90,10 +90,12 @@ pub(super) fn finish(draft: top::Draft, ctx: &mut Context<'_>) -> Option<Model> 
     group::static_groups(track_groups, &mut model, ctx);
     group::finish(groups, members, &mut model, ctx);
     model.static_addresses = addresses;
+    firewall(&model, ctx);
     on_own_links(&mut model);
     model.static_routes = static_routes;
     model.static_rules = static_rules;
     model.lvs = lvs;
+    untracked(&mut model, ctx);
     prune::track_groups(&mut model, ctx);
     prune::prune(&mut model, &disabled, ctx);
     (!ctx.fatal).then_some(model)
@@ -142,6 +144,33 @@ fn static_list(
         });
     }
     list
+}
+
+/// Who follows a group and says that its loss does not matter is not followed.
+fn untracked(model: &mut Model, ctx: &mut Context<'_>) {
+    let addresses = model.static_addresses.iter_mut();
+    let addresses = addresses.map(|fixed| ("address", fixed.address.no_track, &mut fixed.track_group));
+    let routes = model.static_routes.iter_mut();
+    let routes = routes.map(|route| ("route", route.no_track, &mut route.track_group));
+    let rules = model.static_rules.iter_mut();
+    let rules = rules.map(|rule| ("rule", rule.no_track, &mut rule.track_group));
+    for (what, no_track, group) in addresses.chain(routes).chain(rules) {
+        if no_track && group.take().is_some() {
+            let message = format!("Static {what} has both track_group and no_track set - not tracking");
+            ctx.reports.whole(Code::Conflict, None, message);
+        }
+    }
+}
+
+/// Packets to addresses that are not accepted are dropped by a firewall, whether one is written or not.
+fn firewall(model: &Model, ctx: &mut Context<'_>) {
+    let needs =
+        |instance: &Instance| !instance.accept || matches!(instance.own_link.as_deref(), Some(OwnLink::Vmac(_)));
+    let written = &model.global.firewall;
+    if written.iptables.is_none() && written.nftables.is_none() && model.instances.iter().any(needs) {
+        let message = "use_vmac or no_accept/strict specified, but no firewall configured - using nftables".into();
+        ctx.reports.whole(Code::OwnLink, None, message);
+    }
 }
 
 /// A static address may stand on the VMAC of an instance.

@@ -4,6 +4,7 @@
 //! somebody asks for it ([`crate::config::LoadOptions::lint`]): a start and `-t` say what keepalived says.
 
 mod address;
+mod bfd;
 mod priority;
 mod program;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub(super) fn lint(tree: &[Node], model: &Model, host: &dyn Host, reports: &mut 
         address::lint(instance, &mut linter);
         transport::lint(instance, &mut linter);
     }
+    bfd::lint(&mut linter);
     program::lint(&mut linter);
 }
 

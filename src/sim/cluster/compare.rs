@@ -83,12 +83,41 @@ impl<'a> SideBySide<'a> {
             self.owners(),
         ];
         findings.extend(all.into_iter().flatten());
+        findings.extend(self.bfd());
         self.vips(findings);
         // Who is who is not known while two nodes claim one address, or one of them speaks to a group.
         let all_unicast = self.instances().all(|(_, i)| i.transport.is_unicast());
         if !self.same_source(findings) && all_unicast {
             self.peers(findings);
         }
+    }
+
+    /// Nobody runs BFD sessions yet: that they are tracked must not be taken for a protection.
+    fn bfd(&self) -> Option<Finding> {
+        let tracks = |member: &&Member| {
+            let model = &self.nodes.get(member.node)?.model;
+            let instance = model.instances.get(member.instance)?;
+            let group = instance
+                .sync_group
+                .and_then(|id| model.groups.get(usize::try_from(id.0).ok()?));
+            let by_group = group.is_some_and(|group| !group.track_bfds.is_empty());
+            (by_group || !instance.track_bfds.is_empty()).then_some(())
+        };
+        let nodes: Vec<&str> = self
+            .router
+            .iter()
+            .filter(|member| tracks(member).is_some())
+            .map(|member| name_of(self.nodes, member.node))
+            .collect();
+        if nodes.is_empty() {
+            return None;
+        }
+        let name = self.name();
+        let message = format!(
+            "({name}) BFD sessions are tracked on {}, but this version runs none: their failure moves nothing",
+            listed(&nodes, "and")
+        );
+        Some(self.finding(Severity::Warning, Code::BfdNotPlayed, Some("track_bfd"), message))
     }
 
     /// The nodes by what an instance has, in the order of the nodes.

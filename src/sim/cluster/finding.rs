@@ -62,11 +62,13 @@ pub enum Code {
     FailureLeavesNobody,
     /// After a failure two nodes are master.
     FailureLeavesTwoMasters,
+    /// BFD sessions are tracked, which this version runs none of.
+    BfdNotPlayed,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::VridDiffers,
         Self::VridTwice,
         Self::IntervalDiffers,
@@ -90,6 +92,7 @@ impl Code {
         Self::FailureMovesNothing,
         Self::FailureLeavesNobody,
         Self::FailureLeavesTwoMasters,
+        Self::BfdNotPlayed,
     ];
 
     /// The stable word.
@@ -119,6 +122,7 @@ impl Code {
             Self::FailureMovesNothing => "failure-moves-nothing",
             Self::FailureLeavesNobody => "failure-leaves-nobody",
             Self::FailureLeavesTwoMasters => "failure-leaves-two-masters",
+            Self::BfdNotPlayed => "bfd-not-played",
         }
     }
 
@@ -194,6 +198,9 @@ impl Code {
             }
             Self::FailureLeavesTwoMasters => {
                 "After this failure more than one node is master and stays it: the address is on several nodes at once."
+            }
+            Self::BfdNotPlayed => {
+                "An instance or its sync group tracks BFD sessions. This version of vrrpd reads and keeps them, but runs no BFD:\ntheir failure moves nothing, here as in the daemon. Track an interface or a script that asks the neighbour instead."
             }
         }
     }
