@@ -1,7 +1,7 @@
 //! An instance in words.
 
-use super::said::{Said, seconds};
-use crate::config::lower::{Names, print_address, route, rule, track};
+use super::said::{Said, Tracks, seconds};
+use crate::config::lower::{Names, print_address, route, rule};
 use crate::model::{
     AnnounceSettings, Authentication, HmacAuth, Instance, Ipvlan, Model, NotifyPrograms, OwnLink, Transport,
     UnicastPeer, VirtualAddress, Vmac, WantedState,
@@ -166,11 +166,14 @@ fn tracks(config: &Instance, model: &Model, said: &mut Said) {
     said.inside("vrrp_sync_group");
     said.some("group", group.map(|group| &group.name));
     said.inside("vrrp_instance");
-    said.list("track_interface", track::interfaces(&config.track_interfaces));
-    said.list("track_script", track::scripts(&config.track_scripts, model));
-    said.list("track_file", track::files(&config.track_files, model));
-    said.list("track_process", track::processes(&config.track_processes, model));
-    said.list("track_bfd", track::bfds(&config.track_bfds, model));
+    let tracks = Tracks {
+        interfaces: &config.track_interfaces,
+        scripts: &config.track_scripts,
+        files: &config.track_files,
+        processes: &config.track_processes,
+        bfds: &config.track_bfds,
+    };
+    tracks.say(model, said);
     said.flag("dont_track_primary", config.dont_track_primary);
 }
 

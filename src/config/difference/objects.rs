@@ -1,8 +1,8 @@
 //! Groups, trackers, and what stands outside of all blocks, in words.
 
 use super::instance::programs;
-use super::said::{Said, command};
-use crate::config::lower::{Names, account, print_address, route, rule, track};
+use super::said::{Said, Tracks, command};
+use crate::config::lower::{Names, account, print_address, route, rule};
 use crate::model::{
     BfdInstance, GarpGroup, InstanceId, LvsBlock, Model, Script, StaticAddress, SyncGroup, TrackedFile, TrackedProcess,
     Weight,
@@ -38,11 +38,14 @@ pub(super) fn group(group: &SyncGroup, model: &Model) -> Said {
     } = group;
     let mut said = Said::of("vrrp_sync_group");
     said.list("group", members(ids, model));
-    said.list("track_interface", track::interfaces(track_interfaces));
-    said.list("track_script", track::scripts(track_scripts, model));
-    said.list("track_file", track::files(track_files, model));
-    said.list("track_process", track::processes(track_processes, model));
-    said.list("track_bfd", track::bfds(track_bfds, model));
+    let tracks = Tracks {
+        interfaces: track_interfaces,
+        scripts: track_scripts,
+        files: track_files,
+        processes: track_processes,
+        bfds: track_bfds,
+    };
+    tracks.say(model, &mut said);
     said.flag("sync_group_tracking_weight", *tracking_weight);
     programs(notify, &mut said);
     said.flag("smtp_alert", *smtp_alert);

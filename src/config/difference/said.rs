@@ -1,9 +1,12 @@
 //! A part of a model in the words of the keyword table.
 
 use super::Change;
-use crate::config::lower::account;
+use crate::config::lower::{Names, account};
 use crate::config::schema::{self, Acts, Reload};
-use crate::model::{Account, Micros, Program, ProgramUser};
+use crate::model::{
+    Account, Micros, Model, Program, ProgramUser, TrackBfd, TrackFile, TrackInterface, TrackProcess, TrackScript,
+    Weight,
+};
 use std::fmt::Display;
 
 /// What is said of one keyword.
@@ -140,6 +143,44 @@ fn effect((block, keyword): (&str, &str)) -> Reload {
 pub(super) fn seconds(length: Micros) -> String {
     let text = length.to_string();
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Something that is tracked, always with its weight: the tracker's own may be what was changed.
+pub(super) fn tracked(name: &str, weight: Weight) -> String {
+    let reverse = if weight.is_reverse() { " reverse" } else { "" };
+    format!("{name} weight {}{reverse}", weight.value())
+}
+
+/// What an instance or a group tracks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tracks<'a> {
+    pub(super) interfaces: &'a [TrackInterface],
+    pub(super) scripts: &'a [TrackScript],
+    pub(super) files: &'a [TrackFile],
+    pub(super) processes: &'a [TrackProcess],
+    pub(super) bfds: &'a [TrackBfd],
+}
+
+impl Tracks<'_> {
+    pub(super) fn say(self, model: &Model, said: &mut Said) {
+        let names = Names { model };
+        let interfaces = self.interfaces.iter();
+        said.list(
+            "track_interface",
+            interfaces
+                .map(|one| tracked(one.interface.as_str(), one.weight))
+                .collect(),
+        );
+        let scripts = self.scripts.iter();
+        let script = |one: &TrackScript| Some(tracked(&model.script(one.script)?.name, one.weight));
+        said.list("track_script", scripts.filter_map(script).collect());
+        let file = |one: &TrackFile| Some(tracked(&names.file(one.file)?.name, one.weight));
+        said.list("track_file", self.files.iter().filter_map(file).collect());
+        let process = |one: &TrackProcess| Some(tracked(&names.process(one.process)?.name, one.weight));
+        said.list("track_process", self.processes.iter().filter_map(process).collect());
+        let bfd = |one: &TrackBfd| Some(tracked(&names.bfd(one.bfd)?.name, one.weight));
+        said.list("track_bfd", self.bfds.iter().filter_map(bfd).collect());
+    }
 }
 
 /// A command line with who runs it, and what really runs if that is another file.

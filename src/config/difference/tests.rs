@@ -121,6 +121,22 @@ fn trackers_and_groups_are_matched_by_name() {
     );
 }
 
+/// The line of `track_script` is the same, but what it adds is not.
+#[test]
+fn the_weight_of_a_tracker_is_told_where_it_counts() {
+    let text = |weight| {
+        let script = format!("vrrp_script chk {{\nscript /bin/true\nweight {weight}\n}}\n");
+        script + &instance("A", 1, "track_script {\nchk\n}")
+    };
+    assert_eq!(
+        told(&difference(&model(&text(11)), &model(&text(20)))),
+        [
+            "A adjusted track_script adjust [\"chk weight 11\"]->[\"chk weight 20\"]",
+            "chk adjusted weight adjust [\"11\"]->[\"20\"]"
+        ]
+    );
+}
+
 #[test]
 fn nothing_changed_is_untouched_whatever_the_order() {
     let (a, b) = (instance("A", 1, ""), instance("B", 2, ""));

@@ -11,7 +11,7 @@ pub(super) mod names;
 pub(super) mod route;
 pub(super) mod rule;
 pub(super) mod service;
-pub(super) mod track;
+mod track;
 
 pub(super) use address::print_address;
 pub(super) use command::{Command, account, print_argv, program_user};

@@ -197,13 +197,13 @@ impl Tracks {
 }
 
 /// Lines of `track_interface`.
-pub(in crate::config) fn interfaces(tracks: &[TrackInterface]) -> Vec<String> {
+fn interfaces(tracks: &[TrackInterface]) -> Vec<String> {
     let print = |track: &TrackInterface| line(track.interface.as_str(), track.weight, Weight::ZERO);
     tracks.iter().map(print).collect()
 }
 
 /// Lines of `track_script`.
-pub(in crate::config) fn scripts(tracks: &[TrackScript], model: &Model) -> Vec<String> {
+fn scripts(tracks: &[TrackScript], model: &Model) -> Vec<String> {
     let one = |track: &TrackScript| {
         let script = model.script(track.script)?;
         Some(line(&script.name, track.weight, script.weight))
@@ -212,7 +212,7 @@ pub(in crate::config) fn scripts(tracks: &[TrackScript], model: &Model) -> Vec<S
 }
 
 /// Lines of `track_file`.
-pub(in crate::config) fn files(tracks: &[TrackFile], model: &Model) -> Vec<String> {
+fn files(tracks: &[TrackFile], model: &Model) -> Vec<String> {
     let one = |track: &TrackFile| {
         let file = Names { model }.file(track.file)?;
         Some(line(&file.name, track.weight, file.weight))
@@ -221,7 +221,7 @@ pub(in crate::config) fn files(tracks: &[TrackFile], model: &Model) -> Vec<Strin
 }
 
 /// Lines of `track_process`.
-pub(in crate::config) fn processes(tracks: &[TrackProcess], model: &Model) -> Vec<String> {
+fn processes(tracks: &[TrackProcess], model: &Model) -> Vec<String> {
     let one = |track: &TrackProcess| {
         let process = Names { model }.process(track.process)?;
         Some(line(&process.name, track.weight, process.weight))
@@ -230,7 +230,7 @@ pub(in crate::config) fn processes(tracks: &[TrackProcess], model: &Model) -> Ve
 }
 
 /// Lines of `track_bfd`.
-pub(in crate::config) fn bfds(tracks: &[TrackBfd], model: &Model) -> Vec<String> {
+fn bfds(tracks: &[TrackBfd], model: &Model) -> Vec<String> {
     let one = |track: &TrackBfd| {
         let bfd = Names { model }.bfd(track.bfd)?;
         Some(line(&bfd.name, track.weight, bfd.weight))
