@@ -183,11 +183,13 @@ pub enum Mutant {
     DrainImpatient,
     /// `notify` is told before `notify_master`.
     NotifyOrderTurned,
+    /// In fault nobody is listened to.
+    FaultIsDeaf,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 90] = [
+    pub const ALL: [Self; 91] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -278,6 +280,7 @@ impl Mutant {
         Self::ProcessDelayRestarts,
         Self::DrainImpatient,
         Self::NotifyOrderTurned,
+        Self::FaultIsDeaf,
     ];
 }
 

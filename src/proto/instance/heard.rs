@@ -39,13 +39,13 @@ impl Instance {
         }
     }
 
-    /// An advert that can move nothing, for those who ask who is master meanwhile. Nothing is counted or remembered of it.
+    /// An advert that can move nothing, for those who ask who is master meanwhile. Nothing of it is counted; its number is
+    /// remembered, so that a replay shows no master now and is not believed after the fault.
     fn overhear(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &Context<'_>) {
-        if self.source == Some(arrived.source) {
+        if self.source == Some(arrived.source) || ctx.mutation.is(Mutant::FaultIsDeaf) {
             return;
         }
-        let memory = &mut self.memory.clone();
-        let wall = wall_at(at, ctx);
+        let (memory, wall) = (&mut self.memory, wall_at(at, ctx));
         if let Ok(heard) = judge(&self.config, memory, false, false, arrived, wall, ctx.mutation) {
             self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
         }

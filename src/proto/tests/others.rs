@@ -1,6 +1,9 @@
 //! What is told of other routers, true at every moment.
 
 use super::*;
+use crate::proto::counters::DropReason;
+use crate::wire::auth::{Sequence, Trailer};
+use crate::wire::vrrp::sign;
 
 /// An advert that waited for so long in the socket.
 fn waited(from: Ipv4Addr, priority: u8, age: u64) -> Event<'static> {
@@ -57,6 +60,64 @@ fn a_router_in_fault_knows_who_is_master() {
     assert_eq!(rig.take(), [], "it only listens");
     rig.advance(4_000_000);
     assert_eq!(master(&rig), None, "that one is silent");
+}
+
+/// An advert of version 3 with this number, signed with the key of [`signed`].
+fn signed_advert(from: Ipv4Addr, priority: u8, sequence: u64) -> Event<'static> {
+    let group = Family::Ipv4.vrrp_group();
+    let message = build(
+        Version::V3,
+        Family::Ipv4,
+        Vrid::new(51).unwrap(),
+        Priority(priority),
+        AdvertInterval::DEFAULT,
+        &Authentication::None,
+        &["192.0.2.100".parse().unwrap()],
+        ChecksumForm::PseudoHeader,
+        from.into(),
+        group,
+    );
+    let trailer = Trailer::new(1, Sequence(sequence));
+    packet(from, &sign(&message, trailer, &[7; 32], from.into(), group), 255)
+}
+
+fn signed() -> Instance {
+    let key = HmacKey {
+        bytes: vec![7; 32],
+        file: None,
+    };
+    Instance {
+        version: Version::V3,
+        hmac: Some(Box::new(HmacAuth {
+            keys: [(1, key)].into(),
+            active_key: 1,
+            time_window: Micros::from_secs(5),
+            anti_replay: AntiReplay::Monotonic,
+            mode: HmacMode::Enforce,
+        })),
+        ..instance()
+    }
+}
+
+/// keepalived reads nothing in fault, and believes afterwards whatever was sent meanwhile.
+#[test]
+fn a_router_in_fault_follows_the_numbers_of_authenticated_adverts() {
+    let mut rig = Rig::new(model(signed()));
+    rig.event(link(false));
+    assert_eq!(rig.state(), StateName::Fault);
+    let master = |rig: &Rig| rig.core.snapshot(rig.now).instances[0].master.clone();
+    rig.event(signed_advert(HIGHER, 90, 5));
+    assert!(master(&rig).is_some());
+    rig.advance(4 * SECOND);
+    assert_eq!(master(&rig), None, "that one is silent");
+    rig.event(signed_advert(HIGHER, 90, 5));
+    assert_eq!(master(&rig), None, "a replay says nothing of who is master");
+    rig.event(link(true));
+    rig.event(signed_advert(HIGHER, 90, 5));
+    let dropped = |rig: &Rig| rig.core.snapshot(rig.now).instances[0].counters.dropped(DropReason::AuthReplay);
+    assert_eq!(dropped(&rig), 1, "nor does it after the fault");
+    rig.event(signed_advert(HIGHER, 90, 6));
+    assert!(master(&rig).is_some(), "a new one does");
 }
 
 #[test]

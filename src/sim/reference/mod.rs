@@ -400,8 +400,12 @@ impl Host {
         };
         let (wall, wall_then) = (self.wall_at(now), self.wall_at(now) - (now - at));
         let it = &mut self.routers[router];
-        let listens = it.is_master() || it.is_backup();
-        if !listens || it.source == Some(heard.from) || !it.is_valid(&heard, intact, wall_then / 1_000_000) {
+        if it.phase == Phase::Init || it.source == Some(heard.from) {
+            return;
+        }
+        // Also in fault the numbers of authenticated adverts are followed.
+        let valid = it.is_valid(&heard, intact, wall_then / 1_000_000);
+        if !valid || it.phase == Phase::Fault {
             return;
         }
         let was_master = it.is_master();
