@@ -13,7 +13,7 @@ use vrrpd::system::clock;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 pub(crate) const VRID: u8 = 51;
-/// The priority of every forgery.
+/// The priority of every forgery but [`Wrong::Worse`].
 const FORGED: u8 = 200;
 const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
@@ -36,6 +36,8 @@ pub(crate) enum Wrong {
     Source,
     /// A wrong checksum, in the name of the master.
     Name,
+    /// Nothing but a priority that is worse than everybody's, from another address each time.
+    Worse,
 }
 
 impl Wrong {
@@ -57,7 +59,7 @@ impl Wrong {
     /// The counter of `vrrpd status --json` that has to move.
     pub(crate) fn counter(self) -> Option<&'static str> {
         let counter = match self {
-            Self::Vrid => return None,
+            Self::Vrid | Self::Worse => return None,
             Self::Checksum | Self::Source | Self::Name => "checksum",
             Self::Ttl => "ttl",
             Self::Version => "version",
@@ -75,6 +77,7 @@ impl Wrong {
         match self {
             Self::Vrid => 200,
             Self::Source => 100,
+            Self::Worse => 150,
             _ => 1,
         }
     }
@@ -105,7 +108,7 @@ impl Lan {
     }
 }
 
-/// An advert of priority 200, right but for one thing. Version 2 has the password `1111`.
+/// An advert that is right but for one thing. Version 2 has the password `1111`.
 fn message(lan: Lan, source: IpAddr, to: IpAddr, (wrong, variant): (Wrong, u8)) -> Vec<u8> {
     let version = if wrong == Wrong::Version {
         5 - lan.version()
@@ -114,7 +117,8 @@ fn message(lan: Lan, source: IpAddr, to: IpAddr, (wrong, variant): (Wrong, u8)) 
     };
     let kind = if wrong == Wrong::Kind { 2 } else { 1 };
     let vrid = if wrong == Wrong::Vrid { VRID + 1 + variant } else { VRID };
-    let mut message = vec![version << 4 | kind, vrid, FORGED, 1];
+    let priority = if wrong == Wrong::Worse { 50 } else { FORGED };
+    let mut message = vec![version << 4 | kind, vrid, priority, 1];
     match version {
         2 => message.extend([
             u8::from(wrong != Wrong::AuthType),
@@ -152,7 +156,7 @@ fn message(lan: Lan, source: IpAddr, to: IpAddr, (wrong, variant): (Wrong, u8)) 
 /// With an IPv4 header; the kernel fills in identification and checksum.
 fn packet(lan: Lan, own: Ipv4Addr, to: Ipv4Addr, wrong: (Wrong, u8)) -> Vec<u8> {
     let source = match wrong {
-        (Wrong::Source, variant) => Ipv4Addr::new(192, 0, 2, 101 + variant),
+        (Wrong::Source | Wrong::Worse, variant) => Ipv4Addr::new(192, 0, 2, 101 + variant),
         // The second node is the master.
         (Wrong::Name, _) => Ipv4Addr::new(192, 0, 2, 2),
         _ => own,

@@ -1,5 +1,6 @@
-//! A stranger sends invalid adverts for the configured VRID: nobody may be silenced, nobody may take over, the log stays
-//! readable, the counters tell. keepalived is the negative twin: any packet for its VRID re-arms its advert timer.
+//! A stranger sends adverts for the configured VRID, invalid ones, or valid ones that are worse than everybody's: nobody may be
+//! silenced, nobody may take over, the log stays readable, the counters tell, who is really there stays known. keepalived is the
+//! negative twin: any packet for its VRID re-arms its advert timer, and each worse advert is answered.
 
 use crate::ask::status;
 use crate::check::{Check, Needs, Twin, in_range};
@@ -18,6 +19,8 @@ const TIME: Micros = Micros::from_secs(10);
 const FLOOD_TIME: Micros = Micros::from_secs(3);
 /// Lines of a daemon about it all.
 const LINES: usize = 9;
+/// About valid adverts: sixteen at once, then one in six seconds, each with the number of those that were left out.
+const WORSE_LINES: usize = 24;
 
 pub(crate) fn checks() -> Vec<Check> {
     let check = |name: String, job: String| Check {
@@ -26,7 +29,11 @@ pub(crate) fn checks() -> Vec<Check> {
         judge: in_range,
         oracle: "the master's adverts counted on the wire; addresses in the kernels",
         twin: Twin {
-            what: "keepalived, whose advert timer any packet re-arms".into(),
+            what: if job.ends_with("worse") {
+                "keepalived, which answers each".into()
+            } else {
+                "keepalived, whose advert timer any packet re-arms".into()
+            },
             sees: "adverts:",
             // A kernel that was asked to look at checksums keeps wrong ones from keepalived.
             jobs: vec![format!("{} k", job.replace("ipv6 checksum", "ipv6 ttl"))],
@@ -46,8 +53,12 @@ pub(crate) fn checks() -> Vec<Check> {
         .flat_map(of)
         .map(|(name, job)| (format!("noise::{name}"), job))
         .chain(MIXED.iter().flat_map(|(name, _)| {
-            let noise = (format!("noise::{name}::mixed"), format!("noise {name} mixed"));
-            [noise, (format!("noise::flood::{name}"), format!("flood {name}"))]
+            [
+                (format!("noise::{name}::mixed"), format!("noise {name} mixed")),
+                (format!("noise::{name}::worse"), format!("noise {name} worse")),
+                (format!("noise::flood::{name}"), format!("flood {name} mixed")),
+                (format!("noise::flood::{name}::worse"), format!("flood {name} worse")),
+            ]
         }))
         .map(|(name, job)| check(name, job))
         .collect()
@@ -56,6 +67,20 @@ pub(crate) fn checks() -> Vec<Check> {
 const LANS: [(&str, Lan); 3] = [("v2", Lan::V2), ("v3", Lan::V3), ("v3-ipv6", Lan::V3Ipv6)];
 /// Everything mixed, also from made-up addresses.
 const MIXED: [(&str, Lan); 3] = [("v2", Lan::V2), ("v3", Lan::V3), ("unicast", Lan::Unicast)];
+
+/// What is wrong with the adverts of a job.
+fn wrongs(lan: Lan, name: &str) -> Vec<Wrong> {
+    match name {
+        "mixed" => mixed(lan),
+        "worse" => vec![Wrong::Worse],
+        name => lan
+            .wrongs()
+            .iter()
+            .filter(|known| word(**known) == name)
+            .copied()
+            .collect(),
+    }
+}
 
 fn mixed(lan: Lan) -> Vec<Wrong> {
     // Unicast adverts may come from afar.
@@ -138,10 +163,19 @@ fn report(
     for (node, appeared) in [(0, true), (1, false)] {
         let moves = stage.moves(node, since, appeared).len();
         report.push(format!("moves on node {}: {moves} 0 0", ["one", "two"][node]));
-        // The second burst of announcements may fall into this time.
+        let worse = wrongs == [Wrong::Worse];
         let lines = stage.lines(node, "vrrp", since);
-        let lines = lines.iter().filter(|line| !line.contains("gratuitous")).count();
-        report.push(format!("lines of node {}: {lines} 0 {LINES}", ["one", "two"][node]));
+        let (announcing, lines): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.contains("gratuitous"));
+        let name = ["one", "two"][node];
+        let most = if worse { WORSE_LINES } else { LINES };
+        report.push(format!("lines of node {name}: {} 0 {most}", lines.len()));
+        // The second burst of announcements may fall into this time; answers have theirs.
+        let most = if worse { 1 + WORSE_LINES / 2 } else { 1 };
+        report.push(format!(
+            "lines about announcements: {} 0 {}",
+            announcing.len(),
+            most * 6
+        ));
     }
     let said = stage.lines(STRANGER, "stranger", since);
     let sent: u64 = said
@@ -157,6 +191,12 @@ fn report(
             report.extend(counted(&status, node, wrongs, each));
             let peers = status["instances"][0]["peers"].as_array().map_or(0, Vec::len);
             report.push(format!("peers: {peers} 0 64"));
+            let problems = status["problems"].to_string();
+            let blamed = ["dual-master", "one-way"]
+                .iter()
+                .filter(|code| problems.contains(*code))
+                .count();
+            report.push(format!("masters that are none: {blamed} 0 0"));
         }
         let status = status(stage, 0)?;
         let peers = status["instances"][0]["peers"].as_array();
@@ -211,15 +251,7 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
         return Err(io::Error::other("lan, what is wrong, speaker"));
     };
     let lan = lan_named(lan);
-    let wrongs = match *wrong {
-        "mixed" => mixed(lan),
-        wrong => lan
-            .wrongs()
-            .iter()
-            .filter(|known| word(**known) == wrong)
-            .copied()
-            .collect(),
-    };
+    let wrongs = wrongs(lan, wrong);
     let speaker = Speaker::of(speaker.chars().next().unwrap());
     let mut stage = prepare(lan, speaker, "1")?;
     let since = stage.note("a stranger sends invalid adverts");
@@ -231,19 +263,29 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
     let adverts = stage.adverts(1, since, false);
     let in_time = adverts.iter().filter(|at| at.since(since) <= TIME).count();
     let nominal = TIME.0 / 1_000_000;
-    let mut report = vec![format!("adverts: {in_time} {} {}", nominal - 1, nominal + 1)];
+    let answers = answers(&wrongs, TIME);
+    let mut report = vec![format!("adverts: {in_time} {} {}", nominal - 1, nominal + 1 + answers)];
     report.extend(self::report(&mut stage, speaker, lan, &wrongs, since)?);
     Ok(report.join("\n"))
 }
 
-/// The same with everything that can be wrong, as fast as the machine can, up to 50,000 a second.
+/// Worse adverts are answered: four at once, then one in a quarter of a second.
+fn answers(wrongs: &[Wrong], time: Micros) -> u64 {
+    if wrongs == [Wrong::Worse] {
+        4 + time.0 / 250_000
+    } else {
+        0
+    }
+}
+
+/// The same as fast as the machine can, up to 50,000 a second.
 pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
-    let [lan, speaker] = words else {
-        return Err(io::Error::other("lan, speaker"));
+    let [lan, wrong, speaker] = words else {
+        return Err(io::Error::other("lan, what is wrong, speaker"));
     };
     let lan = lan_named(lan);
     let speaker = Speaker::of(speaker.chars().next().unwrap());
-    let wrongs = mixed(lan);
+    let wrongs = wrongs(lan, wrong);
     // What goes from peer to peer can be heard by the peer only.
     let ear = if lan == Lan::Unicast { 0 } else { EAR };
     // Version 2 has whole seconds.
@@ -279,7 +321,8 @@ pub(crate) fn flood(words: &[&str]) -> io::Result<String> {
     let times = heard.iter().filter_map(|line| forge::heard(line));
     let in_time = times.filter(|at| *at >= since && at.since(since) <= FLOOD_TIME).count();
     let nominal = FLOOD_TIME.0 / 1_000 / interval;
-    let mut report = vec![format!("adverts: {in_time} {} {}", nominal - 1, nominal + 1)];
+    let answers = answers(&wrongs, FLOOD_TIME);
+    let mut report = vec![format!("adverts: {in_time} {} {}", nominal - 1, nominal + 1 + answers)];
     if speaker == Speaker::Vrrpd {
         let after = memory(&mut stage, 0)?;
         report.push(format!(

@@ -115,7 +115,7 @@ pub(super) fn words(event: &LogEvent) -> String {
         LogEvent::TimerLate { late } => format!("A thread timer expired {late} seconds ago"),
         LogEvent::Suppressed { name, lines, within } => {
             format!(
-                "({name}) {lines} lines like the next one were left out within {}",
+                "({name}) {lines} lines about adverts were left out within {}",
                 Span(*within)
             )
         }

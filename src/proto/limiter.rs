@@ -67,21 +67,19 @@ impl OnceTable {
     }
 }
 
-/// A token bucket: how often something may be answered or repeated.
+/// A token bucket: how often something may be answered or repeated, and so many times at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Bucket {
+pub(super) struct Bucket<const SIZE: u32 = 4> {
     tokens: u32,
     refilled: Instant,
     suppressed: u64,
     suppressed_since: Instant,
 }
 
-impl Bucket {
-    const SIZE: u32 = 4;
-
+impl<const SIZE: u32> Bucket<SIZE> {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
-            tokens: Self::SIZE,
+            tokens: SIZE,
             refilled: now,
             suppressed: 0,
             suppressed_since: now,
@@ -96,18 +94,23 @@ impl Bucket {
             self.tokens = u32::try_from(gained)
                 .unwrap_or(u32::MAX)
                 .saturating_add(self.tokens)
-                .min(Self::SIZE);
+                .min(SIZE);
             self.refilled = now;
         }
         if self.tokens == 0 {
-            if self.suppressed == 0 {
-                self.suppressed_since = now;
-            }
-            self.suppressed += 1;
+            self.leave_out(now);
             return false;
         }
         self.tokens -= 1;
         true
+    }
+
+    /// One that is not even tried.
+    pub(super) fn leave_out(&mut self, now: Instant) {
+        if self.suppressed == 0 {
+            self.suppressed_since = now;
+        }
+        self.suppressed += 1;
     }
 
     /// How many were refused since the last call, and for how long.
@@ -124,7 +127,7 @@ mod tests {
     #[test]
     fn bucket_lets_a_steady_rate_through_and_stops_a_flood() {
         let period = Micros::from_millis(250);
-        let mut bucket = Bucket::new(Instant(0));
+        let mut bucket = Bucket::<4>::new(Instant(0));
         let steady = (1..=100)
             .filter(|i| bucket.take(Instant(i * 1_000_000), period))
             .count();

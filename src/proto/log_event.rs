@@ -88,7 +88,7 @@ pub enum LogEvent {
         /// How long.
         late: Micros,
     },
-    /// Lines of this kind were held back by the rate limit.
+    /// Lines about adverts were held back by the rate limit.
     Suppressed {
         /// Whose.
         name: Arc<str>,

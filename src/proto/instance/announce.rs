@@ -14,7 +14,7 @@ impl Instance {
         let addresses = self.names_of(new.iter().copied());
         let nothing = addresses.is_empty();
         if !ctx.mutation.is(Mutant::AnnouncementLeftOut) {
-            self.announce(addresses, settings.master_repeat, complete && !restored, ctx);
+            self.announce(addresses, settings.master_repeat, complete && !restored, true, ctx);
         }
         if !complete || restored {
             return;
@@ -46,7 +46,7 @@ impl Instance {
         }
         let newcomers = if second { master.newcomers.take() } else { None };
         if let Some(newcomers) = &newcomers {
-            self.announce_present(Some(newcomers), settings.master_repeat, ctx);
+            self.announce_present(Some(newcomers), settings.master_repeat, true, ctx);
         }
         for (due, rounds) in [
             (second && newcomers.is_none(), settings.master_repeat),
@@ -65,7 +65,8 @@ impl Instance {
         if settings.lower_prio_repeat == 0 {
             return;
         }
-        self.announce_all(settings.lower_prio_repeat, ctx);
+        let told = self.may_say(ctx.now);
+        self.announce_present(None, settings.lower_prio_repeat, told, ctx);
         let now = ctx.now;
         if let State::Master(master) = &mut self.state
             && settings.lower_prio_delay > Micros::ZERO
@@ -76,16 +77,16 @@ impl Instance {
     }
 
     pub(super) fn announce_all(&mut self, rounds: u32, ctx: &mut Context<'_>) {
-        self.announce_present(None, rounds, ctx);
+        self.announce_present(None, rounds, true, ctx);
     }
 
-    /// Those of these positions, or of all, whose addresses are there.
-    fn announce_present(&mut self, only: Option<&[usize]>, rounds: u32, ctx: &mut Context<'_>) {
+    /// Those of these positions, or of all, whose addresses are there. `told`: the log says so.
+    fn announce_present(&mut self, only: Option<&[usize]>, rounds: u32, told: bool, ctx: &mut Context<'_>) {
         let Some(master) = self.master() else { return };
         let wanted = |at: &usize| only.is_none_or(|only| only.contains(at));
         let there = (0..).zip(&master.present).filter(|(at, there)| **there && wanted(at));
         let addresses = self.names_of(there.map(|(at, _)| at));
-        self.announce(addresses, rounds, false, ctx);
+        self.announce(addresses, rounds, false, told, ctx);
     }
 
     fn names_of(&self, positions: impl Iterator<Item = usize>) -> Vec<(IpAddr, IfName)> {
@@ -98,6 +99,7 @@ impl Instance {
         addresses: Vec<(IpAddr, IfName)>,
         rounds: u32,
         report: bool,
+        told: bool,
         ctx: &mut Context<'_>,
     ) {
         let Some(ticket) = self.master().map(|master| master.ticket) else {
@@ -115,11 +117,13 @@ impl Instance {
             Micros::ZERO => (interface.clone(), *address, Pace::Direct),
             _ => (interface.clone(), *address, Pace::Queued),
         };
-        ctx.out.push_back(Action::Log(LogEvent::Announcing {
-            name: self.config.name.clone(),
-            addresses: addresses.iter().map(line).collect(),
-            rounds,
-        }));
+        if told {
+            ctx.out.push_back(Action::Log(LogEvent::Announcing {
+                name: self.config.name.clone(),
+                addresses: addresses.iter().map(line).collect(),
+                rounds,
+            }));
+        }
         let (paced, direct): (Vec<_>, Vec<_>) = addresses
             .into_iter()
             .partition(|(address, _)| distance(*address) > Micros::ZERO);

@@ -2,8 +2,7 @@
 
 use super::{Context, Heard, Instance, State};
 use crate::model::{AdvertInterval, Instant, Micros, Priority, Version};
-use crate::proto::action::Action;
-use crate::proto::log_event::{InstanceLine, LogEvent};
+use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::{Evidence, Reason};
 use crate::proto::snapshot::Verdict;
@@ -20,7 +19,7 @@ impl Instance {
             self.effective = Priority::OWNER;
             self.log(InstanceLine::OwnerRestored { lower_heard: true }, ctx.out);
         }
-        self.note_master(heard, ctx);
+        self.note_master(heard, at, ctx);
         if self.accepts(heard, at, ctx) {
             self.backup_accepts(heard, at, ctx);
         } else {
@@ -29,8 +28,8 @@ impl Instance {
     }
 
     fn backup_heard_release(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
-        self.log(InstanceLine::BackupPriorityZero, ctx.out);
-        self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
+        self.say(InstanceLine::BackupPriorityZero, at, ctx);
+        self.note_peer(heard, Verdict::Accepted, at);
         if ctx.mutation.is(Mutant::PriorityZeroIgnored) {
             return;
         }
@@ -53,7 +52,7 @@ impl Instance {
         };
         if heard.priority >= self.effective {
             if backup.preempt_after.take().is_some() {
-                self.log(InstanceLine::PreemptDelayStop, ctx.out);
+                self.say(InstanceLine::PreemptDelayStop, at, ctx);
             }
             return true;
         }
@@ -67,14 +66,14 @@ impl Instance {
             Some(end) => at < end,
             None => {
                 backup.preempt_after = Some(at + delay);
-                self.log(InstanceLine::PreemptDelayStart { delay }, ctx.out);
+                self.say(InstanceLine::PreemptDelayStart { delay }, at, ctx);
                 true
             }
         }
     }
 
     fn backup_accepts(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
-        self.learn_interval(heard, ctx);
+        self.learn_interval(heard, at, ctx);
         self.wants_master = false;
         let mdi = self.master_down_interval(ctx.mutation);
         let near = Micros(self.master_interval.duration().0.saturating_mul(5) / 2);
@@ -90,7 +89,7 @@ impl Instance {
             backup.released = None;
             self.dirty |= backup.nobody_since.take().is_some();
         }
-        self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
+        self.note_peer(heard, Verdict::Accepted, at);
     }
 
     fn backup_discards(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
@@ -101,29 +100,16 @@ impl Instance {
                 backup.master_down = at + mdi;
             }
         }
-        self.peers
-            .note(heard.source, heard.priority, Verdict::LowerPriority, at);
-        let period = Micros(self.config.advert_interval.duration().0 / 4);
-        if self.discards.take(at, period) {
-            if let Some((lines, within)) = self.discards.take_suppressed(at) {
-                ctx.out.push_back(Action::Log(LogEvent::Suppressed {
-                    name: self.config.name.clone(),
-                    lines,
-                    within,
-                }));
-            }
-            self.log(
-                InstanceLine::LowerPriorityDiscarded {
-                    priority: heard.priority,
-                    from: heard.source,
-                },
-                ctx.out,
-            );
-        }
+        self.note_peer(heard, Verdict::LowerPriority, at);
+        let line = InstanceLine::LowerPriorityDiscarded {
+            priority: heard.priority,
+            from: heard.source,
+        };
+        self.say(line, at, ctx);
     }
 
     /// Version 3 learns the interval of its master (RFC 9568 section 6.4.2).
-    pub(super) fn learn_interval(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
+    pub(super) fn learn_interval(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
         if self.config.version == Version::V2 || ctx.mutation.is(Mutant::IntervalNotLearned) {
             return;
         }
@@ -137,16 +123,17 @@ impl Instance {
                 from: from.duration(),
                 to: theirs.duration(),
             };
-            self.log(line, ctx.out);
+            self.say(line, at, ctx);
         }
     }
 
-    fn note_master(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
-        match self.last_master.replace(heard.source) {
+    fn note_master(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
+        let line = match self.last_master.replace(heard.source) {
             Some(before) if before == heard.source => return,
-            Some(from) => self.log(InstanceLine::MasterChanged { from, to: heard.source }, ctx.out),
-            None => self.log(InstanceLine::MasterSet { to: heard.source }, ctx.out),
-        }
+            Some(from) => InstanceLine::MasterChanged { from, to: heard.source },
+            None => InstanceLine::MasterSet { to: heard.source },
+        };
+        self.say(line, at, ctx);
         self.once.clear();
     }
 
@@ -182,7 +169,11 @@ impl Instance {
         let State::Backup(backup) = &self.state else {
             return self.reason.clone();
         };
-        match (backup.discarded, backup.released, backup.accepted) {
+        // A worse advert of somebody else is no news while there is a master that may fall silent.
+        let worse = backup
+            .discarded
+            .filter(|(from, ..)| backup.accepted.is_none_or(|(master, ..)| master == *from));
+        match (worse, backup.released, backup.accepted) {
             (Some((master, theirs, at)), None, _) if ctx.now.since(at) < recent => Reason::Preempted {
                 master,
                 theirs,

@@ -78,7 +78,7 @@ impl Instance {
                 last,
             };
             self.log(line, ctx.out);
-            self.announce(vec![(address, interface)], 1, false, ctx);
+            self.announce(vec![(address, interface)], 1, false, true, ctx);
         }
     }
 }

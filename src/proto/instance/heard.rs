@@ -1,12 +1,16 @@
 //! An advert for this VRID: judged, counted, and given to the state that it concerns.
 
 use super::{Arrived, Context, Heard, Instance, State, judge};
-use crate::model::{Instant, Micros, OldUnicastChecksum, Priority, Transport};
+use crate::model::{AdvertInterval, Instant, Micros, OldUnicastChecksum, Priority, Transport};
+use crate::proto::action::Action;
 use crate::proto::limiter::Cause;
-use crate::proto::log_event::{Difference, DropDetail, InstanceLine};
+use crate::proto::log_event::{Difference, DropDetail, InstanceLine, LogEvent};
 use crate::proto::mutant::Mutant;
 use crate::proto::snapshot::Verdict;
 use crate::wire::vrrp::ChecksumForm;
+
+/// Beyond the first few, what adverts make us write comes as often as this.
+const CHATTER: Micros = Micros::from_secs(6);
 
 impl Instance {
     /// An advert for this VRID, judged.
@@ -47,7 +51,7 @@ impl Instance {
         }
         let (memory, wall) = (&mut self.memory, wall_at(at, ctx));
         if let Ok(heard) = judge(&self.config, memory, false, false, arrived, wall, ctx.mutation) {
-            self.peers.note(heard.source, heard.priority, Verdict::Accepted, at);
+            self.note_peer(&heard, Verdict::Accepted, at);
         }
     }
 
@@ -63,8 +67,9 @@ impl Instance {
     pub(super) fn on_dropped(&mut self, why: DropDetail, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
         let reason = why.reason();
         self.counters.count_dropped(reason);
+        let (verdict, interval) = (Verdict::Dropped(reason), self.config.advert_interval.duration());
         self.peers
-            .note(arrived.source, arrived.view.priority(), Verdict::Dropped(reason), at);
+            .note(arrived.source, arrived.view.priority(), verdict, at, interval);
         if self.once.first(Cause::Dropped(reason), arrived.source, ctx.now) {
             self.dirty = true;
             self.log(
@@ -101,6 +106,39 @@ impl Instance {
             State::Master(_) => self.master_heard(heard, at, ctx),
             State::Init | State::Fault => {}
         }
+    }
+
+    pub(super) fn note_peer(&mut self, heard: &Heard, verdict: Verdict, at: Instant) {
+        let interval = self.slower_interval(heard);
+        self.peers.note(heard.source, heard.priority, verdict, at, interval);
+    }
+
+    /// Theirs or ours, whichever is longer.
+    pub(super) fn slower_interval(&self, heard: &Heard) -> Micros {
+        let (theirs, ours) = (
+            AdvertInterval::from_centiseconds(heard.interval_cs),
+            self.config.advert_interval,
+        );
+        theirs.unwrap_or(ours).max(ours).duration()
+    }
+
+    /// A line that a neighbour's adverts make us write, as often as it may be.
+    pub(super) fn say(&mut self, line: InstanceLine, at: Instant, ctx: &mut Context<'_>) {
+        if !self.may_say(at) {
+            return;
+        }
+        if let Some((lines, within)) = self.chatter.take_suppressed(at) {
+            ctx.out.push_back(Action::Log(LogEvent::Suppressed {
+                name: self.config.name.clone(),
+                lines,
+                within,
+            }));
+        }
+        self.log(line, ctx.out);
+    }
+
+    pub(super) fn may_say(&mut self, at: Instant) -> bool {
+        self.chatter.take(at, CHATTER)
     }
 
     pub(super) fn follows_old_checksum(&self) -> bool {

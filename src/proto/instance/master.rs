@@ -2,12 +2,12 @@
 
 use super::state::{Master, Rogue};
 use super::{Context, Heard, Instance, State};
-use crate::model::{AdvertInterval, Authentication, IfName, Instant, Micros, NoticeEvent, Priority, VirtualAddress};
+use crate::model::{Authentication, IfName, Instant, Micros, NoticeEvent, Priority, VirtualAddress};
 use crate::proto::action::Action;
 use crate::proto::event::Culprit;
 use crate::proto::happening::Happening;
 use crate::proto::limiter::Cause;
-use crate::proto::log_event::{InstanceLine, LogEvent};
+use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::{Evidence, PriorityCause, Reason};
 use crate::proto::snapshot::Verdict;
@@ -17,6 +17,8 @@ use std::net::IpAddr;
 /// After this many deletions of addresses within [`STOLEN_WINDOW`] the instance does as keepalived does (DESIGN difference 1).
 const STOLEN_LIMIT: usize = 5;
 const STOLEN_WINDOW: Micros = Micros::from_secs(60);
+/// Answers to worse adverts are no nearer to each other than this, apart from the first few: each is told to every neighbour.
+const ANSWER: Micros = Micros::from_millis(250);
 
 impl Instance {
     pub(super) fn master_heard(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
@@ -25,10 +27,10 @@ impl Instance {
         } else {
             Verdict::Accepted
         };
-        self.peers.note(heard.source, heard.priority, verdict, at);
+        self.note_peer(heard, verdict, at);
         if heard.priority == Priority::RELEASE {
             if self.may_answer(at, ctx) {
-                self.log(InstanceLine::MasterPriorityZero, ctx.out);
+                self.say(InstanceLine::MasterPriorityZero, at, ctx);
                 self.answer(ctx);
             }
             return;
@@ -40,7 +42,7 @@ impl Instance {
         }
         match self.compare(heard, own, ctx) {
             Ordering::Less => self.master_heard_worse(heard, both_owners, at, ctx),
-            Ordering::Equal | Ordering::Greater => self.master_yields(heard, ctx),
+            Ordering::Equal | Ordering::Greater => self.master_yields(heard, at, ctx),
         }
     }
 
@@ -61,7 +63,7 @@ impl Instance {
         heard.priority.cmp(&self.effective).then(tie)
     }
 
-    fn master_yields(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
+    fn master_yields(&mut self, heard: &Heard, at: Instant, ctx: &mut Context<'_>) {
         let (from, theirs, ours) = (heard.source, heard.priority, self.effective);
         let (line, reason) = if theirs > ours {
             (
@@ -83,7 +85,7 @@ impl Instance {
             self.send_advert(self.effective, ctx);
         }
         self.log(line, ctx.out);
-        self.learn_interval(heard, ctx);
+        self.learn_interval(heard, at, ctx);
         self.enter_backup(reason, ctx);
         self.last_master = Some(from);
         let now = ctx.now;
@@ -99,12 +101,13 @@ impl Instance {
 
     fn master_heard_worse(&mut self, heard: &Heard, both_owners: bool, at: Instant, ctx: &mut Context<'_>) {
         // While it is known, it is looked at from time to time; a flood must not make us look at each advert.
-        self.dirty |= !self.shows("dual-master");
+        self.dirty |= !self.shows("dual-master") && self.peers.is_settled(heard.source);
         if both_owners {
             self.rogue_owner(heard, ctx);
             return;
         }
         if !self.may_answer(at, ctx) {
+            self.chatter.leave_out(at);
             return;
         }
         let answered = !self.config.lower_prio_no_advert;
@@ -112,15 +115,13 @@ impl Instance {
             self.memory.skip_ah();
         }
         let (from, theirs, ours) = (heard.source, heard.priority, self.effective);
-        self.log(
-            InstanceLine::MasterHeardLower {
-                from,
-                theirs,
-                ours,
-                answered,
-            },
-            ctx.out,
-        );
+        let line = InstanceLine::MasterHeardLower {
+            from,
+            theirs,
+            ours,
+            answered,
+        };
+        self.say(line, at, ctx);
         if answered {
             self.answer(ctx);
         }
@@ -129,24 +130,14 @@ impl Instance {
         self.notify(NoticeEvent::MasterRxLowerPri, ctx.out);
     }
 
-    /// A neighbour that floods us with adverts gets a few answers an interval, not one each.
+    /// A neighbour that floods us with adverts gets a few answers an interval and a second, not one each.
     fn may_answer(&mut self, at: Instant, ctx: &mut Context<'_>) -> bool {
-        let period = Micros(self.config.advert_interval.duration().0 / 4);
+        let period = Micros(self.config.advert_interval.duration().0 / 4).max(ANSWER);
         let until = self.master().and_then(|master| master.listens_until);
         if until.is_some_and(|until| ctx.now < until) {
             return false;
         }
-        if !self.answers.take(at, period) && !ctx.mutation.is(Mutant::AnswersUnlimited) {
-            return false;
-        }
-        if let Some((lines, within)) = self.answers.take_suppressed(at) {
-            ctx.out.push_back(Action::Log(LogEvent::Suppressed {
-                name: self.config.name.clone(),
-                lines,
-                within,
-            }));
-        }
-        true
+        self.answers.take(at, period) || ctx.mutation.is(Mutant::AnswersUnlimited)
     }
 
     /// An advert out of turn; the next one is due an interval later.
@@ -159,8 +150,7 @@ impl Instance {
     }
 
     fn rogue_owner(&mut self, heard: &Heard, ctx: &mut Context<'_>) {
-        let theirs = AdvertInterval::from_centiseconds(heard.interval_cs).unwrap_or(self.config.advert_interval);
-        let interval = theirs.max(self.config.advert_interval).duration();
+        let interval = self.slower_interval(heard);
         let State::Master(master) = &mut self.state else { return };
         match &master.rogue {
             None => {

@@ -129,7 +129,8 @@ pub(super) struct Instance {
     pub(super) counters: Counters,
     once: OnceTable,
     answers: Bucket,
-    discards: Bucket,
+    /// Lines that adverts make us write.
+    chatter: Bucket<16>,
     ip_id: u16,
     old_checksum: bool,
     cache: Option<Cache>,
@@ -184,7 +185,7 @@ impl Instance {
             counters: Counters::default(),
             once: OnceTable::default(),
             answers: Bucket::new(now),
-            discards: Bucket::new(now),
+            chatter: Bucket::new(now),
             ip_id: 0,
             old_checksum: false,
             cache: None,

@@ -6,7 +6,7 @@ use crate::proto::snapshot::{MasterSnapshot, PeerSnapshot, Verdict};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// At most [`Peers::LIMIT`] senders; the one heard longest ago among those never accepted makes room first.
+/// At most [`Peers::LIMIT`] senders. Who is heard again and again never makes room for somebody new ([`Worth`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(in crate::proto) struct Peers {
     table: Vec<Peer>,
@@ -21,6 +21,10 @@ struct Peer {
     /// Whether it was ever believed. From then on the rest is of adverts that were.
     accepted: bool,
     verdict: Verdict,
+    /// Since when it has been understood without a break.
+    since: Instant,
+    /// Whether it was understood again in that time, half an interval later or more: adverts at random come but once.
+    settled: bool,
     /// Since when it has been advertising less than we do without a break.
     worse_since: Option<Instant>,
     /// When an advert in its name was dropped, and why: the last one, or for a minute one that another cluster would send.
@@ -57,7 +61,43 @@ const BREAK: u64 = 4;
 /// For this long a stranger is one, whatever else comes from it.
 const STRANGER: Micros = Micros::from_secs(60);
 
+/// Who makes room for somebody new: the least first, of equals the one heard longest ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Never understood.
+    Stranger,
+    /// Heard for a moment, with a priority lower than ours.
+    Worse,
+    /// Heard for a moment.
+    New,
+    /// Was heard again and again, and is silent now.
+    Silent,
+    /// Is heard again and again: it stays.
+    Settled,
+}
+
 impl Peer {
+    fn worth(&self, now: Instant, interval: Micros) -> Worth {
+        match (self.accepted, self.settled, self.verdict) {
+            (false, ..) => Worth::Stranger,
+            (true, true, _) if now.since(self.seen) < interval.times(BREAK) => Worth::Settled,
+            (true, true, _) => Worth::Silent,
+            (true, false, Verdict::Accepted) => Worth::New,
+            (true, false, Verdict::LowerPriority | Verdict::Dropped(_)) => Worth::Worse,
+        }
+    }
+
+    /// An advert of it that was understood.
+    fn understand(&mut self, verdict: Verdict, worse: bool, at: Instant, interval: Micros) {
+        if !self.accepted || at.since(self.seen) >= interval.times(BREAK) {
+            (self.since, self.settled, self.worse_since) = (at, false, None);
+        }
+        self.accepted = true;
+        self.settled |= at.since(self.since) >= Micros(interval.0 / 2);
+        self.worse_since = if worse { self.worse_since.or(Some(at)) } else { None };
+        self.verdict = verdict;
+    }
+
     fn refuse(&mut self, reason: DropReason, at: Instant) {
         let known = self.refused.is_some_and(|(before, why)| {
             why.is_of_another_cluster() && !reason.is_of_another_cluster() && at.since(before) < STRANGER
@@ -71,49 +111,66 @@ impl Peer {
 impl Peers {
     pub(in crate::proto) const LIMIT: usize = 64;
 
-    pub(in crate::proto) fn note(&mut self, address: IpAddr, priority: Priority, verdict: Verdict, at: Instant) {
-        let accepted = !matches!(verdict, Verdict::Dropped(_));
+    /// An advert of this sender. `interval`: how long until the next one, as far as is known.
+    pub(in crate::proto) fn note(
+        &mut self,
+        address: IpAddr,
+        priority: Priority,
+        verdict: Verdict,
+        at: Instant,
+        interval: Micros,
+    ) {
+        let understood = !matches!(verdict, Verdict::Dropped(_));
         let worse = verdict == Verdict::LowerPriority && priority != Priority::RELEASE;
         if let Some(peer) = self.table.iter_mut().find(|peer| peer.address == address) {
-            if accepted || !peer.accepted {
-                // What a stranger forges in its name changes nothing that it said itself.
-                peer.priority = priority;
-                peer.verdict = verdict;
-                peer.seen = at;
-                peer.worse_since = if worse { peer.worse_since.or(Some(at)) } else { None };
-            }
             peer.adverts += 1;
-            peer.accepted |= accepted;
+            if understood {
+                peer.understand(verdict, worse, at, interval);
+            }
+            if understood || !peer.accepted {
+                // What a stranger forges in its name changes nothing that it said itself.
+                (peer.priority, peer.verdict, peer.seen) = (priority, verdict, at);
+            }
             if let Verdict::Dropped(reason) = verdict {
                 peer.refuse(reason, at);
             }
             return;
         }
-        if self.table.len() >= Self::LIMIT {
-            let Some(oldest) = (0..self.table.len()).min_by_key(|i| self.table.get(*i).map(|p| (p.accepted, p.seen)))
-            else {
-                return;
-            };
-            // A flood of forged senders must not push a real peer out.
-            if self.table.get(oldest).is_some_and(|peer| peer.accepted) && !accepted {
-                return;
-            }
-            self.table.swap_remove(oldest);
-        }
-        if self.table.is_empty() {
-            // Most instances hear one other router all their life.
-            self.table.reserve_exact(1);
+        if !self.make_room(understood, at, interval) {
+            return;
         }
         self.table.push(Peer {
             address,
             priority,
             seen: at,
             adverts: 1,
-            accepted,
+            accepted: understood,
             verdict,
+            since: at,
+            settled: false,
             worse_since: worse.then_some(at),
             refused: refused_by(verdict, at),
         });
+    }
+
+    /// Whether there is room for somebody new now.
+    fn make_room(&mut self, understood: bool, now: Instant, interval: Micros) -> bool {
+        if self.table.is_empty() {
+            // Most instances hear one other router all their life.
+            self.table.reserve_exact(1);
+        }
+        if self.table.len() < Self::LIMIT {
+            return true;
+        }
+        let worths = self.table.iter().map(|peer| (peer.worth(now, interval), peer.seen));
+        let Some((at, (worth, _))) = worths.enumerate().min_by_key(|(_, worth)| *worth) else {
+            return false;
+        };
+        let gives_way = worth == Worth::Stranger || understood && worth < Worth::Settled;
+        if gives_way {
+            self.table.swap_remove(at);
+        }
+        gives_way
     }
 
     /// Who advertised as master within this time; of several the one that the others give way to.
@@ -157,6 +214,11 @@ impl Peers {
         peer.refused.filter(|(at, _)| *at > since).map(|(_, reason)| reason)
     }
 
+    /// Whether this one is heard again and again.
+    pub(in crate::proto) fn is_settled(&self, address: IpAddr) -> bool {
+        self.table.iter().any(|peer| peer.settled && peer.address == address)
+    }
+
     /// Whether this one was ever understood.
     pub(in crate::proto) fn has_heard(&self, address: IpAddr) -> bool {
         self.table.iter().any(|peer| peer.accepted && peer.address == address)
@@ -188,6 +250,8 @@ impl Peers {
             adverts: state.adverts,
             accepted: state.accepted,
             verdict: state.verdict,
+            since: then.before(state.seen_before),
+            settled: false,
             worse_since: None,
             refused: refused_by(state.verdict, then.before(state.seen_before)),
         };
@@ -213,7 +277,8 @@ impl Peers {
         peers
     }
 
-    /// Other senders that advertised as masters within the last `intervals` intervals, and not only when we took over.
+    /// Other senders that advertised as masters within the last `intervals` intervals, more than once, and not only when we
+    /// took over.
     pub(in crate::proto) fn recent(
         &self,
         now: Instant,
@@ -223,7 +288,7 @@ impl Peers {
     ) -> Vec<IpAddr> {
         let interval = interval.duration();
         let recent = |peer: &&Peer| {
-            let master = peer.accepted && peer.priority != Priority::RELEASE;
+            let master = peer.accepted && peer.settled && peer.priority != Priority::RELEASE;
             master && now.since(peer.seen) < interval.times(intervals) && peer.seen.since(master_since) >= interval
         };
         self.table.iter().filter(recent).map(|peer| peer.address).collect()
@@ -242,32 +307,101 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    #[test]
-    fn a_flood_of_forged_senders_does_not_push_the_real_peer_out() {
-        let real: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
-        let mut peers = Peers::default();
-        peers.note(real, Priority(100), Verdict::Accepted, Instant(1));
-        for i in 0..10_000u32 {
-            let forged = Ipv4Addr::from(0x0a00_0000 + i).into();
-            peers.note(
-                forged,
-                Priority(1),
-                Verdict::Dropped(DropReason::Checksum),
-                Instant(2 + u64::from(i)),
-            );
-        }
-        let table = peers.snapshot(Instant(20_000), &[]);
-        assert!(table.iter().any(|peer| peer.address == real));
-        assert_eq!(table.len(), Peers::LIMIT);
+    const SECOND: Micros = Micros::from_secs(1);
+
+    fn address(number: u32) -> IpAddr {
+        Ipv4Addr::from(0x0a00_0000 + number).into()
     }
+
+    /// Each from another address, one every 20 µs.
+    fn flood(peers: &mut Peers, verdict: Verdict, count: u32, from: Instant) {
+        for i in 0..count {
+            let at = from + Micros(u64::from(i) * 20);
+            peers.note(address(i), Priority(1), verdict, at, SECOND);
+        }
+    }
+
+    fn lists(peers: &Peers, address: IpAddr) -> bool {
+        let table = peers.snapshot(Instant(0), &[]);
+        assert!(table.len() <= Peers::LIMIT);
+        table.iter().any(|peer| peer.address == address)
+    }
+
+    const FORGED: Verdict = Verdict::Dropped(DropReason::Checksum);
+
+    #[test]
+    fn whatever_a_flood_is_made_of_it_does_not_push_the_real_peer_out() {
+        let real: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
+        for verdict in [FORGED, Verdict::LowerPriority, Verdict::Accepted] {
+            let mut peers = Peers::default();
+            let mut at = Instant(1);
+            for _ in 0..3 {
+                peers.note(real, Priority(100), Verdict::LowerPriority, at, SECOND);
+                at = at + SECOND;
+            }
+            flood(&mut peers, verdict, 40_000, at);
+            assert!(lists(&peers, real), "{verdict:?}");
+            // It is silent now, and who is heard once is still worth less.
+            flood(&mut peers, verdict, 40_000, at + Micros::from_secs(3600));
+            assert!(lists(&peers, real), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_master_finds_its_place_in_a_flood_of_worse_adverts() {
+        let real: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
+        for verdict in [FORGED, Verdict::LowerPriority] {
+            let mut peers = Peers::default();
+            flood(&mut peers, verdict, 1_000, Instant(0));
+            peers.note(real, Priority(100), Verdict::Accepted, Instant(1_000_000), SECOND);
+            flood(&mut peers, verdict, 40_000, Instant(1_000_001));
+            assert!(lists(&peers, real), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn those_who_have_fallen_silent_make_room() {
+        let mut peers = Peers::default();
+        let every = |peers: &mut Peers, at: u64| {
+            for i in 0..64 {
+                peers.note(address(i), Priority(100), Verdict::Accepted, Instant(at), SECOND);
+            }
+        };
+        every(&mut peers, 0);
+        every(&mut peers, 1_000_000);
+        let note = |peers: &mut Peers, at| peers.note(address(64), Priority(1), Verdict::Accepted, Instant(at), SECOND);
+        note(&mut peers, 1_500_000);
+        assert!(!lists(&peers, address(64)), "all others are there");
+        note(&mut peers, 9_000_000);
+        assert!(lists(&peers, address(64)), "all others are gone");
+        peers.note(address(65), Priority(1), FORGED, Instant(9_000_001), SECOND);
+        assert!(!lists(&peers, address(65)), "a stranger takes nobody's place");
+    }
+
+    #[test]
+    fn a_worse_master_that_was_silent_meanwhile_is_not_deaf_at_once() {
+        let worse: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
+        let mut peers = Peers::default();
+        let deaf = |peers: &Peers, at: u64| {
+            !peers
+                .deaf(Instant(at * 1_000_000), Instant(0), AdvertInterval::DEFAULT)
+                .is_empty()
+        };
+        for second in [1, 3_600, 3_601, 3_602, 3_603, 3_604] {
+            let at = Instant(second * 1_000_000);
+            peers.note(worse, Priority(50), Verdict::LowerPriority, at, SECOND);
+            assert_eq!(deaf(&peers, second), second == 3_604, "{second}");
+        }
+    }
+
     #[test]
     fn forgeries_in_the_name_of_a_peer_do_not_change_what_it_said() {
         let real: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
         let mut peers = Peers::default();
-        peers.note(real, Priority(100), Verdict::Accepted, Instant(1_000_000));
+        peers.note(real, Priority(100), Verdict::Accepted, Instant(1_000_000), SECOND);
         for i in 0..100 {
             let at = Instant(2_000_000 + i * 100_000);
-            peers.note(real, Priority(200), Verdict::Dropped(DropReason::Checksum), at);
+            peers.note(real, Priority(200), FORGED, at, SECOND);
         }
         let now = Instant(12_000_000);
         let [peer] = &peers.snapshot(now, &[])[..] else {

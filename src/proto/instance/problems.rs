@@ -8,16 +8,25 @@ use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::Span;
 use crate::proto::snapshot::{Problem, Severity};
-use std::net::IpAddr;
+use std::fmt::Display;
 
 /// Problems that only time ends are looked at again after this time.
 const AGAIN: Micros = Micros::from_secs(1);
 /// A near fail-over, a stall, a foreign claim is shown for this long after the last one.
 const SHOWN: Micros = Micros::from_secs(600);
-/// Strangers that are named.
+/// So many others are named.
 const NAMED: usize = 3;
 /// A master that has heard nobody for this many of its Master_Down_Intervals says so.
 const PATIENCE: u64 = 3;
+
+/// The first few of them, and how many more there are.
+fn named(all: &[impl Display]) -> String {
+    let mut names: Vec<_> = all.iter().take(NAMED).map(ToString::to_string).collect();
+    if all.len() > NAMED {
+        names.push(format!("{} more", all.len() - NAMED));
+    }
+    names.join(", ")
+}
 
 /// Collects problems of one instance.
 struct Found<'a> {
@@ -122,34 +131,34 @@ impl Instance {
     fn problems_of_others(&self, found: &mut Found<'_>, now: Instant) {
         if self.master().is_some() {
             let deaf = self.deaf_peers(now);
-            for other in self.peers.recent(now, self.since, self.config.advert_interval, 3) {
+            let others = self.peers.recent(now, self.since, self.config.advert_interval, 3);
+            if !others.is_empty() {
                 let text = format!(
-                    "{other} advertises as master beside us: traffic goes to both. If it lasts, they do not hear each other: look at the network between the two, and at firewalls for protocol 112"
+                    "{} {} as master beside us: traffic goes to both. If it lasts, they do not hear each other: look at the network between the two, and at firewalls for protocol 112",
+                    named(&others),
+                    if others.len() == 1 { "advertises" } else { "advertise" }
                 );
-                found.fading(Severity::Error, "dual-master", Some(other.to_string()), text);
+                found.fading(Severity::Error, "dual-master", None, text);
             }
-            for other in deaf {
+            if !deaf.is_empty() {
                 let text = format!(
-                    "we hear {other}, and it evidently does not hear us: it stays master although our priority is higher. Look at what drops our adverts on the way to it (firewall, multicast snooping, unicast_peer there)"
+                    "we hear {}, and evidently are not heard there: our priority is higher, and the adverts go on. Look at what drops ours on the way (firewall, multicast snooping, unicast_peer there)",
+                    named(&deaf)
                 );
-                found.fading(Severity::Error, "one-way", Some(other.to_string()), text);
+                found.fading(Severity::Error, "one-way", None, text);
             }
             self.problem_of_silence(found, now);
         }
         let strangers = self.peers.strangers(now);
         if !strangers.is_empty() {
-            let mut names: Vec<String> = strangers
+            let names: Vec<_> = strangers
                 .iter()
-                .take(NAMED)
                 .map(|(address, reason)| format!("{address} ({})", reason.as_str()))
                 .collect();
-            if strangers.len() > NAMED {
-                names.push(format!("{} more", strangers.len() - NAMED));
-            }
             let text = format!(
                 "somebody else uses VRID {} and is not understood: {}. If it is another cluster, give one of both another virtual_router_id; if it is ours, compare the configurations (vrrpd check A B)",
                 self.config.vrid,
-                names.join(", ")
+                named(&names)
             );
             found.fading(Severity::Warning, "foreign-vrid", None, text);
         }
@@ -164,8 +173,7 @@ impl Instance {
         let who = if silent.is_empty() {
             "no other router".to_owned()
         } else {
-            let silent: Vec<String> = silent.iter().take(NAMED).map(IpAddr::to_string).collect();
-            format!("none of its peers ({})", silent.join(", "))
+            format!("none of its peers ({})", named(&silent))
         };
         let text = format!(
             "{who} has been heard since the start. Backups are silent, so this is normal for a master that started first; `vrrpd status` on the others shows whether they hear this one"

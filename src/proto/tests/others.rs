@@ -114,10 +114,66 @@ fn a_router_in_fault_follows_the_numbers_of_authenticated_adverts() {
     assert_eq!(master(&rig), None, "a replay says nothing of who is master");
     rig.event(link(true));
     rig.event(signed_advert(HIGHER, 90, 5));
-    let dropped = |rig: &Rig| rig.core.snapshot(rig.now).instances[0].counters.dropped(DropReason::AuthReplay);
+    let dropped = |rig: &Rig| {
+        rig.core.snapshot(rig.now).instances[0]
+            .counters
+            .dropped(DropReason::AuthReplay)
+    };
     assert_eq!(dropped(&rig), 1, "nor does it after the fault");
     rig.event(signed_advert(HIGHER, 90, 6));
     assert!(master(&rig).is_some(), "a new one does");
+}
+
+/// One worse advert every 50 µs for so long, each from another address.
+fn flood(rig: &mut Rig, seconds: u64) {
+    let begun = rig.now.0 - SECOND;
+    for i in 0..seconds * 20_000 {
+        rig.advance(begun + i * 50);
+        let from = Ipv4Addr::from(0x0a00_0000 + u32::try_from(i).unwrap());
+        rig.hear(from, 50);
+    }
+}
+
+fn count(actions: &[Action], is: impl Fn(&Action) -> bool) -> usize {
+    actions.iter().filter(|action| is(action)).count()
+}
+
+#[test]
+fn a_master_answers_a_flood_of_worse_adverts_a_few_times_and_says_so_a_few_times() {
+    let mut rig = Rig::new(model(instance()));
+    rig.advance(8 * SECOND);
+    assert_eq!(rig.state(), StateName::Master);
+    rig.take();
+    flood(&mut rig, 10);
+    assert_eq!(rig.state(), StateName::Master);
+    assert!(!problems(&rig).contains(&"dual-master".into()), "{:?}", problems(&rig));
+    let done = rig.take();
+    let sent = count(&done, |action| matches!(action, Action::Transmit(_)));
+    assert!((10..=50).contains(&sent), "{sent} adverts");
+    let lines = count(&done, |action| matches!(action, Action::Log(_)));
+    assert!(lines < 24, "{lines} lines");
+    let told = count(&done, |action| {
+        matches!(action, Action::Announce(_) | Action::Notify(_))
+    });
+    assert!(told < 100, "{told} announcements and notices");
+}
+
+#[test]
+fn a_backup_that_is_flooded_says_that_its_master_fell_silent() {
+    let mut rig = Rig::new(model(instance()));
+    for second in 1..4 {
+        rig.advance(second * SECOND);
+        rig.hear(HIGHER, 150);
+    }
+    rig.take();
+    flood(&mut rig, 5);
+    let snapshot = rig.core.snapshot(rig.now);
+    assert_eq!(snapshot.instances[0].state, StateName::Master);
+    let reason = snapshot.instances[0].reason.to_string();
+    assert!(reason.starts_with("master 192.0.2.9 fell silent"), "{reason}");
+    assert!(snapshot.instances[0].peers.iter().any(|peer| peer.address == HIGHER));
+    let lines = count(&rig.take(), |action| matches!(action, Action::Log(_)));
+    assert!(lines < 30, "{lines} lines");
 }
 
 #[test]

@@ -296,12 +296,12 @@ impl Router {
         }
     }
 
-    /// At most four answers in a row, and then one in a quarter of an interval.
+    /// At most four answers in a row, and then one in a quarter of an interval, or of a second if that is longer.
     fn may_answer(&mut self, at: u64, now: u64) -> bool {
         if matches!(self.phase, Phase::Master { silent_until, .. } if now < silent_until) {
             return false;
         }
-        let quarters = at.saturating_sub(self.answers_since) / (self.rules.interval / 4);
+        let quarters = at.saturating_sub(self.answers_since) / (self.rules.interval / 4).max(250_000);
         if quarters > 0 {
             self.answers_left = (self.answers_left + quarters).min(4);
             self.answers_since = at;
