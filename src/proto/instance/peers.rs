@@ -337,7 +337,7 @@ mod tests {
             let mut at = Instant(1);
             for _ in 0..3 {
                 peers.note(real, Priority(100), Verdict::LowerPriority, at, SECOND);
-                at = at + SECOND;
+                at += SECOND;
             }
             flood(&mut peers, verdict, 40_000, at);
             assert!(lists(&peers, real), "{verdict:?}");
