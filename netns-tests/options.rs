@@ -2,8 +2,8 @@
 
 use crate::cluster::Settings;
 use crate::scripts::Step::{
-    Answers, Change, Crash, Cut, Deafen, Fail, GiveSource, Heal, LastWord, Later, Listen, Mend, Pause, Reload, Replay,
-    Start, StartAll, Stop, TakeSource, Told,
+    Answers, Change, Crash, Cut, Deafen, Fail, GiveSource, Heal, LastWord, Later, Listen, Mend, Pause, Plug, Reload,
+    Replay, Start, StartAll, Stop, TakeSource, Told, Unplug,
 };
 use crate::scripts::{BASE, MEEK, Scenario, meek};
 
@@ -173,10 +173,40 @@ pub(crate) const NEWER: &[Scenario] = &[
     },
 ];
 
-/// A second instance, whose check moves both.
-const GROUP: &str = "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\nvrrp_script chk {\n script \"/usr/bin/test -e /tmp/well\"\n interval 1\n weight 0\n}\nvrrp_instance VI_2 {\n state BACKUP\n interface eth0\n virtual_router_id 61\n priority PRIORITY\n version 3\n advert_int 0.5\n virtual_ipaddress {\n 192.0.2.110\n }\n track_script {\n chk\n }\n}\n";
-/// The same without a check.
-const QUIET_GROUP: &str = "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\nvrrp_instance VI_2 {\n state BACKUP\n interface eth0\n virtual_router_id 61\n priority PRIORITY\n version 3\n advert_int 0.5\n virtual_ipaddress {\n 192.0.2.110\n }\n}\n";
+/// Another instance in one sync group with the first one: blocks before them, further lines of the group and of the instance.
+macro_rules! group {
+    ($before:expr, $of_the_group:literal, $of_the_instance:literal) => {
+        concat!(
+            $before,
+            "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n",
+            $of_the_group,
+            "}\nvrrp_instance VI_2 {\n state BACKUP\n interface eth0\n virtual_router_id 61\n priority PRIORITY\n version 3\n",
+            " advert_int 0.5\n virtual_ipaddress {\n 192.0.2.110\n }\n",
+            $of_the_instance,
+            "}\n"
+        )
+    };
+}
+
+macro_rules! check {
+    () => {
+        "vrrp_script chk {\n script \"/usr/bin/test -e /tmp/well\"\n interval 1\n weight 0\n}\n"
+    };
+}
+
+const GROUP: &str = group!(check!(), "", "track_script {\n chk\n }\n");
+const QUIET_GROUP: &str = group!("", "", "");
+/// With weights of members, which only this setting allows; the check is that of the first instance.
+const WEIGHING_GROUP: &str = group!(
+    "",
+    "sync_group_tracking_weight\n",
+    "track_script {\n chk weight -60\n }\n"
+);
+const WEIGHTLESS_GROUP: &str = group!("", "", "track_script {\n chk weight -60\n }\n");
+/// One member alone loses priority.
+const HALF_WEIGHING_GROUP: &str = group!("", "sync_group_tracking_weight\n", "");
+/// The group itself follows the check: every member loses the weight.
+const TRACKING_GROUP: &str = group!(check!(), "track_script {\n chk weight -60\n }\n", "");
 
 pub(crate) const OPTIONS: &[Scenario] = &[
     Scenario {
@@ -405,6 +435,51 @@ pub(crate) const OPTIONS: &[Scenario] = &[
         steps: &[StartAll, Fail(1), Heal(1), Stop(1), Start(1)],
         twin: "no group",
         spoil: |settings| settings[1].blocks = "",
+        ..PLAIN
+    },
+    Scenario {
+        name: "group-weighs",
+        tracker: Some(-60),
+        blocks: WEIGHING_GROUP,
+        steps: &[StartAll, Fail(1), Heal(1)],
+        twin: "the group does not allow weights",
+        spoil: |settings| settings.iter_mut().for_each(|of| of.blocks = WEIGHTLESS_GROUP),
+        ..PLAIN
+    },
+    // The other member goes on hearing its better master, so nothing moves.
+    Scenario {
+        name: "group-half-weighs",
+        tracker: Some(-60),
+        blocks: HALF_WEIGHING_GROUP,
+        steps: &[StartAll, Fail(1), Heal(1)],
+        twin: "both members lose the weight",
+        spoil: |settings| settings.iter_mut().for_each(|of| of.blocks = WEIGHING_GROUP),
+        ..PLAIN
+    },
+    Scenario {
+        name: "group-tracks",
+        blocks: TRACKING_GROUP,
+        steps: &[StartAll, Fail(1), Heal(1)],
+        twin: "no group",
+        spoil: |settings| settings[1].blocks = "",
+        ..PLAIN
+    },
+    Scenario {
+        name: "group-night",
+        kinds: &["v2-pass", "v3-ipv4", "unicast"],
+        blocks: QUIET_GROUP,
+        steps: &[
+            StartAll,
+            Reload(1, 50),
+            Reload(1, 150),
+            Crash(1),
+            Start(1),
+            Pause(1),
+            Unplug(1),
+            Plug(1),
+        ],
+        twin: MEEK,
+        spoil: meek,
         ..PLAIN
     },
     Scenario {
