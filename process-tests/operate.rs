@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
     };
     vec![
         case("operate::a_new_vrrp_process_knows_what_the_dead_one_knew", respawn),
+        case("operate::a_follower_stays_when_the_daemon_goes", patient_follower),
         case("operate::one_reason_in_log_status_why_and_environment", reasons),
         case("operate::a_follower_that_does_not_read_holds_nobody_up", slow_follower),
         case("operate::a_drain_is_given_shown_and_ended", drain),
@@ -242,6 +243,47 @@ fn make_events(cycles: usize) {
             assert!(answer.contains("done"), "{answer}");
         }
     }
+}
+
+/// It tells everything once, over the death of a process and over a stop and a start of the daemon.
+fn patient_follower() {
+    let daemon = Daemon::start(CONF);
+    until("the address is set", || has(VIP));
+    let told = fs::File::create("/tmp/followed").unwrap();
+    let mut follower = Command::new(VRRPD)
+        .args(["events", "-f", "--json"])
+        .stdout(told)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let followed = || -> Vec<Value> {
+        let text = text_of("/tmp/followed");
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let master = |process: usize| {
+        until("the follower knows the master", || {
+            let masters = followed().iter().filter(|event| event["to"] == "MASTER").count();
+            masters == process && has(VIP)
+        });
+    };
+    master(1);
+    signal_to(daemon.vrrp_pid(), libc::SIGKILL);
+    master(2);
+    until("nothing twice, nothing lost", || followed() == events(""));
+    assert_eq!(daemon.stop(), 0);
+    let before = followed().len();
+    let daemon = Daemon::start(CONF);
+    master(3);
+    until("the next daemon counts from 1 again, and nothing is lost", || {
+        followed()[before..] == events("")
+    });
+    follower.kill().unwrap();
+    let mut errors = String::new();
+    follower.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    follower.wait().unwrap();
+    assert_eq!(errors.matches("the daemon has ended").count(), 2, "{errors}");
+    assert_eq!(daemon.stop(), 0);
 }
 
 fn slow_follower() {

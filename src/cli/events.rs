@@ -1,13 +1,18 @@
 //! `vrrpd events`: what happened, and with `-f` what happens.
 //!
-//! Exit statuses: 0, also when the reader of a pipe has gone; 1 bad options; 3 nobody answers.
+//! Exit statuses: 0, also when the reader of a pipe has gone; 1 bad options; 3 nobody answers. `-f` outlives the daemon: it
+//! waits for the next one.
 
-use super::output::{length, parse, stderr, try_stdout};
+use super::output::{length, parse, pause, stderr, try_stdout};
 use super::status::NO_DAEMON;
-use crate::control::{client, text};
+use crate::control::client::{AskError, EventsEnd};
+use crate::control::{EventStatus, client, text};
 use crate::model::Micros;
 use clap::{Command, CommandFactory, Parser};
 use std::path::PathBuf;
+
+/// Between two attempts to find a daemon that has gone.
+const AGAIN: Micros = Micros::from_millis(200);
 
 /// Tell what happened: transitions with their reasons, trackers, problems, reloads, drains.
 ///
@@ -17,7 +22,7 @@ use std::path::PathBuf;
 struct EventsOptions {
     /// Only events of this instance, and of none.
     name: Option<String>,
-    /// Go on with what happens, until interrupted.
+    /// Go on with what happens, until interrupted; also with the next daemon when this one has ended.
     #[arg(short, long)]
     follow: bool,
     /// One JSON object a line, schema 1.
@@ -38,23 +43,55 @@ pub(super) fn events(words: &[String]) -> u8 {
     };
     let question = client::EventQuestion {
         since_ms: options.since.map(Micros::as_millis),
-        name: options.name,
+        name: options.name.clone(),
         follow: options.follow,
     };
-    let told = client::find(options.control).and_then(|path| {
-        client::events(&path, &question, |line, event| {
-            if options.json {
-                try_stdout(line)
-            } else {
-                try_stdout(&text::event(event))
+    let mut teller = Teller {
+        json: options.json,
+        last: None,
+    };
+    let mut waits = false;
+    loop {
+        let ended = client::find(options.control.clone())
+            .and_then(|path| client::events(&path, &question, |line, event| teller.tell(line, event)));
+        let answered = match ended {
+            Ok(EventsEnd::Gone) if options.follow => true,
+            Ok(_) => return 0,
+            Err(AskError::NoDaemon(_)) if waits => false,
+            Err(error) => {
+                stderr(&format!("vrrpd: {error}\n"));
+                return NO_DAEMON;
             }
-        })
-    });
-    match told {
-        Ok(()) => 0,
-        Err(error) => {
-            stderr(&format!("vrrpd: {error}\n"));
-            NO_DAEMON
+        };
+        if answered {
+            stderr("vrrpd: the daemon has ended; its events go on when it is back\n");
+        }
+        waits = true;
+        pause(AGAIN);
+    }
+}
+
+/// Tells each event once, also when a later daemon tells those of an earlier one again.
+struct Teller {
+    json: bool,
+    last: Option<EventStatus>,
+}
+
+impl Teller {
+    /// Whether anybody still reads.
+    fn tell(&mut self, line: &str, event: &EventStatus) -> bool {
+        // A new process of the same daemon counts on; a new daemon counts from 1, later.
+        let told = |last: &EventStatus| event.sequence <= last.sequence && event.at <= last.at;
+        if !event.is_gap() {
+            if self.last.as_ref().is_some_and(told) {
+                return true;
+            }
+            self.last = Some(event.clone());
+        }
+        if self.json {
+            try_stdout(line)
+        } else {
+            try_stdout(&text::event(event))
         }
     }
 }

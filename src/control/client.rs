@@ -148,6 +148,17 @@ pub struct EventQuestion {
     pub follow: bool,
 }
 
+/// Why no more events come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventsEnd {
+    /// All that was asked for has been told.
+    Told,
+    /// Whoever they are told to has had enough.
+    Enough,
+    /// The daemon has gone.
+    Gone,
+}
+
 /// Tells events to `each`, as the line that came and what it means, until it returns `false`, the last one has come, or the
 /// daemon has gone.
 ///
@@ -157,7 +168,7 @@ pub fn events(
     path: &Path,
     question: &EventQuestion,
     mut each: impl FnMut(&str, &EventStatus) -> bool,
-) -> Result<(), AskError> {
+) -> Result<EventsEnd, AskError> {
     let nobody = |_| AskError::NoDaemon(vec![path.to_owned()]);
     let stream = say(path, question).map_err(nobody)?;
     // What happens next may take any time.
@@ -167,13 +178,16 @@ pub fn events(
     loop {
         line.clear();
         let read = reader.read_line(&mut line).unwrap_or(0);
-        if read == 0 || line.starts_with("{\"end\":") {
-            return Ok(());
+        if read == 0 {
+            return Ok(EventsEnd::Gone);
+        }
+        if line.starts_with("{\"end\":") {
+            return Ok(EventsEnd::Told);
         }
         let event =
             serde_json::from_str(&line).map_err(|_| AskError::Answer(path.to_owned(), line.trim().to_owned()))?;
         if !each(&line, &event) {
-            return Ok(());
+            return Ok(EventsEnd::Enough);
         }
     }
 }

@@ -17,6 +17,9 @@ pub const KEPT: usize = 1024;
 /// Events that wait for a follower before it loses the oldest.
 const FEED: usize = 256;
 
+/// The kind of a line that says how many events a follower has lost.
+const LOST: &str = "lost";
+
 /// One event: a line of the control socket, and of `vrrpd events --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventStatus {
@@ -80,9 +83,15 @@ impl EventStatus {
     #[must_use]
     pub(super) fn lost(count: u64) -> Self {
         let text = format!("{count} events were lost here: they came faster than this reader took them");
-        let mut event = Self::plain("lost", text, Timestamp::now());
+        let mut event = Self::plain(LOST, text, Timestamp::now());
         event.sequence = count;
         event
+    }
+
+    /// Whether this is no event, but the number of those that this reader has lost.
+    #[must_use]
+    pub fn is_gap(&self) -> bool {
+        self.kind == LOST
     }
 
     pub(super) fn line(&self) -> Arc<str> {

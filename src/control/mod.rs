@@ -13,7 +13,7 @@ pub mod server;
 pub mod text;
 pub mod why;
 
-pub use events::Journal;
+pub use events::{EventStatus, Journal};
 pub use json::Status;
 pub use order::{Order, Verdict};
 pub use server::{Ask, BindError, ControlSocket, Desk, OrderRequest, ReloadRequest, Report, ReportRequest, serve};
