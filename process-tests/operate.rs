@@ -268,6 +268,10 @@ fn patient_follower() {
         });
     };
     master(1);
+    let (code, text, errors) = ask("events VI_9");
+    assert_eq!((code, text.as_str()), (4, ""), "{errors}");
+    assert!(errors.contains("there is no instance VI_9"), "{errors}");
+    assert!(events(" VI_1").iter().any(|event| event["to"] == "MASTER"));
     signal_to(daemon.vrrp_pid(), libc::SIGKILL);
     master(2);
     until("nothing twice, nothing lost", || followed() == events(""));

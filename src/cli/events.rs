@@ -1,10 +1,10 @@
 //! `vrrpd events`: what happened, and with `-f` what happens.
 //!
-//! Exit statuses: 0, also when the reader of a pipe has gone; 1 bad options; 3 nobody answers. `-f` outlives the daemon: it
+//! Exit statuses: 0, also when the reader of a pipe has gone; 1 bad options; 3 nobody answers; 4 no such instance. `-f` outlives the daemon: it
 //! waits for the next one.
 
 use super::output::{length, parse, pause, stderr, try_stdout};
-use super::status::NO_DAEMON;
+use super::status::{NO_DAEMON, NO_INSTANCE};
 use crate::control::client::{AskError, EventsEnd};
 use crate::control::{EventStatus, client, text};
 use crate::model::Micros;
@@ -41,9 +41,21 @@ pub(super) fn events(words: &[String]) -> u8 {
         Ok(options) => options,
         Err(exit) => return exit,
     };
+    if let Some(name) = &options.name {
+        match is_known(options.control.clone(), name) {
+            Ok(true) => {}
+            Ok(false) => {
+                stderr(&format!(
+                    "vrrpd: there is no instance {name}, and nothing is kept of one\n"
+                ));
+                return NO_INSTANCE;
+            }
+            Err(error) => return nobody(&error),
+        }
+    }
     let question = client::EventQuestion {
         since_ms: options.since.map(Micros::as_millis),
-        name: options.name.clone(),
+        name: options.name,
         follow: options.follow,
     };
     let mut teller = Teller {
@@ -58,10 +70,7 @@ pub(super) fn events(words: &[String]) -> u8 {
             Ok(EventsEnd::Gone) if options.follow => true,
             Ok(_) => return 0,
             Err(AskError::NoDaemon(_)) if waits => false,
-            Err(error) => {
-                stderr(&format!("vrrpd: {error}\n"));
-                return NO_DAEMON;
-            }
+            Err(error) => return nobody(&error),
         };
         if answered {
             stderr("vrrpd: the daemon has ended; its events go on when it is back\n");
@@ -69,6 +78,29 @@ pub(super) fn events(words: &[String]) -> u8 {
         waits = true;
         pause(AGAIN);
     }
+}
+
+fn nobody(error: &AskError) -> u8 {
+    stderr(&format!("vrrpd: {error}\n"));
+    NO_DAEMON
+}
+
+/// Whether the daemon has an instance of this name, or had one of which something is kept.
+fn is_known(control: Option<PathBuf>, name: &str) -> Result<bool, AskError> {
+    let path = client::find(control)?;
+    if client::ask(&path)?.only(name).is_some() {
+        return Ok(true);
+    }
+    let question = client::EventQuestion {
+        name: Some(name.to_owned()),
+        ..client::EventQuestion::default()
+    };
+    let mut known = false;
+    client::events(&path, &question, |_, event| {
+        known = event.instance.as_deref() == Some(name);
+        !known
+    })?;
+    Ok(known)
 }
 
 /// Tells each event once, also when a later daemon tells those of an earlier one again.
