@@ -122,6 +122,27 @@ const FAULTS: &[Fault] = &[
         ..FAULT
     },
     Fault {
+        name: "fault-gone",
+        state: "BACKUP",
+        code: "fault-cleared",
+        words: &["the last fault has gone: file tf had failed (/tmp/tf holds 7)"],
+        play: fault_gone,
+        twin: "another fault has gone",
+        ..FAULT
+    },
+    Fault {
+        name: "returned",
+        state: "MASTER",
+        code: "preempted",
+        words: &[
+            "192.0.2.2 has priority 100",
+            "our last fault has gone: interface eth0 was down",
+        ],
+        play: returned,
+        twin: "another fault has gone",
+        ..FAULT
+    },
+    Fault {
         name: "group",
         code: "group",
         words: &["sync group G", "member VI_2", "file tf failed"],
@@ -439,6 +460,32 @@ fn process(scene: &mut Scene) -> io::Result<()> {
     }
     scene.stage.note("the service dies");
     scene.stage.lab.signal(service, Signal::SIGKILL)
+}
+
+/// A fault of this kind comes and goes.
+fn interlude(scene: &mut Scene, of_file: bool) -> io::Result<()> {
+    let change = |scene: &mut Scene, ill: bool| match (of_file, ill) {
+        (true, true) => scene.write("7"),
+        (true, false) => scene.write("0"),
+        (false, _) => scene.plug(!ill),
+    };
+    change(scene, true)?;
+    let faulty = |status: &Value| status["instances"][0]["state"] == "FAULT";
+    until_status(&mut scene.stage, OWN, 10, faulty)?;
+    scene.stage.until_held_by("2", 15)?;
+    change(scene, false)
+}
+
+fn fault_gone(scene: &mut Scene) -> io::Result<()> {
+    scene.peer(200)?;
+    scene.stage.until_held_by("2", 15)?;
+    scene.stage.start(OWN, Speaker::Vrrpd, &own(FILE_FAULT))?;
+    interlude(scene, !scene.spoiled)
+}
+
+fn returned(scene: &mut Scene) -> io::Result<()> {
+    scene.master(FILE_FAULT, Some(100))?;
+    interlude(scene, scene.spoiled)
 }
 
 fn group(scene: &mut Scene) -> io::Result<()> {

@@ -3,7 +3,7 @@
 
 use super::json::{InstanceStatus, ProblemStatus, Status};
 use super::text::priority;
-use crate::proto::{Evidence, InstanceSnapshot, PriorityChange, Reason, StateName};
+use crate::proto::{Evidence, InstanceSnapshot, Past, PriorityChange, Reason, StateName};
 
 /// The causes of a state, the first one first; the last one is the state.
 pub(super) fn chain(of: &InstanceSnapshot) -> Vec<String> {
@@ -31,12 +31,15 @@ fn causes(reason: &Reason, chain: &mut Vec<String>) {
                 Evidence::Ours(change) => priority_links(change, chain),
                 other @ (Evidence::Theirs { .. }
                 | Evidence::Asleep { .. }
-                | Evidence::Returned
+                | Evidence::Returned { .. }
                 | Evidence::Waited { .. }) => {
                     chain.push(other.to_string());
                 }
             }
         }
+    }
+    if let Reason::FaultCleared { fault: Some(fault) } = reason {
+        chain.push(Past(fault).to_string());
     }
     if let Reason::Group {
         member,

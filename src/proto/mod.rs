@@ -49,7 +49,7 @@ pub use log_event::{
     ScriptLine,
 };
 pub use mutant::Mutant;
-pub use reason::{Evidence, PriorityCause, PriorityChange, Reason, Span, TrackerKind, Transition};
+pub use reason::{Evidence, Past, PriorityCause, PriorityChange, Reason, Span, TrackerKind, Transition};
 pub use snapshot::{
     Activity, Brief, Contribution, DrainSnapshot, GroupSnapshot, Hold, InstanceSnapshot, LinkSnapshot, MasterSnapshot,
     PeerSnapshot, PrioritySnapshot, Problem, Severity, Snapshot, TimerSnapshot, TrackerSnapshot, TrackerStatus,

@@ -102,7 +102,11 @@ pub enum Reason {
         because: Option<Box<Self>>,
     },
     /// The last fault has gone.
-    FaultCleared,
+    FaultCleared {
+        /// Which it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<Box<Self>>,
+    },
     /// Somebody deleted a virtual address again and again.
     AddressLost {
         /// Which.
@@ -184,6 +188,8 @@ impl Reason {
             because.clear();
         } else if let Self::Group { because, .. } = &mut bare {
             *because = None;
+        } else if let Self::FaultCleared { fault } = &mut bare {
+            *fault = None;
         }
         bare
     }
@@ -204,7 +210,7 @@ impl Reason {
             Self::InterfaceDown { .. } => "interface-down",
             Self::NoSourceAddress { .. } => "no-source-address",
             Self::Group { .. } => "group",
-            Self::FaultCleared => "fault-cleared",
+            Self::FaultCleared { .. } => "fault-cleared",
             Self::AddressLost { .. } => "address-lost",
             Self::Stalled { .. } => "stalled",
             Self::ConfigurationFault { .. } => "configuration-fault",
@@ -288,7 +294,7 @@ impl fmt::Display for Reason {
                 write!(f, "sync group {group} follows its member {member}")?;
                 because.as_ref().map_or(Ok(()), |because| write!(f, ": {because}"))
             }
-            Self::FaultCleared => f.write_str("the last fault has gone"),
+            Self::FaultCleared { fault } => gone(f, "the last", fault.as_deref()),
             Self::AddressLost { address } => write!(f, "somebody keeps deleting {address}"),
             Self::Stalled { gap } => write!(f, "the process did not run for {}", Span(*gap)),
             Self::ConfigurationFault { detail } => write!(f, "the configuration cannot be carried out: {detail}"),
@@ -301,6 +307,44 @@ impl fmt::Display for Reason {
             Self::Reload => f.write_str("the configuration changed"),
             Self::Shutdown => f.write_str("the daemon stops"),
         }
+    }
+}
+
+fn gone(f: &mut fmt::Formatter<'_>, which: &str, fault: Option<&Reason>) -> fmt::Result {
+    write!(f, "{which} fault has gone")?;
+    fault.map_or(Ok(()), |fault| write!(f, ": {}", Past(fault)))
+}
+
+/// A fault that is none any more, in plain words.
+#[derive(Debug, Clone, Copy)]
+pub struct Past<'a>(pub &'a Reason);
+
+impl fmt::Display for Past<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Reason::InterfaceDown { interface, missing } = self.0 {
+            let how = if *missing { "did not exist" } else { "was down" };
+            return write!(f, "interface {interface} {how}");
+        }
+        if let Reason::NoSourceAddress { interface } = self.0 {
+            return match interface {
+                Some(interface) => write!(f, "interface {interface} had no address to send from"),
+                None => f.write_str("there was no address to send from"),
+            };
+        }
+        if let Reason::Group { group, member, because } = self.0 {
+            write!(f, "sync group {group} followed its member {member}")?;
+            return because
+                .as_ref()
+                .map_or(Ok(()), |because| write!(f, ": {}", Past(because)));
+        }
+        if let Reason::ConfigurationFault { detail } = self.0 {
+            return write!(f, "the configuration could not be carried out: {detail}");
+        }
+        if let Reason::TrackerFailed { kind, name, detail } = self.0 {
+            write!(f, "{} {name} had failed", kind.as_str())?;
+            return detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"));
+        }
+        self.0.fmt(f)
     }
 }
 
@@ -335,7 +379,10 @@ pub enum Evidence {
         gap: Micros,
     },
     /// We take part again after a fault.
-    Returned,
+    Returned {
+        /// Which it was.
+        fault: Option<Box<Reason>>,
+    },
     /// `preempt_delay` was waited for.
     Waited {
         /// How long.
@@ -349,7 +396,7 @@ impl fmt::Display for Evidence {
             Self::Ours(change) => write!(f, "ours {change}"),
             Self::Theirs { before } => write!(f, "theirs was {before} before"),
             Self::Asleep { gap } => write!(f, "we did not run for {}", Span(*gap)),
-            Self::Returned => f.write_str("our last fault has gone"),
+            Self::Returned { fault } => gone(f, "our last", fault.as_deref()),
             Self::Waited { delay } => write!(f, "after a preempt_delay of {}", Span(*delay)),
         }
     }

@@ -210,8 +210,11 @@ impl Instance {
         });
         let ours = self.evidence_of_ours(theirs, ctx);
         let nothing_else = theirs_before.is_none() && ours.is_none();
-        let returned = nothing_else && matches!(self.reason, Reason::FaultCleared);
-        let returned = returned.then_some(Evidence::Returned);
+        let returned = if let Reason::FaultCleared { fault } = &self.reason {
+            nothing_else.then(|| Evidence::Returned { fault: fault.clone() })
+        } else {
+            None
+        };
         let compared = theirs_before.into_iter().chain(ours);
         compared.chain(returned).chain(waited).collect()
     }

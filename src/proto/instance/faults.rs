@@ -27,7 +27,7 @@ impl Instance {
                 | Reason::HigherPriority { .. }
                 | Reason::HigherAddress { .. }
                 | Reason::TrackerPending { .. }
-                | Reason::FaultCleared
+                | Reason::FaultCleared { .. }
                 | Reason::Group { .. }
                 | Reason::AddressLost { .. }
                 | Reason::Stalled { .. }

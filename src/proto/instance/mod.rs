@@ -302,7 +302,8 @@ impl Instance {
                 if !ctx.mutation.is(Mutant::IntervalKeptAfterFault) {
                     self.master_interval = self.config.advert_interval;
                 }
-                self.enter_backup(Reason::FaultCleared, ctx);
+                let fault = Some(self.reason.clone().into());
+                self.enter_backup(Reason::FaultCleared { fault }, ctx);
             }
             State::Fault => {
                 if let Some(first) = self.faults.first() {
