@@ -19,6 +19,11 @@ pub(crate) fn cases() -> Vec<Case> {
             attributes,
             Needs::Keepalived,
         ),
+        case(
+            "kernel::netlink_buffers_are_as_large_as_keepalived_s",
+            buffers,
+            Needs::Keepalived,
+        ),
         case("kernel::lost_messages_are_made_up_for", overrun, Needs::Nothing),
         case("kernel::a_deleted_address_is_put_back", put_back, Needs::Nothing),
     ]
@@ -90,6 +95,54 @@ fn shown() -> Vec<String> {
         .lines()
         .filter(|line| line.contains("keepalived") || line.contains("198.51.100") || line.contains("2001:db8"));
     lines.map(|line| line.split_once(": ").unwrap().1.to_owned()).collect()
+}
+
+/// How much room the kernel keeps for the rtnetlink sockets of programs in this namespace, in order.
+fn rooms() -> Vec<u64> {
+    let shown = Command::new("ss").args(["-f", "netlink", "-m"]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let routes = shown
+        .lines()
+        .filter(|line| line.contains("rtnl:") && !line.contains("rtnl:kernel"));
+    let room = |line: &str| line.split_once(",rb")?.1.split(',').next()?.parse().ok();
+    let mut rooms: Vec<u64> = routes.filter_map(room).collect();
+    rooms.sort_unstable();
+    rooms.dedup();
+    rooms
+}
+
+/// The kernel gives twice what is asked for. Only with `_force` it may be more than the system's limit.
+fn buffers() {
+    let limit: u64 = fs::read_to_string("/proc/sys/net/core/rmem_max")
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let settings = |force: &str| {
+        format!(
+            "global_defs {{\n vrrp_netlink_cmd_rcv_bufs 100000\n vrrp_netlink_monitor_rcv_bufs {}\n {force}\n}}\n{CONF}",
+            limit + 500_000
+        )
+    };
+    for (force, most) in [
+        ("", 2 * limit),
+        ("vrrp_netlink_monitor_rcv_bufs_force", 2 * limit + 1_000_000),
+    ] {
+        let daemon = Daemon::start(&settings(force));
+        until("the address is set", || has(VIP));
+        let ours = rooms();
+        assert!(!daemon.log().contains("does not act"), "{}", daemon.log());
+        assert_eq!(daemon.stop(), 0);
+        let options = ["-n", "-l", "-P", "-f", "/tmp/conf"];
+        let keepalived = Daemon::run(KEEPALIVED, "/tmp/keepalived", &options, |_| {});
+        until("the address is set", || has(VIP));
+        assert_eq!(ours, rooms(), "{force}");
+        assert_eq!(ours, [200_000, most], "{force}");
+        keepalived.stop();
+    }
+    let daemon = Daemon::master();
+    assert_eq!(rooms(), [2 << 20, 16 << 20], "without settings");
+    assert_eq!(daemon.stop(), 0);
 }
 
 fn attributes() {

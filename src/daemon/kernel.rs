@@ -1,7 +1,7 @@
 //! The kernel thread: drives addresses towards what is desired, watches links and addresses, opens VRRP sockets, announces.
 
 use super::ring::Ring;
-use crate::model::{IfIndex, IfName, InstanceId, LinkBeatMethod, Ticket, VirtualAddress};
+use crate::model::{IfIndex, IfName, InstanceId, LinkBeatMethod, NetlinkBuffers, Ticket, VirtualAddress};
 use crate::proto::{AddressWish, Announce, Culprit, Event, Link, LinkAddress, SocketSpec};
 use crate::supervisor::{GuardedAddress, Sender, ToSupervisor};
 use crate::sys::{Epoll, Events, Interest};
@@ -74,12 +74,12 @@ struct Kernel {
 }
 
 /// Starts the thread and lists what there is.
-pub(super) fn start(guard: Sender<ToSupervisor>, tell_addresses: bool) -> io::Result<Wires> {
+pub(super) fn start(buffers: &NetlinkBuffers, guard: Sender<ToSupervisor>, tell_addresses: bool) -> io::Result<Wires> {
     let (commands, told) = (Ring::new(COMMANDS)?, Ring::new(EVENTS)?);
     // The monitor is opened before the list is read, so that nothing falls between.
-    let monitor = Monitor::new()?;
+    let monitor = Monitor::new(buffers.vrrp_monitor)?;
     let mut kernel = Kernel {
-        command: CommandSocket::new()?,
+        command: CommandSocket::new(buffers.vrrp_command)?,
         monitor,
         announcer: Announcer::new()?,
         claims: ClaimWatcher::new()?,

@@ -40,7 +40,9 @@ pub fn daemon_main(mut start: DaemonStart) -> i32 {
             return exit::MISSING_PERMISSION;
         }
     };
-    let wires = match kernel::start(start.channel.sender.clone(), start.options.address_monitoring) {
+    let buffers = &start.config.model.global.netlink_buffers;
+    let guard = start.channel.sender.clone();
+    let wires = match kernel::start(buffers, guard, start.options.address_monitoring) {
         Ok(wires) => wires,
         Err(error) => {
             tracing::error!("cannot watch the network configuration: {error}. It needs CAP_NET_ADMIN and CAP_NET_RAW");

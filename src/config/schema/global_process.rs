@@ -197,26 +197,20 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
     rlimit!("bfd_rlimit_rttime", "bfd_rlimit_rtime", "bfd", bfd)
         .kept()
         .doc("10000", "How long it may run in real time."),
-    netlink_size!("vrrp_netlink_cmd_rcv_bufs", vrrp_command)
-        .later()
-        .doc("kernel", "Buffer of the netlink command socket."),
+    netlink_size!("vrrp_netlink_cmd_rcv_bufs", vrrp_command).doc("1 MiB", "Buffer of the netlink command socket."),
     Keyword::<Draft>::boolean(
         "vrrp_netlink_cmd_rcv_bufs_force",
         boolean!(global.netlink_buffers.vrrp_command.force = false),
     )
     .bad("Invalid value '{v}' for global {k} specified")
-    .later()
     .restart()
     .doc("false", "Also beyond the system's limit."),
-    netlink_size!("vrrp_netlink_monitor_rcv_bufs", vrrp_monitor)
-        .later()
-        .doc("kernel", "Buffer of the netlink monitor socket."),
+    netlink_size!("vrrp_netlink_monitor_rcv_bufs", vrrp_monitor).doc("8 MiB", "Buffer of the netlink monitor socket."),
     Keyword::<Draft>::boolean(
         "vrrp_netlink_monitor_rcv_bufs_force",
         boolean!(global.netlink_buffers.vrrp_monitor.force = false),
     )
     .bad("Invalid value '{v}' for global {k} specified")
-    .later()
     .restart()
     .doc("false", "Also beyond the system's limit."),
     netlink_size!("process_monitor_rcv_bufs", process_monitor)

@@ -4,6 +4,8 @@
     reason = "the enums are the kernel's, and only a few of their values matter here"
 )]
 
+use super::buffer::set_wanted;
+use crate::model::NetlinkBuffer;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
@@ -13,6 +15,8 @@ use std::io;
 
 /// Requests in one send: more would keep the kernel's lock for long.
 const BATCH: usize = 32;
+/// Room for the replies to a batch, and to a dump.
+const RECEIVE_BUFFER: usize = 1 << 20;
 /// How often a dump is repeated that the kernel calls interrupted.
 const DUMP_TRIES: u32 = 10;
 
@@ -25,14 +29,14 @@ pub struct CommandSocket {
 }
 
 impl CommandSocket {
-    /// A new socket, bound to a port of its own.
+    /// A new socket, bound to a port of its own. `wanted`: `vrrp_netlink_cmd_rcv_bufs` and its `_force`.
     ///
     /// # Errors
     /// When no descriptors are left.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(wanted: NetlinkBuffer) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         let port = socket.bind_auto()?.port_number();
-        socket.set_rx_buf_sz(1usize << 20)?;
+        set_wanted(&socket, wanted, RECEIVE_BUFFER)?;
         // Acknowledgements need not repeat the request.
         socket.set_cap_ack(true)?;
         Ok(Self {

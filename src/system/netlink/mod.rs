@@ -1,6 +1,7 @@
 //! Netlink: links and addresses of the host, watched and changed; processes, watched.
 
 mod address;
+mod buffer;
 mod command;
 mod monitor;
 mod process;

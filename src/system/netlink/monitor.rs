@@ -4,8 +4,9 @@
     reason = "the enums are the kernel's, and only a few of their values matter here"
 )]
 
+use super::buffer::set_wanted;
 use super::command::{CommandSocket, messages};
-use crate::model::{Family, IfIndex, MacAddr};
+use crate::model::{Family, IfIndex, MacAddr, NetlinkBuffer};
 use crate::proto::{Link, LinkAddress};
 use netlink_packet_core::NetlinkPayload;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -44,19 +45,15 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Watches links and addresses from now on.
+    /// Watches links and addresses from now on. `wanted`: `vrrp_netlink_monitor_rcv_bufs` and its `_force`.
     ///
     /// # Errors
     /// When the kernel refuses the socket or a group.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(wanted: NetlinkBuffer) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.set_non_blocking(true)?;
-        let force = nix::sys::socket::sockopt::RcvBufForce;
-        // Without CAP_NET_ADMIN the system's limit holds.
-        if nix::sys::socket::setsockopt(&socket.as_fd(), force, &RECEIVE_BUFFER).is_err() {
-            socket.set_rx_buf_sz(RECEIVE_BUFFER)?;
-        }
+        set_wanted(&socket, wanted, RECEIVE_BUFFER)?;
         for group in [GROUP_LINK, GROUP_IPV4_ADDRESS, GROUP_IPV6_ADDRESS] {
             socket.add_membership(group)?;
         }

@@ -2,9 +2,10 @@
 //!
 //! It exists in the initial network, process and user namespace only, and wants CAP_NET_ADMIN.
 
+use super::buffer::{set_as_far_as_allowed, set_wanted};
 use crate::model::NetlinkBuffer;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_CONNECTOR};
-use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -62,13 +63,7 @@ impl ProcessMonitor {
     /// When the kernel refuses, or does not confirm, as outside of the initial namespaces.
     pub fn new(wanted: NetlinkBuffer) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_CONNECTOR)?;
-        match wanted.size.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)) {
-            Some(bytes) => set_buffer(&socket, bytes, wanted.force)?,
-            // Beyond the system's limit where that is allowed, else up to it.
-            None => {
-                set_buffer(&socket, RECEIVE_BUFFER, true).or_else(|_| set_buffer(&socket, RECEIVE_BUFFER, false))?;
-            }
-        }
+        set_wanted(&socket, wanted, RECEIVE_BUFFER)?;
         socket.bind(&SocketAddr::new(0, PROC))?;
         socket.set_non_blocking(true)?;
         socket.send_to(&request(LISTEN), &SocketAddr::new(0, 0), 0)?;
@@ -94,7 +89,7 @@ impl ProcessMonitor {
         if wanted > MAX_RECEIVE_BUFFER {
             return Err(io::Error::other(format!("it has {wanted} bytes already")));
         }
-        set_buffer(&self.socket, wanted, true).or_else(|_| set_buffer(&self.socket, wanted, false))?;
+        set_as_far_as_allowed(&self.socket, wanted)?;
         Ok(get(&self.socket)? / 2)
     }
 
@@ -123,15 +118,6 @@ impl AsFd for ProcessMonitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-fn set_buffer(socket: &Socket, bytes: usize, force: bool) -> io::Result<()> {
-    if force {
-        setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &bytes)?;
-    } else {
-        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes)?;
-    }
-    Ok(())
 }
 
 fn request(operation: u32) -> Vec<u8> {
