@@ -206,6 +206,13 @@ const CASES: &[Case] = &[
     global("process_names", "process_names"),
     global("vrrp_priority", "vrrp_priority -3"),
     global("vrrp_no_swap", "vrrp_no_swap"),
+    global("vrrp_netlink_cmd_rcv_bufs", "vrrp_netlink_cmd_rcv_bufs 100000"),
+    global("vrrp_netlink_cmd_rcv_bufs_force", "vrrp_netlink_cmd_rcv_bufs_force"),
+    global("vrrp_netlink_monitor_rcv_bufs", "vrrp_netlink_monitor_rcv_bufs 100000"),
+    global(
+        "vrrp_netlink_monitor_rcv_bufs_force",
+        "vrrp_netlink_monitor_rcv_bufs_force",
+    ),
     global("vrrp_rt_priority", "vrrp_rt_priority 50"),
     case("(top)", "use_pid_dir", ("{top}", "use_pid_dir")),
     // Groups.
