@@ -31,12 +31,20 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "processes-hidden",
-        play: hidden,
+        play: hidden_from_groups,
         oracle: "what another program without the right sees in /proc",
         twin: "/proc hides nothing",
         sees: "first process is hidden",
         // A group that is nobody's has to exist.
         needs: &[Needs::Root],
+    },
+    Case {
+        name: "processes-hidden-in-a-container",
+        play: hidden_from_all,
+        oracle: "what another program without the right sees in /proc",
+        twin: "/proc hides nothing",
+        sees: "first process is hidden",
+        needs: &[],
     },
 ];
 
@@ -115,13 +123,30 @@ fn files(scene: &mut Scene) -> io::Result<()> {
 }
 
 /// The daemon may not look at the processes of others, and `/proc` shows those only to a group that nobody is in.
-fn hidden(scene: &mut Scene) -> io::Result<()> {
-    let options = if scene.spoiled { "rw" } else { "hidepid=2,gid=54321" };
+fn hidden_from_groups(scene: &mut Scene) -> io::Result<()> {
+    hidden(
+        scene,
+        "hidepid=2,gid=54321",
+        "--inh-caps=-sys_ptrace --bounding-set=-sys_ptrace",
+    )
+}
+
+/// The daemon has the rights that it cannot do without and no others, and `/proc` shows no group more than that.
+fn hidden_from_all(scene: &mut Scene) -> io::Result<()> {
+    hidden(
+        scene,
+        "hidepid=4",
+        "--inh-caps=-all --bounding-set=-all,+net_admin,+net_raw",
+    )
+}
+
+fn hidden(scene: &mut Scene, options: &str, rights: &str) -> io::Result<()> {
+    let options = if scene.spoiled { "rw" } else { options };
     let service = scene.stage.run(NODE, "service", &["/bin/sleep", "54321"])?;
     let blocks = "vrrp_track_process tp {\n process /bin/sleep 54321\n weight 10\n}\n";
     let text = configuration(blocks, "track_process {\n tp\n }");
     scene.stage.write(NODE, "vrrp.conf", &text)?;
-    let without = "setpriv --inh-caps=-sys_ptrace --bounding-set=-sys_ptrace";
+    let without = format!("setpriv {rights}");
     let look = "test -e /proc/1; echo looked:$?";
     let start = format!(
         "mount -t proc -o {options} proc /proc && {without} /bin/sh -c '{look}' && exec {without} {VRRPD} -n -l -D -G -f /tmp/vrrp.conf"

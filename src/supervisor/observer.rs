@@ -11,9 +11,10 @@ use crate::system::clock;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 /// How long after its death it is started again.
 const PAUSE: Micros = Micros::from_secs(1);
@@ -127,6 +128,18 @@ fn fork(
     Ok((pid.as_raw(), ours))
 }
 
+/// Moves into this network namespace. That is a right which a container may lack and need not have: it is there already.
+fn enter(home: &File) -> io::Result<()> {
+    let (here, home_is) = (fs::metadata("/proc/self/ns/net")?, home.metadata()?);
+    if (here.dev(), here.ino()) == (home_is.dev(), home_is.ino()) {
+        return Ok(());
+    }
+    Ok(move_into_link_name_space(
+        home.as_fd(),
+        Some(LinkNameSpaceType::Network),
+    )?)
+}
+
 /// In the child.
 fn prepare(
     recipe: &Recipe<'_>,
@@ -150,9 +163,11 @@ fn prepare(
         Capability::DacReadSearch,
         Capability::SysPtrace,
     ])?;
-    // The kernel tells of processes in the initial network namespace only.
-    if let Some(home) = home {
-        move_into_link_name_space(home.as_fd(), Some(LinkNameSpaceType::Network))?;
+    // The kernel tells of processes in the initial network namespace only; from elsewhere they are looked for.
+    if let Some(home) = home
+        && let Err(error) = enter(home)
+    {
+        tracing::warn!("the observers stay in the network namespace of the daemon: {error}");
     }
     if recipe.options.seccomp
         && let Err(error) = sys::forbid_exec()
