@@ -83,7 +83,7 @@ codes! {
     Rule "rule" "An entry of virtual_rules or static_rules is not right."
     SecretReadable "secret-readable" "A file with a key can be read by others."
     Lvs "lvs" "Blocks of keepalived's LVS side are kept, but vrrpd does not act on them."
-    NotActedOn "not-acted-on" "This keyword is read and kept, but this version of vrrpd does not act on it yet."
+    NotActedOn "not-acted-on" "This keyword is read and kept, but this version of vrrpd does not act on it yet, or not on all that it says."
     FirstIpv6NotLinkLocal "first-ipv6-not-link-local" "RFC 9568 wants the first IPv6 address of an instance to be link-local."
     WeightOutOfRange "weight-out-of-range" "A weight is outside its range."
     TomlSyntax "toml-syntax" "The file is not TOML. Nothing of it is used."

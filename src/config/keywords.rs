@@ -101,6 +101,7 @@ fn keyword(row: &'static Row) -> KeywordInfo {
         acts: match row.acts {
             Acts::Yes => "",
             Acts::NotYet => "read and kept; this version does not act on it yet",
+            Acts::Interfaces => "their interfaces are followed; this version does not set the entries yet",
             Acts::Kept => "kept for keepalived",
         },
         reload: row.reload,

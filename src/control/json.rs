@@ -44,6 +44,9 @@ pub struct Status {
     pub trackers: Vec<TrackerStatusLine>,
     /// What an operator should look at.
     pub problems: Vec<ProblemStatus>,
+    /// The addresses of `static_ipaddress`, in the order of the configuration.
+    #[serde(default)]
+    pub static_addresses: Vec<VipStatus>,
 }
 
 /// The configuration in force.
@@ -364,6 +367,7 @@ impl Status {
             groups: snapshot.groups.iter().map(GroupStatus::of).collect(),
             trackers: snapshot.trackers.iter().map(|t| tracker(t, clock)).collect(),
             problems,
+            static_addresses: snapshot.static_addresses.iter().map(vip).collect(),
         }
     }
 

@@ -170,11 +170,7 @@ impl Kernel {
             }
             Command::Restore(instance, ticket, index) => {
                 let index = usize::try_from(index).unwrap_or(usize::MAX);
-                if let Some(batch) = self.desired.again(instance, ticket, index)
-                    && let Err(error) = self.carry_out(&batch)
-                {
-                    tracing::error!("cannot put an address back: {error}");
-                }
+                self.desired.again(instance, ticket, index);
             }
             Command::Announce(announce) => self.announcements.push_back(announce),
             Command::AskLink(interface, name, method) => match self.beat.ask(&name, method) {
@@ -429,7 +425,8 @@ impl Kernel {
         let ours = port == self.command.port();
         let lost = (!ours).then(|| self.desired.lost(gone.index, gone.address, gone.prefix_len));
         match lost.flatten() {
-            Some((instance, ticket, index)) if port != 0 => {
+            // A static address is put back whoever took it.
+            Some((instance, ticket, index)) if port != 0 || instance == InstanceId::STATIC => {
                 let process = std::fs::read_to_string(format!("/proc/{port}/comm")).ok();
                 let culprit = Culprit {
                     port,

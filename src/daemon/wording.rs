@@ -4,10 +4,11 @@
     reason = "the long match is split over two functions; a test sees that no line is left without words"
 )]
 
-use crate::model::{Family, IfName, Micros};
+use crate::control::dump::address_line;
+use crate::model::{Family, IfName, Micros, VirtualAddress};
 use crate::proto::{
     self, Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace,
-    Problem, ProcessLine, RunOutcome, ScriptLine, Span,
+    Problem, ProcessLine, RunOutcome, ScriptLine, Span, StaticLine,
 };
 use crate::system::logsink::Severity;
 use std::io;
@@ -28,6 +29,7 @@ pub(super) const fn severity(event: &LogEvent) -> Severity {
         | LogEvent::Problem { raised: true, problem } => severity_of(problem),
         LogEvent::Problem { raised: false, .. }
         | LogEvent::StartupDelay { .. }
+        | LogEvent::Static { .. }
         | LogEvent::Group { .. }
         | LogEvent::Instance { .. }
         | LogEvent::Script { .. }
@@ -74,6 +76,7 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
         ),
         LogEvent::Announcing { .. } => true,
         LogEvent::StartupDelay { .. }
+        | LogEvent::Static { .. }
         | LogEvent::Group { .. }
         | LogEvent::Script { .. }
         | LogEvent::File { .. }
@@ -109,6 +112,7 @@ pub(super) fn words(event: &LogEvent) -> String {
             line: GroupLine::Syncing { to },
         } => format!("VRRP_Group({name}) Syncing instances to {} state", to.as_str()),
         LogEvent::Notify { name, line } => notify(name, line),
+        LogEvent::Static { address, group, line } => static_address(address, group.as_deref(), line),
         LogEvent::StartupDelay { delay: Some(delay) } => format!("Delaying startup for {delay} seconds"),
         LogEvent::StartupDelay { delay: None } => "Delayed start completed".into(),
         LogEvent::Problem { raised, problem } => told_problem(*raised, problem),
@@ -119,6 +123,31 @@ pub(super) fn words(event: &LogEvent) -> String {
                 Span(*within)
             )
         }
+    }
+}
+
+fn static_address(address: &VirtualAddress, group: Option<&str>, line: &StaticLine) -> String {
+    let interface = &address.interface;
+    match line {
+        StaticLine::Waits => {
+            format!("Not adding address {address} to {interface} since interface doesn't exist")
+        }
+        StaticLine::Restored { culprit } => {
+            let mut line = format!(
+                "Restoring deleted static address {}",
+                address_line(address, group, false)
+            );
+            // Of IPv6 addresses, and of what goes with its link, the kernel names nobody.
+            if culprit.port != 0 {
+                line.push_str(&format!(", deleted by {culprit}"));
+            }
+            line
+        }
+        StaticLine::Refused { errno } => {
+            let reason = error(*errno);
+            format!("Cannot set static address {address} on {interface}: {reason} (error {errno})")
+        }
+        StaticLine::Leaves => format!("(static) ip address {address} dev {interface}, no longer exist"),
     }
 }
 
@@ -625,6 +654,39 @@ mod tests {
         ] {
             let name = "eth1".parse().unwrap();
             assert_eq!(words(&LogEvent::Interface { name, line }), text);
+        }
+    }
+
+    /// As keepalived 2.2.7 says it, without its `set` at the end; who did it is ours.
+    #[test]
+    fn lines_about_static_addresses_are_worded_as_keepalived_words_them() {
+        let mut address = VirtualAddress::plain("10.9.1.1".parse().unwrap(), 24, "v1".parse().unwrap());
+        address.broadcast = Some(crate::model::Broadcast::HostBitsSet);
+        address.label = Some("v1:x".into());
+        let culprit = |port| proto::Culprit { port, process: None };
+        let restored =
+            "Restoring deleted static address 10.9.1.1/24 brd 10.9.1.255 dev v1 scope global label v1:x track_group TG";
+        for (line, text) in [
+            (
+                StaticLine::Waits,
+                "Not adding address 10.9.1.1/24 to v1 since interface doesn't exist",
+            ),
+            (StaticLine::Restored { culprit: culprit(0) }, restored),
+            (
+                StaticLine::Restored { culprit: culprit(7) },
+                &format!("{restored}, deleted by netlink port 7"),
+            ),
+            (
+                StaticLine::Leaves,
+                "(static) ip address 10.9.1.1/24 dev v1, no longer exist",
+            ),
+        ] {
+            let event = LogEvent::Static {
+                address: address.clone().into(),
+                group: Some("TG".into()),
+                line,
+            };
+            assert_eq!(words(&event), text);
         }
     }
 

@@ -293,6 +293,18 @@ impl VirtualAddress {
 }
 
 impl VirtualAddress {
+    /// The broadcast address that `brd` stands for.
+    #[must_use]
+    pub fn broadcast_address(&self) -> Option<Ipv4Addr> {
+        let IpAddr::V4(address) = self.address else { return None };
+        let host_bits = u32::MAX.checked_shr(u32::from(self.prefix_len)).unwrap_or(0);
+        self.broadcast.map(|broadcast| match broadcast {
+            Broadcast::Address(address) => address,
+            Broadcast::HostBitsSet => Ipv4Addr::from(u32::from(address) | host_bits),
+            Broadcast::HostBitsClear => Ipv4Addr::from(u32::from(address) & !host_bits),
+        })
+    }
+
     /// What makes two entries the same address to the kernel.
     #[must_use]
     pub fn object(&self) -> (&str, IpAddr, u8) {

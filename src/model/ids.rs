@@ -7,6 +7,11 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InstanceId(pub u32);
 
+impl InstanceId {
+    /// The holder of the static addresses in wishes for addresses: no instance ever has this number.
+    pub const STATIC: Self = Self(u32::MAX);
+}
+
 /// A `vrrp_script`: its position in [`crate::model::Model::scripts`] of the model in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScriptId(pub u32);

@@ -10,6 +10,7 @@ mod global;
 mod group;
 mod ids;
 mod instance;
+mod needed;
 mod notice;
 mod notify;
 mod pairing;
@@ -34,6 +35,7 @@ pub use instance::{
     AnnounceSettings, ConfigFault, GarpExtra, Instance, Ipvlan, IpvlanMode, OldUnicastChecksum, OwnLink, Transport,
     UnicastPeer, Version, Vmac, WantedState,
 };
+pub use needed::Needed;
 pub use notice::{Circumstances, FifoKind, Notice, NoticeEvent, NoticeOf, NotifyKind, NotifyOwner, StateName};
 pub use notify::{Mail, NotifyFifo, NotifyPrograms, OnceProgram};
 pub use pairing::{Renumbering, continued};
@@ -101,5 +103,11 @@ impl Model {
     #[must_use]
     pub fn script(&self, id: ScriptId) -> Option<&Script> {
         self.scripts.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// The track group with this id, if the id belongs to this model.
+    #[must_use]
+    pub fn track_group(&self, id: TrackGroupId) -> Option<&TrackGroup> {
+        self.track_groups.get(usize::try_from(id.0).ok()?)
     }
 }

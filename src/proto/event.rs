@@ -5,6 +5,7 @@ use crate::model::{
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -235,6 +236,16 @@ pub struct Culprit {
     pub port: u32,
     /// Name of the process with that id, if it still lives.
     pub process: Option<String>,
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.process, self.port) {
+            (Some(process), port) => write!(f, "{process} (port {port})"),
+            (None, 0) => f.write_str("somebody whom the kernel does not name"),
+            (None, port) => write!(f, "netlink port {port}"),
+        }
+    }
 }
 
 /// What is seen of files and processes. Told anew by an observer that begins.

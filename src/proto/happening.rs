@@ -48,6 +48,15 @@ pub enum Happening {
         /// Whether it is put back; else mastership is given up.
         restored: bool,
     },
+    /// Somebody deleted a static address, and it is put back.
+    StaticRestored {
+        /// Which.
+        address: IpAddr,
+        /// Where.
+        interface: IfName,
+        /// Who.
+        culprit: Culprit,
+    },
     /// Something came up that an operator should look at.
     Raised(Problem),
     /// It has gone.
@@ -91,6 +100,7 @@ impl Happening {
             Self::Priority { .. } => "priority",
             Self::Tracker { .. } => "tracker",
             Self::AddressStolen { .. } => "address-stolen",
+            Self::StaticRestored { .. } => "static-address-restored",
             Self::Raised(_) => "problem-raised",
             Self::Cleared(_) => "problem-cleared",
             Self::Drained { .. } => "drained",
@@ -109,7 +119,7 @@ impl Happening {
             | Self::Drained { instance, .. }
             | Self::Resumed { instance, .. } => Some(instance),
             Self::Raised(problem) | Self::Cleared(problem) => problem.instance.as_ref(),
-            Self::Group(_) | Self::Tracker { .. } | Self::Reloaded { .. } => None,
+            Self::Group(_) | Self::Tracker { .. } | Self::StaticRestored { .. } | Self::Reloaded { .. } => None,
         }
     }
 }
@@ -143,17 +153,21 @@ impl fmt::Display for Happening {
                 restored,
                 ..
             } => {
-                match &culprit.process {
-                    Some(process) => write!(f, "{process} (port {})", culprit.port)?,
-                    None => write!(f, "netlink port {}", culprit.port)?,
-                }
                 let then = if *restored {
                     "it is put back"
                 } else {
                     "mastership is given up"
                 };
-                write!(f, " removed {address} from {interface}: {then}")
+                write!(f, "{culprit} removed {address} from {interface}: {then}")
             }
+            Self::StaticRestored {
+                address,
+                interface,
+                culprit,
+            } => write!(
+                f,
+                "{culprit} removed the static address {address} from {interface}: it is put back"
+            ),
             Self::Raised(problem) => write!(f, "{} {}: {}", problem.severity.as_str(), problem.code, problem.text),
             Self::Cleared(problem) => write!(f, "no longer: {}: {}", problem.code, problem.text),
             Self::Drained { length, force, .. } => {

@@ -7,22 +7,27 @@ use super::reason::TrackerKind;
 use super::snapshot::{Activity, TrackerSnapshot, TrackerStatus};
 use super::tracking::{Reported, Ruling};
 use super::world::LinkNews;
-use super::{Action, Core, Life};
+use super::{Action, Core, Instance, Life};
 use crate::model::{IfIndex, IfName, Instant, LinkBeatMethod, Micros};
 use std::collections::BTreeSet;
 
 impl Core {
     pub(super) fn on_link(&mut self, link: Link, now: Instant) {
         let (index, name) = (link.index, link.name.clone());
+        let mut for_statics = self.has_statics_on(&name);
         match self.world.put_link(link, now) {
             LinkNews::Same => return,
             LinkNews::Added => self.log_interface(name, InterfaceLine::Added),
             LinkNews::Renamed { from } => {
+                for_statics |= self.has_statics_on(&from);
                 self.links.forget(index, &from);
                 self.log_interface(from, InterfaceLine::Renamed { to: name.clone() });
                 self.log_interface(name, InterfaceLine::Added);
             }
             LinkNews::Changed => {}
+        }
+        if for_statics {
+            self.wish_statics();
         }
         self.judge_link(index, now);
         self.arm_links();
@@ -33,6 +38,9 @@ impl Core {
         if let Some(name) = self.world.remove_link(index) {
             self.links.forget(index, &name);
             self.arm_links();
+            if self.has_statics_on(&name) {
+                self.wish_statics();
+            }
             self.log_interface(name, InterfaceLine::Deleted);
             self.world_changed(now);
         }
@@ -149,7 +157,7 @@ impl Core {
         self.arm_links();
     }
 
-    /// The interfaces that instances track by name, and those that are delayed or polled.
+    /// The interfaces that instances track by name or because something stands on them, and those that are delayed or polled.
     pub(super) fn link_trackers(&self) -> Vec<TrackerSnapshot> {
         let tracked = self
             .instances
@@ -160,7 +168,9 @@ impl Core {
             .instances
             .iter()
             .filter_map(|instance| instance.config.interface.as_ref());
-        let names: BTreeSet<&IfName> = tracked.chain(used.filter(|name| self.links.concerns(name))).collect();
+        let needed = self.instances.iter().flat_map(Instance::needed_elsewhere);
+        let own = used.filter(|name| self.links.concerns(name));
+        let names: BTreeSet<&IfName> = tracked.chain(own).chain(needed).collect();
         let snapshot = |name: &IfName| TrackerSnapshot {
             kind: TrackerKind::Interface,
             name: name.as_str().into(),

@@ -2,10 +2,10 @@
 
 use super::action::StateName;
 use super::counters::DropReason;
-use super::event::RunOutcome;
+use super::event::{Culprit, RunOutcome};
 use super::reason::Reason;
 use super::snapshot::Problem;
-use crate::model::{Family, IfName, LinkBeatMethod, MacAddr, Micros, NotifyKind, Priority};
+use crate::model::{Family, IfName, LinkBeatMethod, MacAddr, Micros, NotifyKind, Priority, VirtualAddress};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,6 +64,15 @@ pub enum LogEvent {
         /// What.
         line: GroupLine,
     },
+    /// A line about an address of `static_ipaddress`.
+    Static {
+        /// Which.
+        address: Box<VirtualAddress>,
+        /// The `track_group` that follows it.
+        group: Option<Arc<str>>,
+        /// What.
+        line: StaticLine,
+    },
     /// The start is delayed.
     StartupDelay {
         /// By how much; `None`: no longer.
@@ -97,6 +106,25 @@ pub enum LogEvent {
         /// Since when.
         within: Micros,
     },
+}
+
+/// What a line says of a static address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StaticLine {
+    /// Its interface does not exist.
+    Waits,
+    /// Somebody deleted it; it is set again.
+    Restored {
+        /// Who.
+        culprit: Culprit,
+    },
+    /// The kernel would not set it.
+    Refused {
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// A reload takes it away.
+    Leaves,
 }
 
 /// When an announcement leaves.

@@ -27,6 +27,7 @@ mod snapshot;
 mod sockets;
 mod startup;
 mod state;
+mod statics;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -46,7 +47,7 @@ pub use happening::Happening;
 pub use instance::PeerState;
 pub use log_event::{
     Difference, DropDetail, FileLine, GroupLine, InstanceLine, InterfaceLine, LogEvent, NotifyLine, Pace, ProcessLine,
-    ScriptLine,
+    ScriptLine, StaticLine,
 };
 pub use mutant::Mutant;
 pub use reason::{Evidence, Past, PriorityCause, PriorityChange, Reason, Span, TrackerKind, Transition};
@@ -82,6 +83,7 @@ const ROOM: usize = 512;
 pub struct Core {
     model: Arc<Model>,
     world: World,
+    statics: statics::Statics,
     links: LinkTracking,
     trackers: tracking::Trackers,
     instances: Vec<Instance>,
@@ -145,6 +147,7 @@ impl Core {
         let mut core = Self {
             trackers: tracking::Trackers::new(&model),
             world: World::default(),
+            statics: statics::Statics::new(),
             links: LinkTracking::default(),
             instances: Vec::new(),
             group_index: BTreeMap::new(),
@@ -231,6 +234,7 @@ impl Core {
                     i.on_transmit_failed(destination, errno, release, ctx)
                 });
             }
+            event if event.is_of_statics() => self.on_static(event, now),
             Event::AddressesPresent {
                 instance,
                 ticket,
@@ -398,8 +402,9 @@ impl Core {
                 .instances
                 .iter()
                 .flat_map(|i| i.problems(now))
-                .chain(self.trackers.iter().filter_map(tracking::Tracker::problem))
+                .chain(self.common_problems())
                 .collect(),
+            static_addresses: self.static_snapshot(),
         }
     }
 
@@ -542,6 +547,8 @@ impl Core {
             return;
         }
         self.life = Life::Running;
+        self.tell_waiting_statics(&Model::default());
+        self.wish_statics();
         self.sync_sockets();
         self.links.start(now);
         self.arm_links();
@@ -598,7 +605,7 @@ impl Core {
 
     /// Our own comings and goings of virtual addresses are told elsewhere.
     fn log_address(&mut self, on: LinkAddress, line: InterfaceLine) {
-        if self.virtuals.contains(&on.address) {
+        if self.virtuals.contains(&on.address) || self.is_static(on.address) {
             return;
         }
         if let Some(name) = self.world.name_of(on.index).cloned() {
@@ -627,7 +634,8 @@ impl Core {
 
     /// Only of interfaces that somebody uses, and not while the host is told for the first time.
     fn log_interface(&mut self, name: IfName, line: InterfaceLine) {
-        if self.life != Life::New && self.instances.iter().any(|instance| instance.uses(&name)) {
+        let used = self.instances.iter().any(|instance| instance.uses(&name)) || self.has_statics_on(&name);
+        if self.life != Life::New && used {
             self.actions.push_back(Action::Log(LogEvent::Interface { name, line }));
         }
     }
@@ -648,6 +656,7 @@ impl Core {
         if !keep {
             self.each(now, |instance, ctx| instance.stop(Reason::Shutdown, ctx));
         }
+        self.clear_statics();
         self.stop_deadline = Some(now + STOP_LIMIT);
         self.index();
         self.finish_stop(now);
@@ -663,7 +672,8 @@ impl Core {
     }
 
     fn finish_stop(&mut self, now: Instant) {
-        let waiting = self.instances.iter().any(Instance::is_clearing) || !self.leaving.is_empty();
+        let instances = self.instances.iter().any(Instance::is_clearing) || !self.leaving.is_empty();
+        let waiting = instances || self.statics.is_clearing;
         if self.life == Life::Stopping && !waiting && !self.notifier.has_said_farewell {
             self.say_farewell(false, now);
         }

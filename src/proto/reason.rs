@@ -85,6 +85,9 @@ pub enum Reason {
         interface: IfName,
         /// Whether it does not exist at all.
         missing: bool,
+        /// What stands on it, where it is not the instance's own interface.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needed_by: Option<Arc<str>>,
     },
     /// There is no address to send from.
     NoSourceAddress {
@@ -278,12 +281,13 @@ impl fmt::Display for Reason {
             Self::TrackerPending { kind, name } => write!(f, "{} {name} has not reported yet", kind.as_str()),
             Self::InterfaceDown {
                 interface,
-                missing: false,
-            } => write!(f, "interface {interface} is down"),
-            Self::InterfaceDown {
-                interface,
-                missing: true,
-            } => write!(f, "interface {interface} does not exist"),
+                missing,
+                needed_by,
+            } => {
+                let what = if *missing { "does not exist" } else { "is down" };
+                write!(f, "interface {interface} {what}")?;
+                needed_by.as_ref().map_or(Ok(()), |by| write!(f, " ({by} is on it)"))
+            }
             Self::NoSourceAddress {
                 interface: Some(interface),
             } => {
@@ -321,9 +325,15 @@ pub struct Past<'a>(pub &'a Reason);
 
 impl fmt::Display for Past<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Reason::InterfaceDown { interface, missing } = self.0 {
+        if let Reason::InterfaceDown {
+            interface,
+            missing,
+            needed_by,
+        } = self.0
+        {
             let how = if *missing { "did not exist" } else { "was down" };
-            return write!(f, "interface {interface} {how}");
+            write!(f, "interface {interface} {how}")?;
+            return needed_by.as_ref().map_or(Ok(()), |by| write!(f, " ({by} is on it)"));
         }
         if let Reason::NoSourceAddress { interface } = self.0 {
             return match interface {

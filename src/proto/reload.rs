@@ -55,7 +55,10 @@ impl Core {
             .collect();
         self.forget_node_drain(now);
         self.restore_drains();
-        self.model = model;
+        let older = std::mem::replace(&mut self.model, model);
+        self.tell_leaving_statics(&older);
+        self.tell_waiting_statics(&older);
+        self.wish_statics();
         self.begin_epoch();
         self.configure_links(now);
         self.index();

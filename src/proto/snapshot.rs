@@ -25,6 +25,9 @@ pub struct Snapshot {
     pub links: Vec<LinkSnapshot>,
     /// What an operator should look at.
     pub problems: Vec<Problem>,
+    /// The addresses of `static_ipaddress`, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub static_addresses: Vec<VipSnapshot>,
 }
 
 /// A link of the host and its addresses.

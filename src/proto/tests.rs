@@ -11,6 +11,7 @@ mod life;
 mod links;
 mod notify;
 mod others;
+mod statics;
 mod table;
 mod trackers;
 

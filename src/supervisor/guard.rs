@@ -2,6 +2,7 @@
 //! it, and withdraws it when its removal is confirmed, so the table is never too short.
 
 use super::message::GuardedAddress;
+use crate::system::clock;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -60,6 +61,7 @@ impl Guard {
     }
 
     /// How many addresses are remembered.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.addresses.len()
     }
@@ -69,23 +71,52 @@ impl Guard {
         self.refused
     }
 
-    /// Removes every address of the table from the kernel and forgets it.
+    /// Removes what a dead daemon has left, but the addresses that stay, and says so.
+    pub(super) fn clean_up(&mut self, stays: &[(IpAddr, u8)]) {
+        let begun = clock::now();
+        match self.clean(stays) {
+            Ok(cleaned) if cleaned == Cleaned::default() => {}
+            Ok(cleaned) => {
+                let took = clock::now().since(begun);
+                tracing::warn!(
+                    "Removed {} addresses that the VRRP process had left ({} were gone already) in {} us",
+                    cleaned.removed,
+                    cleaned.absent,
+                    took.0
+                );
+                if cleaned.failed > 0 {
+                    let reason = io::Error::from_raw_os_error(cleaned.errno);
+                    tracing::error!(
+                        "{} addresses of the dead VRRP process cannot be removed: {reason}",
+                        cleaned.failed
+                    );
+                }
+            }
+            Err(error) => tracing::error!("cannot remove the addresses of the dead VRRP process: {error}"),
+        }
+    }
+
+    /// Removes the addresses of the table from the kernel and forgets them, but those that stay.
     ///
     /// # Errors
     /// When there is no netlink socket; the table is kept then.
-    pub(super) fn clean(&mut self) -> io::Result<Cleaned> {
+    fn clean(&mut self, stays: &[(IpAddr, u8)]) -> io::Result<Cleaned> {
         let mut cleaned = Cleaned::default();
-        if self.addresses.is_empty() {
+        let stays: BTreeSet<_> = stays.iter().copied().collect();
+        let (kept, all): (Vec<_>, Vec<_>) = self
+            .addresses
+            .iter()
+            .partition(|guarded| stays.contains(&(guarded.address, guarded.prefix_len)));
+        if all.is_empty() {
             return Ok(cleaned);
         }
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        let all: Vec<GuardedAddress> = self.addresses.iter().copied().collect();
         for batch in all.chunks(BATCH) {
             remove_batch(&socket, batch, &mut cleaned)?;
         }
-        self.addresses.clear();
+        self.addresses = kept.into_iter().collect();
         Ok(cleaned)
     }
 }
@@ -222,13 +253,23 @@ mod tests {
                 guarded(index, "198.51.100.1", 32),
                 guarded(9999, "198.51.100.1", 32),
             ]);
-            let cleaned = guard.clean().unwrap();
+            ip("addr add 192.0.2.250/32 dev veth0");
+            guard.add(vec![guarded(index, "192.0.2.250", 32)]);
+            let statics = [("192.0.2.250".parse().unwrap(), 32)];
+            let cleaned = guard.clean(&statics).unwrap();
             let expected = Cleaned {
                 removed: 102,
                 absent: 2,
                 ..Cleaned::default()
             };
-            assert_eq!((cleaned, guard.len()), (expected, 0));
+            assert_eq!(
+                (cleaned, guard.len()),
+                (expected, 1),
+                "the static one stays, and guarded"
+            );
+            let left = ip("-o addr show dev veth0");
+            assert!(left.contains("192.0.2.250/32"), "{left}");
+            assert_eq!(guard.clean(&[]).unwrap().removed, 1);
             let left = ip("-o addr show dev veth0");
             assert_eq!(left.matches("inet 192.0.2.").count(), 1, "{left}");
             assert!(left.contains("192.0.2.7/24") && !left.contains("2001:db8"), "{left}");

@@ -19,6 +19,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
 /// When a reading is given up.
@@ -69,6 +70,8 @@ pub(super) struct Brief {
     pub(super) heartbeat_guard: bool,
     /// How long the engine of a daemon may stand still with it.
     pub(super) heartbeat_limit: Micros,
+    /// The addresses of `static_ipaddress` with their prefix lengths.
+    pub(super) statics: Vec<(IpAddr, u8)>,
 }
 
 /// Files that a reload writes.
@@ -156,6 +159,11 @@ impl Brief {
             no_swap: global.vrrp.no_swap,
             heartbeat_guard: global.heartbeat_guard,
             heartbeat_limit: heartbeat_limit(model),
+            statics: model
+                .static_addresses
+                .iter()
+                .map(|fixed| (fixed.address.address, fixed.address.prefix_len))
+                .collect(),
         }
     }
 }

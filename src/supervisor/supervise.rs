@@ -583,7 +583,8 @@ impl Supervisor {
     fn on_daemon_end(&mut self, end: sys::End) {
         // What it said before it died counts, the guard's list above all.
         while self.read_message() {}
-        self.guard_addresses();
+        let next_comes = self.stopping.is_none() && self.options.respawn && permanent(end).is_none();
+        self.guard_addresses(next_comes);
         let Some(daemon) = self.daemon.take() else { return };
         self.observers.stop();
         if self.stopping.is_none() {
@@ -622,34 +623,13 @@ impl Supervisor {
         self.respawn_at = Some(clock::now() + wait);
     }
 
-    /// Removes what the dead daemon has left.
-    fn guard_addresses(&mut self) {
+    /// Removes what the dead daemon has left; static addresses stay for the next one.
+    fn guard_addresses(&mut self, next_comes: bool) {
         if self.options.keep_addresses {
             self.guard.clear();
         }
-        if self.guard.len() == 0 {
-            return;
-        }
-        let begun = clock::now();
-        match self.guard.clean() {
-            Ok(cleaned) => {
-                let took = clock::now().since(begun);
-                tracing::warn!(
-                    "Removed {} addresses that the VRRP process had left ({} were gone already) in {} us",
-                    cleaned.removed,
-                    cleaned.absent,
-                    took.0
-                );
-                if cleaned.failed > 0 {
-                    let reason = io::Error::from_raw_os_error(cleaned.errno);
-                    tracing::error!(
-                        "{} addresses of the dead VRRP process cannot be removed: {reason}",
-                        cleaned.failed
-                    );
-                }
-            }
-            Err(error) => tracing::error!("cannot remove the addresses of the dead VRRP process: {error}"),
-        }
+        let stays = if next_comes { self.brief.statics.as_slice() } else { &[] };
+        self.guard.clean_up(stays);
     }
 
     /// Kills a daemon whose engine stands still.
@@ -711,6 +691,7 @@ impl Supervisor {
 
     /// Ends programs, runs the shutdown script, deletes the pid files.
     fn clean_up(&mut self, events: &mut Events) -> io::Result<()> {
+        self.guard_addresses(false);
         // Readers of FIFOs come to the end of what was written; they may see it before they are asked to leave.
         self.fifos.clear();
         self.wait_for_programs(events, Programs::has_readers)?;

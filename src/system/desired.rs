@@ -1,12 +1,13 @@
 //! Which addresses should be where, and what is still to be done for it.
 //!
-//! One entry an instance. Work is handed out in batches, round robin over the instances, so that one with a single address
-//! does not wait for one with thousands; advertised addresses come before excluded ones because the wish lists them first.
+//! One entry an instance, and one for the static addresses. Work is handed out in batches, round robin over the entries, so
+//! that one with a single address does not wait for one with thousands; advertised addresses come before excluded ones because
+//! the wish lists them first.
 //! A newer wish replaces what has not been carried out.
 
 use crate::model::{IfIndex, InstanceId, Ticket, VirtualAddress};
 use crate::proto::AddressWish;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 /// Addresses in one batch.
@@ -31,6 +32,8 @@ struct Entry {
     set: Vec<Option<IfIndex>>,
     /// Addresses of older wishes that have to go first.
     leftovers: Vec<Target>,
+    /// Positions that are to be set once more.
+    again: BTreeSet<usize>,
 }
 
 /// An address and the link that it is known to be on. A link may have got another name since, or a new one the old name.
@@ -125,6 +128,7 @@ impl Desired {
             done: 0,
             set,
             leftovers,
+            again: BTreeSet::new(),
         };
         self.count(&entry, true);
         self.entries.insert(id, entry);
@@ -162,21 +166,17 @@ impl Desired {
                 })
     }
 
-    /// One address of a present wish is to be set once more.
-    pub fn again(&mut self, instance: InstanceId, ticket: Ticket, index: usize) -> Option<Batch> {
-        let entry = self
-            .entries
-            .get(&instance)
-            .filter(|e| e.wish.ticket == ticket && e.goal == Goal::Present)?;
-        let address = entry.wish.addresses.get(index)?.clone();
-        Some(Batch {
-            instance,
-            ticket,
-            first: Some(index),
-            goal: Goal::Present,
-            targets: vec![Target { address, link: None }],
-            covers: 1,
-        })
+    /// One address of a present wish is to be set once more, before anything else.
+    pub fn again(&mut self, instance: InstanceId, ticket: Ticket, index: usize) {
+        let entry = self.entries.get_mut(&instance);
+        let entry = entry.filter(|e| e.wish.ticket == ticket && e.goal == Goal::Present);
+        let Some(entry) = entry.filter(|e| index < e.wish.addresses.len()) else {
+            return;
+        };
+        entry.again.insert(index);
+        if !self.turn.contains(&instance) {
+            self.turn.push_front(instance);
+        }
     }
 
     /// The next piece of work.
@@ -199,6 +199,17 @@ impl Desired {
                     first: None,
                     goal: Goal::Absent,
                     covers: 0,
+                    targets,
+                });
+            }
+            if let Some((first, targets)) = entry.next_again() {
+                self.turn.push_back(instance);
+                return Some(Batch {
+                    instance,
+                    ticket,
+                    first: Some(first),
+                    goal,
+                    covers: targets.len(),
                     targets,
                 });
             }
@@ -263,9 +274,10 @@ impl Desired {
         Progress::Complete
     }
 
-    /// The addresses that are wished to be there.
+    /// The virtual addresses that are wished to be there.
     pub fn held(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let present = self.entries.values().filter(|entry| entry.goal == Goal::Present);
+        let present = present.filter(|entry| entry.wish.instance != InstanceId::STATIC);
         present.flat_map(|entry| entry.wish.addresses.iter().map(|vip| vip.address))
     }
 
@@ -343,6 +355,20 @@ impl Entry {
                 .take_while(|link| link.is_some())
                 .count();
         }
+    }
+
+    /// The first addresses in a row that are to be set once more, with the position of the first one.
+    fn next_again(&mut self) -> Option<(usize, Vec<Target>)> {
+        let first = *self.again.first()?;
+        let mut targets = Vec::new();
+        for address in self.wish.addresses.iter().skip(first).take(BATCH) {
+            if !self.again.remove(&(first + targets.len())) {
+                break;
+            }
+            let address = address.clone();
+            targets.push(Target { address, link: None });
+        }
+        Some((first, targets))
     }
 
     /// The next addresses in a row that have to be dealt with.
@@ -502,6 +528,38 @@ mod tests {
             did.sort();
             assert_eq!(did, ["+1", "-8"], "{order:?}");
         }
+    }
+
+    #[test]
+    fn static_addresses_take_turns_with_instances_and_are_no_claims_to_answer() {
+        let mut desired = Desired::default();
+        desired.wish(wish(InstanceId::STATIC.0, 1, 0, 5000), Goal::Present);
+        desired.next_batch().unwrap();
+        desired.wish(wish(1, 2, 9000, 1), Goal::Present);
+        let order: Vec<_> = (0..3).map(|_| desired.next_batch().unwrap().instance).collect();
+        assert_eq!(order, [InstanceId::STATIC, InstanceId(1), InstanceId::STATIC]);
+        let held: Vec<_> = desired.held().collect();
+        assert_eq!(held, [Ipv4Addr::from(0x0a00_0000 + 9000)]);
+    }
+
+    #[test]
+    fn what_is_to_be_set_once_more_comes_first_in_batches_and_leaves_the_others_their_turn() {
+        let mut desired = Desired::default();
+        desired.wish(wish(1, 1, 0, 100), Goal::Present);
+        desired.wish(wish(2, 2, 200, 100), Goal::Present);
+        set_all(&mut desired);
+        desired.wish(wish(2, 3, 300, 100), Goal::Present);
+        for index in (0..40).chain([99, 100]) {
+            desired.again(InstanceId(1), Ticket(1), index);
+        }
+        desired.again(InstanceId(1), Ticket(9), 50);
+        let seen: Vec<_> = (0..5).map(|_| desired.next_batch().unwrap()).collect();
+        let of_first = seen.iter().filter(|batch| batch.instance == InstanceId(1));
+        let of_first: Vec<_> = of_first.map(|batch| (batch.first, batch.targets.len())).collect();
+        assert_eq!(of_first, [(Some(0), BATCH), (Some(32), 8), (Some(99), 1)]);
+        let order: Vec<_> = seen.iter().map(|batch| batch.instance.0).collect();
+        assert_eq!(order, [1, 2, 1, 2, 1]);
+        assert_eq!(desired.finish(&seen[0], &[HERE; BATCH]), Progress::Complete);
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Word {
 fn effect((block, keyword): (&str, &str)) -> Reload {
     let row = schema::block(block).and_then(|block| Some(block.row(block.find(keyword)?)));
     match row {
-        Some(row) if row.acts == Acts::Yes => row.reload,
+        Some(row) if matches!(row.acts, Acts::Yes | Acts::Interfaces) => row.reload,
         Some(_) => Reload::Nothing,
         None => Reload::Adjust,
     }

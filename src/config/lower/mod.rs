@@ -250,11 +250,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A keyword of keepalived that this build reads but does not carry out.
-    pub(super) fn not_acted_on(&mut self, node: &Node) {
+    /// A keyword of keepalived that this build reads but does not carry out, or not as a whole: `what` it does.
+    pub(super) fn not_acted_on(&mut self, node: &Node, what: &str) {
         if !self.not_acted_on.contains(node.key()) {
             self.not_acted_on.insert(node.key().to_owned());
-            let message = format!("this build does not act on `{}` yet", node.key());
+            let message = format!("this build {what} `{}` yet", node.key());
             self.reports.at(node.place_of(0), Code::NotActedOn, None, message);
         }
     }

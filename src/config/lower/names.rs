@@ -26,7 +26,7 @@ impl<'a> Names<'a> {
     }
 
     pub(in crate::config) fn track_group(&self, id: TrackGroupId) -> Option<&'a TrackGroup> {
-        self.model.track_groups.get(usize::try_from(id.0).ok()?)
+        self.model.track_group(id)
     }
 }
 

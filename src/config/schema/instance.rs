@@ -424,7 +424,7 @@ const HELD: &[Keyword<Draft>] = &[
         |node, d, ctx| d.routes.extend(route::line(node, false, ctx)),
         |d, names| d.routes.iter().map(|route| route::print(route, names)).collect(),
     )
-    .later()
+    .interfaces_only()
     .doc("none", "Routes that the master sets."),
     Keyword::<Draft>::lines(
         "virtual_rules",
@@ -432,7 +432,7 @@ const HELD: &[Keyword<Draft>] = &[
         |node, d, ctx| d.rules.extend(rule::line(node, false, ctx)),
         |d, names| d.rules.iter().map(|rule| rule::print(rule, names)).collect(),
     )
-    .later()
+    .interfaces_only()
     .doc("none", "Policy rules that the master sets."),
     Keyword::<Draft>::flag("promote_secondaries", flag!(promote_secondaries))
         .later()

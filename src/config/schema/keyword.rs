@@ -70,6 +70,8 @@ pub(in crate::config) enum Acts {
     Yes,
     /// It is read and kept; the rest comes later.
     NotYet,
+    /// The interfaces that it names are followed; the rest comes later.
+    Interfaces,
     /// It belongs to a part of keepalived that vrrpd has no counterpart of.
     Kept,
 }
@@ -438,6 +440,11 @@ impl<D> Keyword<D> {
         self.acts(Acts::NotYet)
     }
 
+    /// Only the interfaces that it names are followed yet.
+    pub(in crate::config) const fn interfaces_only(self) -> Self {
+        self.acts(Acts::Interfaces)
+    }
+
     /// For keepalived's other parts.
     pub(in crate::config) const fn kept(self) -> Self {
         self.acts(Acts::Kept)
@@ -514,8 +521,10 @@ impl<D: Block> Table<D> {
             let message = fill(message, draft.name(), "", node);
             ctx.reports.at(node.place_of(0), Code::Deprecated, class, message);
         }
-        if row.acts == Acts::NotYet {
-            ctx.not_acted_on(node);
+        match row.acts {
+            Acts::NotYet => ctx.not_acted_on(node, "does not act on"),
+            Acts::Interfaces => ctx.not_acted_on(node, "follows the interfaces but does not set the entries of"),
+            Acts::Yes | Acts::Kept => {}
         }
         keyword.take(node, draft, ctx);
     }

@@ -155,9 +155,10 @@ const BLOCKS: &[Keyword<Draft>] = &[
     Keyword::<Draft>::block("vrrp_sync_group", "NAME { ... }", "vrrp_sync_group", blocks::group)
         .toml("sync_group")
         .doc("", "Instances that change state together."),
-    Keyword::<Draft>::block("track_group", "NAME { ... }", "track_group", blocks::track_group)
-        .later()
-        .doc("", "Instances that follow static addresses, routes and rules."),
+    Keyword::<Draft>::block("track_group", "NAME { ... }", "track_group", blocks::track_group).doc(
+        "",
+        "Instances that are in fault while an interface of the static entries that name the group is down.",
+    ),
     Keyword::<Draft>::block("garp_group", "{ ... }", "garp_group", blocks::garp_group)
         .later()
         .doc("", "Interfaces that share one pace of announcements."),
@@ -207,7 +208,6 @@ const LISTS: &[Keyword<Draft>] = &[
         },
         |d, names| address::print_all(&d.static_addresses, names),
     )
-    .later()
     .doc("none", "Addresses that are set at the start and removed at the stop."),
     Keyword::<Draft>::lines(
         "static_routes",
@@ -215,7 +215,7 @@ const LISTS: &[Keyword<Draft>] = &[
         |node, d, ctx| d.static_routes.extend(route::line(node, true, ctx)),
         |d, names| d.static_routes.iter().map(|route| route::print(route, names)).collect(),
     )
-    .later()
+    .interfaces_only()
     .doc("none", "Routes that are set at the start and removed at the stop."),
     Keyword::<Draft>::lines(
         "static_rules",
@@ -223,7 +223,7 @@ const LISTS: &[Keyword<Draft>] = &[
         |node, d, ctx| d.static_rules.extend(rule::line(node, true, ctx)),
         |d, names| d.static_rules.iter().map(|rule| rule::print(rule, names)).collect(),
     )
-    .later()
+    .interfaces_only()
     .doc(
         "none",
         "Policy rules that are set at the start and removed at the stop.",

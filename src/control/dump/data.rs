@@ -1,6 +1,6 @@
 //! `keepalived.data`: configuration and state, line by line (interfaces §4.1).
 
-use super::{Source, address, command, seconds};
+use super::{Source, address_line, command, seconds};
 use crate::model::{
     AnnounceSettings, Authentication, Family, Global, Instance, Micros, Script, ScriptId, Transport, Version,
     WantedState,
@@ -51,6 +51,7 @@ impl Page {
 pub fn data(source: &Source<'_>) -> String {
     let mut page = Page::default();
     write_global(&mut page, &source.model.global, source.router_id);
+    statics(&mut page, source);
     if !source.model.instances.is_empty() {
         page.section("VRRP Topology");
     }
@@ -73,6 +74,34 @@ pub fn data(source: &Source<'_>) -> String {
         write_link(&mut page, source, link);
     }
     page.text
+}
+
+/// Static addresses, and the instances that follow static entries.
+fn statics(page: &mut Page, source: &Source<'_>) {
+    let model = source.model;
+    if !model.static_addresses.is_empty() {
+        page.section("Static Addresses");
+    }
+    for (fixed, shown) in model.static_addresses.iter().zip(&source.snapshot.static_addresses) {
+        let group = fixed.track_group.and_then(|id| model.track_group(id));
+        page.item(address_line(
+            &fixed.address,
+            group.map(|group| &*group.name),
+            shown.present,
+        ));
+    }
+    if !model.track_groups.is_empty() {
+        page.section("Static Track groups");
+    }
+    for group in &model.track_groups {
+        page.head("Static Track Group", &group.name);
+        page.title("VRRP member instances :");
+        let members = group
+            .members
+            .iter()
+            .filter_map(|id| super::tracked::at(&model.instances, id.0));
+        members.for_each(|member| page.item(&member.name));
+    }
 }
 
 /// The section of the global settings: the whole of `keepalived_parent.data`.
@@ -278,7 +307,7 @@ fn addresses(page: &mut Page, config: &Instance, state: &InstanceSnapshot) {
         .iter()
         .chain(&config.excluded_vips)
         .zip(&state.vips)
-        .map(|(vip, shown)| address(vip, shown.present))
+        .map(|(vip, shown)| address_line(vip, None, shown.present))
         .collect();
     let (vips, excluded) = all.split_at(config.vips.len().min(all.len()));
     page.title(&format!("Virtual IP ({}):", vips.len()));

@@ -1,7 +1,7 @@
 //! `keepalived.json`: one line, keepalived's names and order (interfaces §4.3).
 
 use super::stats::Errors;
-use super::{Source, address, command, seconds};
+use super::{Source, address_line, command, seconds};
 use crate::model::{Authentication, Instance, Micros};
 use crate::proto::{InstanceSnapshot, StateName};
 use serde::Serialize;
@@ -118,7 +118,9 @@ fn data(source: &Source<'_>, config: &Instance, state: &InstanceSnapshot) -> Dat
     let addresses = |excluded: bool| -> Vec<String> {
         let all = config.vips.iter().chain(&config.excluded_vips).zip(&state.vips);
         let wanted = all.filter(|(_, shown)| shown.excluded == excluded);
-        wanted.map(|(vip, shown)| address(vip, shown.present)).collect()
+        wanted
+            .map(|(vip, shown)| address_line(vip, None, shown.present))
+            .collect()
     };
     let scripts = config.track_scripts.iter();
     let scripts = scripts.filter_map(|track| source.model.scripts.get(usize::try_from(track.script.0).ok()?));

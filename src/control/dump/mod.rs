@@ -53,8 +53,10 @@ fn seconds(length: Micros) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// `ADDR[/LEN] dev IF scope SCOPE ... [set]`.
-fn address(vip: &VirtualAddress, set: bool) -> String {
+/// An address with everything that is configured of it: `ADDR[/LEN] dev IF scope SCOPE ... [set]`. `group`: the `track_group`
+/// that follows it.
+#[must_use]
+pub fn address_line(vip: &VirtualAddress, group: Option<&str>, set: bool) -> String {
     let mut text = vip.address.to_string();
     let full = crate::model::Family::of(vip.address).max_prefix();
     if let Some(peer) = vip.peer {
@@ -62,6 +64,9 @@ fn address(vip: &VirtualAddress, set: bool) -> String {
     }
     if vip.prefix_len != full {
         text.push_str(&format!("/{}", vip.prefix_len));
+    }
+    if let Some(broadcast) = vip.broadcast_address() {
+        text.push_str(&format!(" brd {broadcast}"));
     }
     text.push_str(&format!(" dev {} scope {}", vip.interface, scope(vip.scope)));
     if let Some(label) = &vip.label {
@@ -77,6 +82,9 @@ fn address(vip: &VirtualAddress, set: bool) -> String {
     }
     if vip.no_track {
         text.push_str(" no_track");
+    }
+    if let Some(group) = group {
+        text.push_str(&format!(" track_group {group}"));
     }
     if set {
         text.push_str(" set");

@@ -1,11 +1,12 @@
 //! What keeps an instance from taking part: faults, and first results that are missing.
 
 use super::{Context, Instance};
-use crate::model::{ConfigFault, TrackInterface};
+use crate::model::{ConfigFault, IfName, TrackInterface, VirtualAddress};
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::{Reason, TrackerKind};
 use crate::proto::tracking::Finding;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Instance {
@@ -106,26 +107,25 @@ impl Instance {
             .interface
             .iter()
             .filter(|name| !self.config.dont_track_primary || ctx.world.link(name).is_none());
-        let vips = self
-            .addresses
-            .iter()
-            .filter(|vip| !vip.no_track)
-            .map(|vip| &vip.interface);
-        let vips = vips.filter(|name| !self.config.dont_track_primary || Some(*name) != self.config.interface.as_ref());
+        let own = own.map(|name| (name, None));
         let tracked = self
             .config
             .track_interfaces
             .iter()
             .filter(|t| t.weight.is_fault() && !t.weight.is_reverse())
-            .map(|t| &t.interface);
-        for interface in own.chain(vips).chain(tracked) {
-            let missing = ctx.world.link(interface).is_none();
-            let fault = Reason::InterfaceDown {
-                interface: interface.clone(),
-                missing,
-            };
-            if !ctx.world.runs(interface) && !faults.contains(&fault) {
-                faults.push(fault);
+            .map(|t| (&t.interface, None));
+        let needed = self.needed().map(|(name, by)| (name, Some(by)));
+        for (interface, by) in own.chain(needed).chain(tracked) {
+            let known =
+                |fault: &Reason| matches!(fault, Reason::InterfaceDown { interface: known, .. } if known == interface);
+            if !ctx.world.runs(interface) && !faults.iter().any(known) {
+                faults.push(Reason::InterfaceDown {
+                    interface: interface.clone(),
+                    missing: ctx.world.link(interface).is_none(),
+                    needed_by: by
+                        .filter(|_| self.config.interface.as_ref() != Some(interface))
+                        .map(|by| by.shown()),
+                });
             }
         }
         let reversed = |t: &&TrackInterface| t.weight.is_fault() && t.weight.is_reverse();
@@ -153,6 +153,53 @@ impl Instance {
             faults.extend(findings.filter_map(|finding| finding.fault()));
         }
         faults
+    }
+}
+
+/// What an interface is needed for.
+pub(in crate::proto) enum NeededFor<'a> {
+    /// A virtual address.
+    Vip(&'a VirtualAddress),
+    /// A route, a rule or a static entry.
+    Other(&'a Arc<str>),
+}
+
+impl NeededFor<'_> {
+    fn shown(self) -> Arc<str> {
+        match self {
+            Self::Vip(vip) => format!("virtual address {}", vip.shown()).into(),
+            Self::Other(by) => Arc::clone(by),
+        }
+    }
+}
+
+impl Instance {
+    /// Interfaces of what is configured to stand on them, with what that is; one may come more than once.
+    pub(in crate::proto) fn needed(&self) -> impl Iterator<Item = (&IfName, NeededFor<'_>)> {
+        let own = self
+            .config
+            .interface
+            .as_ref()
+            .filter(|_| self.config.dont_track_primary);
+        let vips = self.addresses.iter().filter(|vip| !vip.no_track);
+        let vips = vips.map(|vip| (&vip.interface, NeededFor::Vip(vip)));
+        let vips = vips.filter(move |(name, _)| Some(*name) != own);
+        let others = self.config.needed.iter();
+        vips.chain(others.map(|one| (&one.interface, NeededFor::Other(&one.by))))
+    }
+
+    /// Interfaces other than its own that something of its configuration stands on, each once.
+    pub(in crate::proto) fn needed_elsewhere(&self) -> BTreeSet<&IfName> {
+        let names = self.needed().map(|(name, _)| name);
+        names
+            .filter(|name| self.config.interface.as_ref() != Some(*name))
+            .collect()
+    }
+
+    /// Whether something of its configuration stands on this interface: what a `track_interface` says of its weight does
+    /// not count then, as in keepalived.
+    pub(in crate::proto) fn needs(&self, interface: &IfName) -> bool {
+        self.needed().any(|(name, _)| name == interface)
     }
 }
 

@@ -682,5 +682,6 @@ impl Instance {
                 .track_interfaces
                 .iter()
                 .any(|track| track.interface == *name)
+            || self.config.needed.iter().any(|needed| needed.interface == *name)
     }
 }

@@ -1,7 +1,7 @@
 //! What an instance shows of itself.
 
 use super::{Instance, State};
-use crate::model::{Instant, Transport};
+use crate::model::{Instant, Transport, Weight};
 use crate::proto::mutant::Mutation;
 use crate::proto::reason::TrackerKind;
 use crate::proto::snapshot::{
@@ -25,14 +25,28 @@ impl Instance {
         }
         let found = trackers.findings(&self.config, mutation);
         let found: Vec<_> = found.map(|finding| Finding::contribution(&finding)).collect();
-        let of_interfaces = self.config.track_interfaces.iter().map(|track| {
-            let up = world.runs(&track.interface);
+        let listed = self.config.track_interfaces.iter();
+        let listed = listed.map(|track| match self.needs(&track.interface) {
+            true => (&track.interface, Weight::ZERO),
+            false => (&track.interface, track.weight),
+        });
+        let others = self.needed_elsewhere().into_iter();
+        let others = others.filter(|name| {
+            !self
+                .config
+                .track_interfaces
+                .iter()
+                .any(|track| track.interface == **name)
+        });
+        let others = others.map(|name| (name, Weight::ZERO));
+        let of_interfaces = listed.chain(others).map(|(name, weight)| {
+            let up = world.runs(name);
             Contribution {
                 kind: TrackerKind::Interface,
-                name: track.interface.as_str().into(),
+                name: name.as_str().into(),
                 status: if up { TrackerStatus::Up } else { TrackerStatus::Down },
-                weight: track.weight.value(),
-                adds: track.weight.contribution(up),
+                weight: weight.value(),
+                adds: weight.contribution(up),
             }
         });
         found.into_iter().chain(of_interfaces).collect()

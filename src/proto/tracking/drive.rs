@@ -43,7 +43,7 @@ impl Core {
 
     pub(in crate::proto) fn adopt_trackers(&mut self, model: &Model, now: Instant) {
         self.trackers.adopt(model, now, &mut self.actions);
-        self.look_at_tracker_problems();
+        self.look_at_common_problems();
     }
 
     pub(in crate::proto) fn arm_trackers(&mut self) {
@@ -104,7 +104,7 @@ impl Core {
                     return;
                 };
                 let news = file.on_reading(reading, now, out);
-                self.look_at_tracker_problems();
+                self.look_at_common_problems();
                 (id, news)
             }
             Observation::Process { process, pid, change } => {
@@ -120,7 +120,7 @@ impl Core {
                         process.begin(watch, hidden);
                     }
                 }
-                return self.look_at_tracker_problems();
+                return self.look_at_common_problems();
             }
             Observation::ProcessesTold => return self.on_processes_told(now),
         };
@@ -147,9 +147,15 @@ impl Core {
         self.spread(id, news, now);
     }
 
-    /// Tells which problems of trackers have come up and which have gone.
-    fn look_at_tracker_problems(&mut self) {
-        let now: Vec<Problem> = self.trackers.iter().filter_map(Tracker::problem).collect();
+    /// What an operator should look at that is no instance's alone: trackers and static addresses.
+    pub(in crate::proto) fn common_problems(&self) -> Vec<Problem> {
+        let of_trackers = self.trackers.iter().filter_map(Tracker::problem);
+        of_trackers.chain(self.static_problems()).collect()
+    }
+
+    /// Tells which of them have come up and which have gone.
+    pub(in crate::proto) fn look_at_common_problems(&mut self) {
+        let now = self.common_problems();
         let mut before = std::mem::replace(&mut self.trackers.raised, now.clone());
         let is_in = |list: &[Problem], one: &Problem| list.iter().any(|p| p.is_same(one));
         if self.mutation.is(Mutant::ProblemNeverClears) {

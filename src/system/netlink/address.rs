@@ -1,12 +1,11 @@
 //! Requests for virtual addresses, with keepalived's attributes (behaviour §8.1).
 
-use crate::model::{Broadcast, Family, IfIndex, PreferredLifetime, VirtualAddress};
+use crate::model::{Family, IfIndex, PreferredLifetime, VirtualAddress};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
-use std::net::{IpAddr, Ipv4Addr};
 
 /// IFA_PROTO of addresses that a VRRP daemon has set ("keepalived" in rt_addrprotos).
 const PROTOCOL_KEEPALIVED: u8 = 18;
@@ -24,12 +23,8 @@ pub fn add_request(vip: &VirtualAddress, link: IfIndex) -> RouteNetlinkMessage {
         message.attributes.push(AddressAttribute::CacheInfo(info));
     }
     message.attributes.push(AddressAttribute::Local(vip.address));
-    if let (IpAddr::V4(address), Some(broadcast)) = (vip.address, vip.broadcast) {
-        message.attributes.push(AddressAttribute::Broadcast(broadcast_of(
-            address,
-            vip.prefix_len,
-            broadcast,
-        )));
+    if let Some(broadcast) = vip.broadcast_address() {
+        message.attributes.push(AddressAttribute::Broadcast(broadcast));
     }
     if !flags.is_empty() {
         message.attributes.push(AddressAttribute::Flags(flags));
@@ -87,14 +82,5 @@ fn preferred_lifetime(vip: &VirtualAddress) -> Option<u32> {
         (false, _) | (true, Some(PreferredLifetime::Forever)) => None,
         (true, Some(PreferredLifetime::Seconds(seconds))) => Some(seconds),
         (true, None) => (vip.prefix_len == 128).then_some(0),
-    }
-}
-
-fn broadcast_of(address: Ipv4Addr, prefix_len: u8, broadcast: Broadcast) -> Ipv4Addr {
-    let host_bits = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
-    match broadcast {
-        Broadcast::Address(address) => address,
-        Broadcast::HostBitsSet => Ipv4Addr::from(u32::from(address) | host_bits),
-        Broadcast::HostBitsClear => Ipv4Addr::from(u32::from(address) & !host_bits),
     }
 }
