@@ -104,6 +104,15 @@ const FAULTS: &[Fault] = &[
         ..FAULT
     },
     Fault {
+        name: "preempted-by-a-start",
+        state: "MASTER",
+        code: "preempted",
+        words: &["192.0.2.2 has priority 100, lower than ours, 150", "the daemon started"],
+        play: preempted_by_a_start,
+        twin: "the worse master releases",
+        ..FAULT
+    },
+    Fault {
         name: "script",
         words: &["script chk failed", "exited with status 1"],
         play: script,
@@ -434,6 +443,13 @@ fn preempted(scene: &mut Scene) -> io::Result<()> {
     scene.write("-60")?;
     scene.stage.until_held_by("2", 15)?;
     scene.either(|scene| scene.write("0"), release)
+}
+
+fn preempted_by_a_start(scene: &mut Scene) -> io::Result<()> {
+    scene.peer(100)?;
+    scene.stage.until_held_by("2", 15)?;
+    scene.stage.start(OWN, Speaker::Vrrpd, &own(PLAIN))?;
+    scene.either(|_| Ok(()), release)
 }
 
 fn unplug(scene: &mut Scene) -> io::Result<()> {

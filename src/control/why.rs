@@ -31,7 +31,7 @@ fn causes(reason: &Reason, chain: &mut Vec<String>) {
                 Evidence::Ours(change) => priority_links(change, chain),
                 other @ (Evidence::Theirs { .. }
                 | Evidence::Asleep { .. }
-                | Evidence::Returned { .. }
+                | Evidence::Absent(_)
                 | Evidence::Waited { .. }) => {
                     chain.push(other.to_string());
                 }

@@ -388,11 +388,8 @@ pub enum Evidence {
         /// How long.
         gap: Micros,
     },
-    /// We take part again after a fault.
-    Returned {
-        /// Which it was.
-        fault: Option<Box<Reason>>,
-    },
+    /// We could not be master before: a fault that has gone, a start, a sleep.
+    Absent(Box<Reason>),
     /// `preempt_delay` was waited for.
     Waited {
         /// How long.
@@ -406,7 +403,10 @@ impl fmt::Display for Evidence {
             Self::Ours(change) => write!(f, "ours {change}"),
             Self::Theirs { before } => write!(f, "theirs was {before} before"),
             Self::Asleep { gap } => write!(f, "we did not run for {}", Span(*gap)),
-            Self::Returned { fault } => gone(f, "our last", fault.as_deref()),
+            Self::Absent(why) => match &**why {
+                Reason::FaultCleared { fault } => gone(f, "our last", fault.as_deref()),
+                other => other.fmt(f),
+            },
             Self::Waited { delay } => write!(f, "after a preempt_delay of {}", Span(*delay)),
         }
     }

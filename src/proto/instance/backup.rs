@@ -210,12 +210,14 @@ impl Instance {
         });
         let ours = self.evidence_of_ours(theirs, ctx);
         let nothing_else = theirs_before.is_none() && ours.is_none();
-        let returned = if let Reason::FaultCleared { fault } = &self.reason {
-            nothing_else.then(|| Evidence::Returned { fault: fault.clone() })
-        } else {
-            None
-        };
+        let no_other = backup.accepted.is_none_or(|(from, ..)| from == master);
+        let absent = matches!(
+            self.reason,
+            Reason::FaultCleared { .. } | Reason::Startup | Reason::Respawned | Reason::Reload | Reason::Stalled { .. }
+        );
+        let absent = absent && nothing_else && no_other;
+        let absent = absent.then(|| Evidence::Absent(self.reason.clone().into()));
         let compared = theirs_before.into_iter().chain(ours);
-        compared.chain(returned).chain(waited).collect()
+        compared.chain(absent).chain(waited).collect()
     }
 }

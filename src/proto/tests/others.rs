@@ -204,3 +204,25 @@ fn a_change_of_priority_from_before_a_fault_is_no_cause_of_what_follows_it() {
     assert!(reason(&rig).contains(gone), "{}", reason(&rig));
     assert!(!reason(&rig).contains("rose"), "{}", reason(&rig));
 }
+
+#[test]
+fn a_start_is_why_a_worse_master_was_there_unless_a_better_one_was_meanwhile() {
+    let reason = |rig: &Rig| rig.core.snapshot(rig.now).instances[0].reason.to_string();
+    let preempt = |rig: &mut Rig| {
+        while rig.state() != StateName::Master {
+            rig.advance(rig.now.0 - SECOND + SECOND / 2);
+            rig.hear(LOWER, 50);
+        }
+    };
+    let mut rig = Rig::new(model(instance()));
+    preempt(&mut rig);
+    assert!(
+        reason(&rig).ends_with("lower than ours, 100; the daemon started"),
+        "{}",
+        reason(&rig)
+    );
+    let mut rig = Rig::new(model(instance()));
+    rig.hear(HIGHER, 150);
+    preempt(&mut rig);
+    assert!(!reason(&rig).contains("started"), "{}", reason(&rig));
+}
