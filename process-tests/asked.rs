@@ -153,12 +153,22 @@ fn refused() {
     let diagnostics = document["diagnostics"].as_array().unwrap();
     assert!(diagnostics.iter().any(|one| one["span"]["line"] == line), "{document}");
     assert_eq!(ask("reload --dry-run").0, 2);
+    // What is found out when the whole block was read is told at its keyword too.
+    let conf = pair(150, "strict_mode on\n    unicast_peer {\n        192.0.2.2\n    }");
+    fs::write("/tmp/conf", &conf).unwrap();
+    let line = conf.lines().position(|line| line.contains("unicast_peer")).unwrap() + 1;
+    let place = format!("--> /tmp/conf:{line}:5");
+    for words in ["reload", "reload --dry-run", "check /tmp/conf"] {
+        let (exit, text, errors) = ask(words);
+        assert_eq!(exit, 2, "{words}");
+        assert!((text + &errors).contains(&place), "{words}: {place}: {errors}");
+    }
     // A file that is gone.
     fs::remove_file("/tmp/conf").unwrap();
     let (exit, _, errors) = ask("reload");
     assert_eq!(exit, 2);
     assert!(errors.contains("/tmp/conf"), "{errors}");
-    daemon.says_times("the one read before stays in force", 3);
+    daemon.says_times("the one read before stays in force", 4);
     let now = status();
     assert_eq!((&now["config"]["hash"], of_second()), (&hash, before));
     let problems = now["problems"].as_array().unwrap();

@@ -115,7 +115,7 @@ impl CheckedFile {
             config_id: name.clone(),
             test: true,
             lint: true,
-            text_limit: None,
+            ..LoadOptions::default()
         };
         let loaded = if elsewhere {
             load(path, &RealSource, &NoHost, &options)

@@ -98,7 +98,11 @@ fn ask(control: Option<PathBuf>, dry_run: bool) -> Result<(ReloadAnswer, Status)
 
 /// What a reload from one file to the other would do, without a daemon.
 fn compare(old: &str, new: &str) -> ReloadAnswer {
-    let read = |path: &str| load(path, &RealSource, &RealHost, &LoadOptions::default());
+    let options = LoadOptions {
+        exact: true,
+        ..LoadOptions::default()
+    };
+    let read = |path: &str| load(path, &RealSource, &RealHost, &options);
     let (before, now) = (read(old), read(new));
     let cannot = |path: &str, loaded: &Loaded| loaded.model.is_none().then(|| format!("{path} cannot run as it is"));
     let mut refused: Vec<String> = cannot(old, &before).into_iter().chain(cannot(new, &now)).collect();

@@ -38,12 +38,10 @@ pub(super) fn main(argv: &[String]) -> u8 {
     }
 }
 
-fn load_config(options: &RunOptions, test: bool) -> Loaded {
+fn load_config(options: &RunOptions, how: LoadOptions) -> Loaded {
     let load_options = LoadOptions {
         config_id: options.config_id.clone(),
-        test,
-        lint: false,
-        text_limit: None,
+        ..how
     };
     load(&options.config, &RealSource, &RealHost, &load_options)
 }
@@ -58,8 +56,12 @@ fn parent_data(options: &RunOptions, model: &Model) -> (PathBuf, String) {
 }
 
 /// The supervisor's [`supervisor::ReadConfig`].
-fn read_config(options: &RunOptions) -> Reading {
-    let loaded = load_config(options, false);
+fn read_config(options: &RunOptions, exact: bool) -> Reading {
+    let how = LoadOptions {
+        exact,
+        ..LoadOptions::default()
+    };
+    let loaded = load_config(options, how);
     let disables = |problem: &&Diagnostic| {
         matches!(
             problem.code,
@@ -137,7 +139,11 @@ fn check(options: &RunOptions, target: &mut dyn Write) -> u8 {
     if entered.is_err() {
         return 0;
     }
-    let mut loaded = load_config(options, true);
+    let how = LoadOptions {
+        test: true,
+        ..LoadOptions::default()
+    };
+    let mut loaded = load_config(options, how.clone());
     let namespace = loaded
         .model
         .as_ref()
@@ -147,7 +153,7 @@ fn check(options: &RunOptions, target: &mut dyn Write) -> u8 {
         if supervisor::enter_namespace(&namespace).is_err() {
             return 0;
         }
-        loaded = load_config(options, true);
+        loaded = load_config(options, how);
     }
     let messages = loaded.diagnostics.iter().filter(|problem| problem.class.is_some());
     let text: String = messages

@@ -47,6 +47,9 @@ pub struct LoadOptions {
     pub test: bool,
     /// Also what keepalived does not say: the lints of `vrrpd check`.
     pub lint: bool,
+    /// For people who look at the text: what is found out when a whole block was read is told at the keyword that it is about.
+    /// The tree is kept for that; with [`Self::lint`] it is anyway.
+    pub exact: bool,
     /// How much text there may be after definitions and sequences are expanded, in bytes, a line counting 64 more;
     /// `None`: 256 MiB.
     pub text_limit: Option<u64>,
@@ -121,7 +124,7 @@ impl Loaded {
 /// Reads the configuration file `path` with everything that it includes; TOML if its name ends in `.toml`.
 #[must_use]
 pub fn load(path: &str, source: &dyn Source, host: &dyn Host, options: &LoadOptions) -> Loaded {
-    reading::Reading::new(path, source, host, options, options.lint).finish(options.lint)
+    reading::Reading::new(path, source, host, options, options.lint || options.exact).finish(options.lint)
 }
 
 /// Reads a configuration and writes it again, in either language: what is written, not what follows from it.

@@ -5,9 +5,9 @@ use super::place::Reports;
 use super::tree::Node;
 use std::collections::BTreeMap;
 
-/// Moves problems from the beginning of their block to the keywords that they name.
+/// Moves problems from the beginning of their block to the keywords that they name, if the tree was kept.
 pub(super) fn pinpoint(tree: &[Node], reports: &mut Reports) {
-    if reports.iter_mut().all(|problem| problem.about.is_empty()) {
+    if tree.is_empty() || reports.iter_mut().all(|problem| problem.about.is_empty()) {
         return;
     }
     let blocks: BTreeMap<Span, &Node> = tree.iter().map(|node| (reports.span(node.place), node)).collect();

@@ -238,9 +238,7 @@ impl<'h> Reading<'h> {
         if let (true, Some(model)) = (lints, &model) {
             lint::lint(&tree, model, host, &mut reports);
         }
-        if lints {
-            pinpoint::pinpoint(&tree, &mut reports);
-        }
+        pinpoint::pinpoint(&tree, &mut reports);
         if refused || stopped.is_some() || (safer && missing_programs(&mut reports)) {
             model = None;
         }

@@ -347,6 +347,27 @@ fn a_track_group_that_no_instance_is_left_in_is_removed_with_what_followed_it() 
     assert_eq!(load_text(&print_keepalived(&model), &NoHost).model, Some(model));
 }
 
+#[test]
+fn what_a_whole_block_shows_is_told_at_its_keyword_where_somebody_looks() {
+    let text = format!("{TWO} strict_mode on\n unicast_peer {{\n 192.0.2.9\n }}\n}}");
+    let read = |options: LoadOptions| {
+        let loaded = load("a.conf", &MemorySource::new("a.conf", &text), &NoHost, &options);
+        let about = |one: &&Diagnostic| one.code == Code::StrictMode;
+        let found = loaded.diagnostics.iter().find(about).cloned();
+        let found = found.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+        (found.span.clone().unwrap().line, found.keepalived_lines().collect::<Vec<_>>())
+    };
+    let line = |word: &str| u32::try_from(text.lines().position(|line| line.contains(word)).unwrap()).unwrap() + 1;
+    let (exact, words) = read(LoadOptions {
+        exact: true,
+        ..LoadOptions::default()
+    });
+    assert_eq!(exact, line("unicast_peer"));
+    // The log says the same in both cases.
+    let block = (line("vrrp_instance"), words);
+    assert_eq!(read(LoadOptions::default()), block);
+}
+
 /// A host on which no user is there for scripts.
 struct NoScriptUser;
 

@@ -200,7 +200,7 @@ fn drain() -> World {
     world
 }
 
-/// While the check fails node 1 gets another priority and weight: it follows at once, and comes back with the service.
+/// While the check of the second node fails it gets another priority: it follows at once, and comes back with the service.
 fn reload_under_a_fault() -> World {
     let nodes = vec![
         node(plain(105), 1, Some((11, 1, 1))),

@@ -46,8 +46,9 @@ pub struct Reading {
     pub test_status: i32,
 }
 
-/// Reads and judges the configuration that the options name.
-pub type ReadConfig = fn(&RunOptions) -> Reading;
+/// Reads and judges the configuration that the options name; `true`: somebody looks at the text, so problems are told as exactly
+/// as can be.
+pub type ReadConfig = fn(&RunOptions, bool) -> Reading;
 
 /// What the supervisor itself needs of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -246,7 +247,7 @@ impl Loader {
         let report = wanted.map(|_| sys::memory_file("report")).transpose()?;
         let read = || {
             files.begin();
-            let reading = read(options);
+            let reading = read(options, report.is_some());
             files.end(&reading.problems);
             if let (Some(report), Some(before)) = (&report, before) {
                 write(report, &report_on(options, &reading, before)?)?;

@@ -57,8 +57,7 @@ fn read(file: &str, environment: &Environment) -> Loaded {
     let options = LoadOptions {
         config_id: Some("high".into()),
         test: true,
-        lint: false,
-        text_limit: None,
+        ..LoadOptions::default()
     };
     load(file, &source, environment, &options)
 }

@@ -1,7 +1,7 @@
 //! One instance: defaults, and contradictions resolved as keepalived resolves them (semantic-checks §4, §6).
 
 use super::programs::Programs;
-use super::{fatal, general, link};
+use super::{fatal, general, link, tracks};
 use crate::config::code::Code;
 use crate::config::diagnostic::{Class, Diagnostic, Severity};
 use crate::config::lower::{Context, address};
@@ -43,7 +43,7 @@ pub(super) fn minimal(draft: &Draft, ctx: &mut Context<'_>) {
 }
 
 /// An instance while it is completed.
-struct Completion<'d, 'm> {
+struct Completion<'m> {
     draft: Draft,
     global: &'m Global,
     name: Arc<str>,
@@ -54,7 +54,6 @@ struct Completion<'d, 'm> {
     priority: Priority,
     state: WantedState,
     fault: Option<ConfigFault>,
-    around: &'d Surroundings,
 }
 
 /// The instance, unless it cannot run.
@@ -82,7 +81,6 @@ pub(super) fn complete(
         fault: None,
         draft,
         global,
-        around,
     };
     it.version(ctx);
     it.state_and_priority(ctx);
@@ -106,7 +104,8 @@ pub(super) fn complete(
     let advert_interval = it.advert_interval(ctx);
     let (vips, excluded_vips) = it.place_addresses(own_link.as_deref(), vrid, ctx);
     it.enough_addresses(vips.is_empty(), ctx)?;
-    it.weights(model, ctx);
+    let owner = it.priority.is_owner();
+    tracks::keep_what_counts(&mut it.draft, owner, around.group_weights, model, ctx);
     let alert = global.mail.alert_vrrp.or(global.mail.alert).unwrap_or(false);
     let draft = it.draft;
     let notify = programs.notify_all(draft.notify.into_inner(), ctx);
@@ -170,7 +169,7 @@ pub(super) fn complete(
     })
 }
 
-impl Completion<'_, '_> {
+impl Completion<'_> {
     /// A check without class: keepalived only logs it.
     fn log(&self, code: Code, about: &'static [&'static str], message: String, ctx: &mut Context<'_>) {
         ctx.check(self.place, code, None, message).about(about).severity = Severity::Warning;
@@ -705,98 +704,5 @@ impl Completion<'_, '_> {
         let message = format!("({name}) No VIP specified; at least one is sensible");
         ctx.check(self.place, Code::NoVips, Class::Warning, message);
         Some(())
-    }
-
-    /// What cannot be tracked here (semantic-checks §6, 69 to 73).
-    fn weights(&mut self, model: &Model, ctx: &mut Context<'_>) {
-        let (name, place) = (Arc::clone(&self.name), self.place);
-        let interface = self.draft.interface.clone();
-        self.draft.tracks.interfaces.retain(|track| {
-            let own = interface.as_ref() == Some(&track.interface);
-            if own {
-                let message = format!(
-                    "({name}) Ignoring track_interface {} since own interface",
-                    track.interface
-                );
-                general(ctx, place, Code::OwnInterfaceTracked, message).about(&["track_interface", "interface"]);
-            }
-            !own
-        });
-        let owner = self.priority.is_owner();
-        if self.around.group_weights && !owner {
-            return;
-        }
-        let (why, why_other) = if owner {
-            ("address owner", "address_owner")
-        } else {
-            ("SYNC group", "SYNC group")
-        };
-        let mut tell = |about, message: String| {
-            general(ctx, place, Code::WeightIgnored, message).about(about);
-        };
-        let tracks = &mut self.draft.tracks;
-        tracks.interfaces.retain_mut(|track| {
-            if track.weight.is_fault() {
-                return true;
-            }
-            let what = if owner { "" } else { "weight " };
-            let interface = &track.interface;
-            tell(
-                &["track_interface", "priority"],
-                format!("({name}) ignoring {interface} tracked interface {what}due to {why}"),
-            );
-            track.weight = crate::model::Weight::ZERO;
-            !owner
-        });
-        tracks.scripts.retain(|track| {
-            let keep = track.weight.is_fault();
-            if !keep {
-                let script = model.script(track.script).map_or("", |script| &script.name);
-                tell(
-                    &["track_script", "priority"],
-                    format!("({name}) ignoring tracked script {script} with weights due to {why_other}"),
-                );
-            }
-            keep
-        });
-        self.files_and_bfds(why_other, ctx);
-    }
-
-    /// A file's default weight 1 becomes 0, other weights drop the entry; processes are not looked at, as in keepalived.
-    fn files_and_bfds(&mut self, why: &str, ctx: &mut Context<'_>) {
-        let (name, place) = (Arc::clone(&self.name), self.place);
-        let mut told = Vec::new();
-        self.draft.tracks.files.retain_mut(|track| {
-            let file = ctx.files.name(track.file.0);
-            match track.weight.value() {
-                0 => return true,
-                1 => {
-                    told.push(format!(
-                        "({name}) ignoring weight from tracked file {file} due to {why}. specify weight 0"
-                    ));
-                    track.weight = crate::model::Weight::ZERO;
-                    return true;
-                }
-                weight => {
-                    told.push(format!(
-                        "({name}) ignoring tracked file {file} with weight {weight} due to {why}"
-                    ));
-                }
-            }
-            false
-        });
-        self.draft.tracks.bfds.retain(|track| {
-            let weight = track.weight.value();
-            if weight != 0 {
-                let bfd = ctx.bfds.name(track.bfd.0);
-                told.push(format!(
-                    "({name}) ignoring tracked bfd {bfd} with weight {weight} due to {why}"
-                ));
-            }
-            weight == 0
-        });
-        for message in told {
-            general(ctx, place, Code::WeightIgnored, message);
-        }
     }
 }

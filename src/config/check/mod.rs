@@ -1,7 +1,7 @@
 //! Drafts → model: what follows from what is written, in keepalived's order (semantic-checks).
 //!
 //! `programs` finds the files that are run and judges whether they are safe, `instance` completes one instance after the
-//! other, `group` puts sync groups together, `conflict` compares instances with each other, `prune` drops what nobody uses.
+//! other, `tracks` drops what an instance cannot track, `group` puts sync groups together, `conflict` compares instances with each other, `prune` drops what nobody uses.
 
 mod conflict;
 mod group;
@@ -10,6 +10,7 @@ mod link;
 mod programs;
 mod prune;
 mod service;
+mod tracks;
 
 use super::code::Code;
 use super::diagnostic::{Class, Diagnostic};
