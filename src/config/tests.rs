@@ -355,7 +355,10 @@ fn what_a_whole_block_shows_is_told_at_its_keyword_where_somebody_looks() {
         let about = |one: &&Diagnostic| one.code == Code::StrictMode;
         let found = loaded.diagnostics.iter().find(about).cloned();
         let found = found.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-        (found.span.clone().unwrap().line, found.keepalived_lines().collect::<Vec<_>>())
+        (
+            found.span.clone().unwrap().line,
+            found.keepalived_lines().collect::<Vec<_>>(),
+        )
     };
     let line = |word: &str| u32::try_from(text.lines().position(|line| line.contains(word)).unwrap()).unwrap() + 1;
     let (exact, words) = read(LoadOptions {

@@ -1,8 +1,8 @@
 //! What a reload makes of two configurations: which object is untouched, adjusted, begun anew, new or gone, and by which
 //! keyword. `vrrpd reload` tells it; `proto::reload` does it, by the same pairing of instances ([`continued`]).
 //!
-//! `instance`, `global` and `objects` say a model in the words of the keyword table; they name every field of their type, so
-//! that the compiler asks for a word when a field is added.
+//! `instance`, `global` and `objects` say a model in the words of the keyword table. Tests ask for a word when a keyword that acts
+//! is added: each is changed, and has to be named.
 
 mod global;
 mod instance;

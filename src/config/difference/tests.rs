@@ -253,3 +253,142 @@ fn every_word_is_a_keyword_and_every_keyword_that_acts_has_a_word() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// Keywords whose example alone changes nothing of a plain instance: what stands in an instance before and after.
+const IN_CONTEXT: &[(&str, &str, &str)] = &[
+    ("interface", "", "interface eth1"),
+    ("version", "", "version 3"),
+    ("native_ipv6", V6, "native_ipv6\nno_virtual_ipaddress"),
+    (
+        "check_unicast_src",
+        UNICAST,
+        "unicast_peer {\n192.0.2.9\n}\ncheck_unicast_src",
+    ),
+    (
+        "old_unicast_checksum",
+        UNICAST,
+        "unicast_peer {\n192.0.2.9\n}\nold_unicast_checksum",
+    ),
+    (
+        "unicast_src_ip",
+        UNICAST,
+        "unicast_peer {\n192.0.2.9\n}\nunicast_src_ip 192.0.2.8",
+    ),
+    ("mcast_dst_ip", "", "mcast_dst_ip 224.0.0.77"),
+    (
+        "track_src_ip",
+        "mcast_src_ip 192.0.2.8",
+        "mcast_src_ip 192.0.2.8\ntrack_src_ip",
+    ),
+    ("unicast_ttl", UNICAST, "unicast_peer {\n192.0.2.9\n}\nunicast_ttl 9"),
+    ("track_interface", "", "track_interface {\neth1\n}"),
+    ("track_script", "", "track_script {\nchk\n}"),
+    ("track_file", "", "track_file {\nnumber\n}"),
+    ("track_process", "", "track_process {\nserver\n}"),
+    ("accept", "version 3\nno_accept", "version 3\naccept"),
+    ("preempt", "nopreempt", "preempt"),
+    (
+        "timer_expired_backup",
+        "nopreempt",
+        "nopreempt\ntimer_expired_backup 10",
+    ),
+    (
+        "owner_ignore_adverts",
+        "priority 255",
+        "priority 255\nowner_ignore_adverts",
+    ),
+    ("auth_type", "", "authentication {\nauth_type PASS\nauth_pass a\n}"),
+    (
+        "auth_pass",
+        "authentication {\nauth_type PASS\nauth_pass b\n}",
+        "authentication {\nauth_type PASS\nauth_pass a\n}",
+    ),
+    (
+        "key",
+        KEYED,
+        "version 3\nauth_hmac {\nkey 1 hex:0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f00\nactive_key 1\n}",
+    ),
+    (
+        "active_key",
+        KEYED,
+        "version 3\nauth_hmac {\nkey 2 hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\nactive_key 2\n}",
+    ),
+    ("time_window", KEYED, "time_window 9"),
+    ("anti_replay", KEYED, "anti_replay monotonic"),
+    ("mode", KEYED, "mode permissive"),
+];
+const V6: &str = "no_virtual_ipaddress";
+const UNICAST: &str = "unicast_peer {\n192.0.2.9\n}";
+const KEYED: &str = "version 3\nauth_hmac {\nkey 1 hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\nactive_key 1\n}";
+/// Short for their opposites.
+const OPPOSITES: [(&str, &str); 2] = [("no_accept", "accept"), ("nopreempt", "preempt")];
+
+/// An instance with these lines, and what it may track.
+fn with(lines: &str) -> Option<Model> {
+    let given = |keyword: &str| lines.starts_with(keyword);
+    let interface = if given("interface") { "" } else { "interface eth0\n" };
+    let address = if lines.contains("no_virtual_ipaddress") {
+        ""
+    } else {
+        "virtual_ipaddress {\n192.0.2.1\n}\n"
+    };
+    let text = format!(
+        "vrrp_script chk {{\nscript /bin/true\n}}\ntrack_file number {{\nfile /number\n}}\nvrrp_track_process server {{\nprocess sh\n}}\n\
+         vrrp_instance A {{\n{interface}virtual_router_id 1\n{address}{lines}\n}}\n"
+    );
+    load_text(&text, &NoHost).model
+}
+
+/// The keyword's lines, before and after.
+fn contexts(block: &str, keyword: &crate::config::KeywordInfo) -> Vec<(String, String)> {
+    let inside = |line: &str| match block.split_once(" / ") {
+        Some((_, inner)) => format!("{inner} {{\n{line}\n}}"),
+        None => line.to_owned(),
+    };
+    let of_its_own = IN_CONTEXT.iter().filter(|(name, ..)| *name == keyword.name);
+    let of_its_own = of_its_own.map(|(_, before, after)| match *before {
+        // One more line in the block.
+        KEYED if !after.contains('\n') => (
+            KEYED.to_owned(),
+            KEYED.replace("active_key 1", &format!("active_key 1\n{after}")),
+        ),
+        before => (before.to_owned(), (*after).to_owned()),
+    });
+    let examples = std::iter::once(&keyword.example).chain(&keyword.more);
+    of_its_own
+        .chain(examples.map(|line| (String::new(), inside(line))))
+        .collect()
+}
+
+/// The compiler asks for no word where fields are read by their names; this does, for every keyword of an instance that acts.
+/// Those of other blocks are played by `process-tests/effects.rs`.
+#[test]
+fn a_changed_value_of_every_keyword_of_an_instance_is_named() {
+    let (mut played, mut unnamed) = (0, Vec::new());
+    for block in crate::config::keywords() {
+        let keywords = block
+            .keywords
+            .iter()
+            .filter(|keyword| keyword.acts.is_empty() && !keyword.example.contains("{ ... }"));
+        for keyword in keywords.filter(|_| block.path.starts_with("vrrp_instance")) {
+            let by = OPPOSITES.iter().find(|(short, _)| *short == keyword.name);
+            let by = by.map_or(keyword.name, |(_, by)| by);
+            let named = contexts(block.path, keyword).iter().any(|(before, after)| {
+                let (Some(before), Some(after)) = (with(before), with(after)) else {
+                    return false;
+                };
+                let objects = difference(&before, &after).objects;
+                let mut changes = objects.iter().flat_map(|object| &object.changes);
+                changes.any(|change| change.block == block.path && change.keyword == by)
+            });
+            played += 1;
+            if !named {
+                unnamed.push(format!(
+                    "{} {}: {} {:?}",
+                    block.path, keyword.name, keyword.example, keyword.more
+                ));
+            }
+        }
+    }
+    assert!(unnamed.is_empty() && played > 50, "{played} {unnamed:#?}");
+}
