@@ -68,6 +68,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["model", "proto"],
         &["jiff", "serde", "serde_json", "tokio"],
     ),
+    // sim: what a reload means for who is master is played. serde_json: and told.
     (
         "daemon",
         &[
@@ -75,6 +76,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "wire",
             "config",
             "proto",
+            "sim",
             "sys",
             "system",
             "control",
@@ -82,7 +84,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "supervisor",
             "track",
         ],
-        &["crossbeam_queue", "libc", "nix", "tokio", "tracing"],
+        &["crossbeam_queue", "libc", "nix", "serde_json", "tokio", "tracing"],
     ),
     // netlink: the lab looks at the kernel with eyes of its own.
     (

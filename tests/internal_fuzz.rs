@@ -333,6 +333,7 @@ fn messages_between_supervisor_and_daemon() {
                 outcome: ProgramOutcome::Exited(1),
             },
             ToDaemon::Reload { generation: 2 },
+            ToDaemon::Foresee,
             ToDaemon::ReloadRefused {
                 problems: vec!["no".into()],
             },

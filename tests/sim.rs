@@ -11,7 +11,7 @@ use vrrpd::config::{Reload, keywords};
 use vrrpd::model::Micros;
 use vrrpd::sim::{
     EVENTS, Effects, FAULTS, Planted, ReloadEffect, ReloadReport, Report, calm_run, draw, golden_stories, random_duel,
-    random_reload, random_run, reload_keywords, scenarios, simulated,
+    random_forecast, random_reload, random_run, reload_keywords, scenarios, simulated,
 };
 
 fn number(name: &str) -> Option<u64> {
@@ -284,6 +284,36 @@ fn a_reload_touches_what_it_concerns_and_nothing_else() {
     assert!(
         seeds.len() < 100 || one_of_several * 2 >= seeds.len(),
         "{one_of_several}, {kinds:?}"
+    );
+}
+
+/// A reload that a node has foreseen becomes what it foresaw, in a cluster of which it knows everybody.
+#[test]
+fn what_a_node_foresees_of_a_reload_comes_true() {
+    let seeds: Vec<u64> = match number("VRRPD_SIM_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("VRRPD_SIM_FORECASTS").unwrap_or(480)).collect(),
+    };
+    let mut compared = 0;
+    let (mut verdicts, mut changes, mut wrong) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for seed in seeds.iter().copied() {
+        match random_forecast(seed) {
+            Ok(trial) => {
+                let Some(come_true) = trial.verdicts else { continue };
+                compared += 1;
+                *changes.entry(trial.changed).or_insert(0_u64) += 1;
+                for verdict in come_true {
+                    *verdicts.entry(verdict).or_insert(0_u64) += 1;
+                }
+            }
+            Err(violation) => wrong.push(format!("VRRPD_SIM_SEED={seed}: {violation}")),
+        }
+    }
+    println!("{compared} of {} compared: {verdicts:?}, {changes:?}", seeds.len());
+    assert!(wrong.is_empty(), "{} wrong, the first one {}", wrong.len(), wrong[0]);
+    assert!(
+        seeds.len() < 480 || compared >= 200 && verdicts.len() >= 8,
+        "{compared} {verdicts:?}"
     );
 }
 

@@ -8,12 +8,11 @@ use super::output::{parse, stderr, stdout};
 use super::problem::messages;
 use super::render::Printer;
 use super::status::NO_DAEMON;
-use crate::config::{
-    Change, Difference, Fate, Kind, LoadOptions, Loaded, Object, Reload, Severity, Source, difference, load,
-};
-use crate::control::json::InstanceStatus;
-use crate::control::{Status, client};
-use crate::proto::StateName;
+use crate::config::{Change, Difference, Fate, Kind, LoadOptions, Loaded, Object, Severity, Source, difference, load};
+use crate::control::client;
+use crate::model::Micros;
+use crate::proto::{Span, StateName};
+use crate::sim::{Forecast, Outlook, Prospect, Step};
 use crate::supervisor::{ReloadAnswer, ReloadReport, unchangeable};
 use crate::system::host::{RealHost, RealSource};
 use clap::{Command, CommandFactory, Parser, ValueHint};
@@ -56,16 +55,18 @@ pub(super) fn reload(words: &[String]) -> u8 {
         Ok(options) => options,
         Err(exit) => return exit,
     };
-    let (answer, status) = match options.files.as_slice() {
-        [old, new] => (compare(old, new), None),
+    let answer = match options.files.as_slice() {
+        [old, new] => compare(old, new),
         _ => match ask(options.control, options.dry_run) {
-            Ok((answer, status)) => (answer, Some(status)),
+            Ok(answer) => answer,
             Err(exit) => return exit,
         },
     };
+    let forecast = answer.forecast.clone();
     let told = Told {
         answer: &answer,
-        status: status.as_ref(),
+        // Another version of the daemon may write it otherwise; what it did is told all the same.
+        forecast: forecast.and_then(|forecast| serde_json::from_value(forecast).ok()),
         dry_run: options.dry_run,
     };
     if options.json {
@@ -78,8 +79,8 @@ pub(super) fn reload(words: &[String]) -> u8 {
     if answer.refused.is_empty() { 0 } else { REFUSED }
 }
 
-/// The daemon's answer, and how things were before.
-fn ask(control: Option<PathBuf>, dry_run: bool) -> Result<(ReloadAnswer, Status), u8> {
+/// The daemon's answer.
+fn ask(control: Option<PathBuf>, dry_run: bool) -> Result<ReloadAnswer, u8> {
     let failed = |error: client::AskError| {
         stderr(&format!("vrrpd: {error}\n"));
         match error {
@@ -88,10 +89,9 @@ fn ask(control: Option<PathBuf>, dry_run: bool) -> Result<(ReloadAnswer, Status)
         }
     };
     let path = client::find(control).map_err(failed)?;
-    let before = client::ask(&path).map_err(failed)?;
     let line = client::reload(&path, dry_run).map_err(failed)?;
     match serde_json::from_str(&line) {
-        Ok(answer) => Ok((answer, before)),
+        Ok(answer) => Ok(answer),
         Err(_) => Err(failed(client::AskError::Answer(path, line.trim().to_owned()))),
     }
 }
@@ -125,14 +125,15 @@ fn compare(old: &str, new: &str) -> ReloadAnswer {
     ReloadAnswer {
         refused,
         report: Some(report),
+        forecast: None,
     }
 }
 
 /// What is to be told.
 struct Told<'a> {
     answer: &'a ReloadAnswer,
-    /// How things were before; `None`: no daemon was asked.
-    status: Option<&'a Status>,
+    /// What is to be expected; `None`: no daemon was asked, or it does not know.
+    forecast: Option<Forecast>,
     dry_run: bool,
 }
 
@@ -150,18 +151,19 @@ impl Told<'_> {
         self.answer.report.as_ref()?.difference.as_ref()
     }
 
-    fn meaning(&self, object: &Object) -> Option<String> {
-        let status = self.status.filter(|_| object.kind == Kind::Instance)?;
-        let before = object.formerly.as_ref().unwrap_or(&object.name);
-        meaning(object, status.instance(before))
+    /// What is to be expected of an instance.
+    fn outlook(&self, object: &Object) -> Option<&Outlook> {
+        let forecast = self.forecast.as_ref().filter(|_| object.kind == Kind::Instance)?;
+        forecast.instances.iter().find(|one| *one.name == *object.name)
     }
 
     fn document(&self) -> Value {
         let report = self.answer.report.clone().unwrap_or_default();
         let object = |object: &Object| {
             let mut value = serde_json::to_value(object).unwrap_or_default();
-            if let (Value::Object(fields), Some(meaning)) = (&mut value, self.meaning(object)) {
-                fields.insert("meaning".into(), meaning.into());
+            if let (Value::Object(fields), Some(outlook)) = (&mut value, self.outlook(object)) {
+                fields.insert("meaning".into(), meaning(outlook).into());
+                fields.insert("forecast".into(), json!(outlook));
             }
             value
         };
@@ -175,6 +177,9 @@ impl Told<'_> {
             "diagnostics": report.diagnostics,
             "waits_for_restart": report.waits_for_restart,
             "global": difference.map(|difference| &difference.global),
+            "forecast": self.forecast.as_ref().map(|all| {
+                json!({ "played_ms": all.played_ms, "settled": all.settled, "assumes": all.assumes })
+            }),
             "objects": difference.map(|difference| difference.objects.iter().map(object).collect::<Vec<_>>()),
         })
     }
@@ -225,7 +230,10 @@ impl Told<'_> {
 
     fn text(&self, difference: &Difference) -> String {
         let objects = &difference.objects;
-        let touched = objects.iter().filter(|object| object.fate != Fate::Untouched);
+        let moves = |object: &Object| self.outlook(object).is_some_and(|one| !one.verdict.is_calm());
+        let touched = objects
+            .iter()
+            .filter(|object| object.fate != Fate::Untouched || moves(object));
         let mut text = table(&difference.global);
         for object in touched {
             let [word, _] = object.kind.words();
@@ -235,11 +243,23 @@ impl Told<'_> {
             }
             text.push('\n');
             text.push_str(&table(&object.changes));
-            if let Some(meaning) = self.meaning(object) {
-                text.push_str(&format!("  {meaning}\n"));
+            if let Some(outlook) = self.outlook(object) {
+                text.push_str(&format!("  {}\n", meaning(outlook)));
+                let assumed = outlook.assumes.iter().map(|what| format!("    assumed: {what}\n"));
+                text.extend(assumed);
             }
         }
         text.push_str(&untouched(objects));
+        if let Some(forecast) = &self.forecast {
+            let assumed = forecast.assumes.iter().map(|what| format!("assumed: {what}\n"));
+            text.extend(assumed);
+            if !forecast.settled {
+                let seconds = forecast.played_ms / 1_000;
+                text.push_str(&format!(
+                    "what comes later than {seconds} s after the reload is not foreseen\n"
+                ));
+            }
+        }
         text
     }
 }
@@ -319,61 +339,42 @@ fn untouched(objects: &[Object]) -> String {
 }
 
 /// What becomes of an instance, for who is master.
-fn meaning(object: &Object, before: Option<&InstanceStatus>) -> Option<String> {
-    let state = before.map(|before| before.state);
-    let was_master = state == Some(StateName::Master);
-    match object.fate {
-        Fate::Untouched => None,
-        Fate::Added => Some("it begins as BACKUP, and becomes MASTER if nobody better is heard".into()),
-        Fate::Removed if was_master => {
-            Some("it is MASTER: priority 0 is sent, its addresses are removed, another router takes over".into())
+fn meaning(outlook: &Outlook) -> String {
+    let why = |step: Option<&Step>| step.map_or(String::new(), |step| format!(": {}", step.detail));
+    let when = |step: Option<&Step>| match step.map_or(0, |step| step.after_ms) {
+        0 => String::new(),
+        ms => format!(" after {}", Span(Micros::from_millis(ms))),
+    };
+    let release = if outlook.releases { ", with priority 0" } else { "" };
+    let left = outlook.steps.iter().find(|step| step.from == StateName::Master);
+    let last = outlook.steps.last();
+    let priority = outlook
+        .priority
+        .map_or(String::new(), |priority| format!(" with priority {priority}"));
+    let waits = outlook.waits_for.join("; ");
+    match outlook.verdict {
+        Prospect::StaysMaster if outlook.tells_at_once => {
+            format!("it stays MASTER{priority}, and tells the others at once")
         }
-        Fate::Removed => Some("it is not MASTER: nobody else notices".into()),
-        Fate::Restarted if was_master => {
-            Some("it is MASTER: priority 0 is sent and its addresses are removed; then it begins anew as BACKUP".into())
+        Prospect::StaysMaster => format!("it stays MASTER{priority}"),
+        Prospect::Interrupts => {
+            let gives_up = format!("it gives mastership up{}{release}{}", when(left), why(left));
+            format!("{gives_up}; it is MASTER again{}{}", when(last), why(last))
         }
-        Fate::Restarted => Some("it begins anew as BACKUP".into()),
-        Fate::Adjusted => before.map(|before| adjusted(object, before)),
-    }
-}
-
-fn adjusted(object: &Object, before: &InstanceStatus) -> String {
-    let changed = |keyword: &str| object.changes.iter().find(|change| change.keyword == keyword);
-    if object.changes.iter().all(|change| change.effect == Reload::Nothing) {
-        return "nothing that runs changes".into();
-    }
-    let number = |change: &Change| change.new.first()?.parse::<i32>().ok();
-    let base = changed("priority").and_then(number);
-    let effective = base.map(|base| effective(base, before));
-    match (before.state, effective, &before.master) {
-        (StateName::Master, Some(now), _) if now < i32::from(before.priority.effective) => {
-            format!("it stays MASTER with priority {now}, until a backup with a higher one that preempts takes over")
-        }
-        (StateName::Master, ..) => "it stays MASTER, and tells the others at once if its adverts change".into(),
-        (StateName::Backup, Some(now), Some(master)) if now > i32::from(master.priority) => {
-            let preempts = changed("preempt").map_or(before.preempt, |change| change.new == ["on"]);
-            let what = match preempts {
-                true => "it takes over from",
-                false => "with nopreempt it stays BACKUP of",
-            };
+        Prospect::GivesUp => format!("it gives mastership up{}{release}{}", when(left), why(left)),
+        Prospect::TakesOver => format!("it takes over{}{priority}{}", when(last), why(last)),
+        Prospect::StaysBackup if outlook.from == Some(StateName::Backup) => format!("it stays BACKUP{priority}"),
+        Prospect::StaysBackup => format!("it is BACKUP{priority} then"),
+        Prospect::Waits => format!("it waits{priority}: {waits}"),
+        Prospect::GoesToFault => format!("it goes to FAULT{}{release}{}", when(last), why(last)),
+        Prospect::StaysInFault => "it stays in FAULT".to_owned(),
+        Prospect::Leaves if outlook.from == Some(StateName::Master) => {
             format!(
-                "its priority, {now}, is higher than the master's: {what} {} ({})",
-                master.address, master.priority
+                "it is MASTER and leaves{release}: its addresses are removed, another router takes over if there is one"
             )
         }
-        (StateName::Backup, ..) => "it stays BACKUP".into(),
-        (StateName::Fault, ..) => "it stays in FAULT, unless the cause is what was changed".into(),
-        (StateName::Init, ..) => "it has not begun yet".into(),
+        Prospect::Leaves => "it leaves, and nobody else notices".to_owned(),
     }
-}
-
-/// The priority with another base, as long as the trackers add what they add now.
-fn effective(base: i32, before: &InstanceStatus) -> i32 {
-    if base == 255 || before.drain.is_some() {
-        return if before.drain.is_some() { 1 } else { base };
-    }
-    let adds: i32 = before.priority.contributions.iter().map(|one| one.adds).sum();
-    (base + adds).clamp(1, 254)
 }
 
 #[cfg(test)]

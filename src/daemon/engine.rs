@@ -1,5 +1,6 @@
 //! The engine: one epoll loop that owns the core and the VRRP sockets. It never waits for anything but its descriptors.
 
+use super::foresight::Vision;
 use super::kernel::{Command, Told, Wires};
 use super::memory::Refresh;
 use super::notices::Notices;
@@ -474,6 +475,13 @@ impl Engine {
             ToDaemon::Fifo(kind) => {
                 if let Some(fd) = fd {
                     self.notices.open(kind, fd.into());
+                }
+            }
+            ToDaemon::Foresee => {
+                // A copy lives on elsewhere, so that nothing here waits for it.
+                if let Some(fd) = fd {
+                    let vision = Vision::new(self.core.clone(), clock::now(), fd.into());
+                    self.services.slow.push_or_count(Slow::Foresee(Box::new(vision)));
                 }
             }
             ToDaemon::ReloadRefused { problems } => {

@@ -1,10 +1,12 @@
 //! The real driver of [`crate::proto::Core`]: the process that speaks VRRP.
 //!
 //! Three threads: `engine` owns the core and its sockets, `kernel` everything that waits for the kernel's configuration
-//! lock, `services` everything slow. Bounded rings lie between them. Nothing here decides a rule of the protocol.
+//! lock, `services` everything slow. Bounded rings lie between them.
+//! A fourth lives while somebody wants to know what a reload means (`foresight`). Nothing here decides a rule of the protocol.
 
 mod dump;
 mod engine;
+mod foresight;
 mod kernel;
 mod memory;
 mod notices;

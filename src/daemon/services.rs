@@ -1,5 +1,6 @@
 //! The services thread: everything slow. The log and the control socket; a slow disk or client reaches nobody else.
 
+use super::foresight::{Foresight, Vision};
 use super::notices::ForFifos;
 use super::ring::Ring;
 use super::{dump, wording};
@@ -57,6 +58,8 @@ pub(super) enum Slow {
         /// What counts only after a restart.
         waiting: Vec<String>,
     },
+    /// What a reload means is wanted; the next [`Self::Reloaded`] tells it.
+    Foresee(Box<Vision>),
     /// What became of a reload that somebody asked for.
     Reloaded {
         /// Who.
@@ -147,6 +150,7 @@ pub(super) fn start(start: &mut DaemonStart) -> io::Result<Services> {
         disabled: start.config.disabled.clone(),
         restart: start.config.waiting.clone(),
         reloads: BTreeMap::new(),
+        foresight: None,
         raised: Vec::new(),
         losses: [Loss::default(); 2],
     };
@@ -234,6 +238,8 @@ struct Desk {
     restart: Vec<String>,
     /// Who waits for the verdict on a reload, by number.
     reloads: BTreeMap<u64, oneshot::Sender<String>>,
+    /// What the reload means that is judged next.
+    foresight: Option<Foresight>,
     /// Problems of our own that are shown.
     raised: Vec<Problem>,
     /// Log lines and FIFO lines that were lost.
@@ -338,7 +344,12 @@ impl Desk {
                 }
                 Slow::Refused(refused) => self.refused = refused,
                 Slow::Disabled { disabled, waiting } => (self.disabled, self.restart) = (disabled, waiting),
-                Slow::Reloaded { ask, refused, report } => self.answer_reload(ask, &refused, report.as_ref()),
+                // One at a time: what is asked for meanwhile is answered without a forecast.
+                Slow::Foresee(vision) => {
+                    let busy = self.foresight.take().is_some_and(|before| before.is_under_way());
+                    self.foresight = if busy { None } else { vision.begin() };
+                }
+                Slow::Reloaded { ask, refused, report } => self.answer_reload(ask, refused, report.as_ref()),
                 Slow::Verdict(number, verdict) => {
                     // Who gave the order may have hung up.
                     drop(self.orders.remove(&number).map(|reply| reply.send(verdict)));
@@ -362,13 +373,16 @@ impl Desk {
     fn ask_for_reload(&mut self, request: ReloadRequest) {
         self.next_order += 1;
         let (ask, dry_run) = (self.next_order, request.dry_run);
+        if self.reloads.is_empty() {
+            self.foresight.take_if(|before| !before.is_under_way());
+        }
         match self.keeper.send(&ToSupervisor::ReloadAsked { ask, dry_run }) {
             Ok(_) => drop(self.reloads.insert(ask, request.reply)),
             Err(error) => tracing::warn!("the supervisor was not asked for a reload: {error}"),
         }
     }
 
-    fn answer_reload(&mut self, ask: u64, refused: &[String], report: Option<&File>) {
+    fn answer_reload(&mut self, ask: u64, refused: Vec<String>, report: Option<&File>) {
         let text = report.map(|report| io::read_to_string(sys::reader(report)));
         let text = match text.transpose() {
             Ok(text) => text,
@@ -377,9 +391,17 @@ impl Desk {
                 None
             }
         };
-        let line = ReloadAnswer::line(refused, text.as_deref());
-        // Who asked may have hung up.
-        drop(self.reloads.remove(&ask).map(|reply| reply.send(line)));
+        let Some(reply) = self.reloads.remove(&ask) else { return };
+        let foresight = self.foresight.clone().filter(|_| refused.is_empty());
+        tokio::spawn(async move {
+            let forecast = match foresight {
+                Some(foresight) => foresight.told().await,
+                None => None,
+            };
+            let line = ReloadAnswer::line(&refused, text.as_deref(), forecast.as_deref());
+            // Who asked may have hung up.
+            drop(reply.send(line));
+        });
     }
 
     /// Tells which problems of our own have come up and which have gone.

@@ -26,7 +26,7 @@ pub(super) enum Owner {
 }
 
 /// One next deadline for each owner.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Deadlines {
     queue: BinaryHeap<Reverse<(Instant, Timer, Owner)>>,
     instances: Vec<Slot>,

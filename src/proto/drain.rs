@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Positions of what has changed since a driver asked last.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
     pub(super) instances: BTreeSet<usize>,
     pub(super) trackers: BTreeSet<usize>,

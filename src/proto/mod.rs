@@ -11,6 +11,7 @@ mod counters;
 mod deadlines;
 mod drain;
 mod event;
+mod foresight;
 mod group;
 mod happening;
 mod instance;
@@ -78,8 +79,8 @@ const TOGETHER: Micros = Micros::from_millis(4);
 /// Actions that room is kept for when none waits; a start of thousands of instances needs it once.
 const ROOM: usize = 512;
 
-/// The state machines of one daemon.
-#[derive(Debug)]
+/// The state machines of one daemon. A copy lives on by itself, which is how a reload is foreseen.
+#[derive(Debug, Clone)]
 pub struct Core {
     model: Arc<Model>,
     world: World,

@@ -25,7 +25,7 @@ const FAREWELL: Micros = Micros::SECOND;
 const FAREWELL_LATE: Micros = Micros::from_millis(500);
 
 /// All programs that wait and run because something was told.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Notifier {
     queues: BTreeMap<Subject, Queue>,
     runs: BTreeMap<RunId, Run>,
@@ -41,7 +41,7 @@ pub(super) struct Notifier {
     pub(super) has_said_farewell: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Queue {
     /// The program that the next one waits for, and since when it runs.
     current: Option<(RunId, Instant)>,
@@ -50,14 +50,14 @@ struct Queue {
     skipped: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Waiting {
     notice: Arc<Notice>,
     /// What is left to run, last one first.
     kinds: Vec<NotifyKind>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Run {
     subject: Subject,
     name: Arc<str>,
@@ -66,7 +66,7 @@ struct Run {
 }
 
 /// What is known of an instance that a reload has taken out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Departed {
     position: usize,
     epoch: u64,

@@ -6,19 +6,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 /// The queues of all links.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pacer {
     queues: BTreeMap<(IfName, Family), Queue>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Queue {
     interval: Micros,
     last_sent: Option<Instant>,
     waiting: VecDeque<Waiting>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Waiting {
     instance: InstanceId,
     ticket: Ticket,

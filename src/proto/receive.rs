@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Receivers by link, family and VRID.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Lookup {
     by_vrid: BTreeMap<(Option<IfIndex>, Family, u8), Vec<usize>>,
     by_socket: BTreeMap<Key, Vec<usize>>,

@@ -27,12 +27,16 @@ impl Key {
 }
 
 /// What is open now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sockets {
     open: BTreeMap<Key, Vec<u8>>,
 }
 
 impl Sockets {
+    pub(super) fn specs(&self) -> impl Iterator<Item = SocketSpec> + '_ {
+        self.open.iter().map(|(key, vrids)| spec(*key, vrids.clone()))
+    }
+
     pub(super) fn close_all(&mut self, out: &mut VecDeque<Action>) {
         for (key, vrids) in std::mem::take(&mut self.open) {
             out.push_back(Action::CloseSocket(spec(key, vrids)));

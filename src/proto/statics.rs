@@ -21,7 +21,7 @@ const NO_SUCH_DEVICE: i32 = 19;
 const NAMED: usize = 3;
 
 /// What is known of the static addresses.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Statics {
     /// Of each address of the model, in its order.
     standings: Vec<Standing>,

@@ -134,6 +134,9 @@ pub enum ToDaemon {
         /// Its generation.
         generation: u32,
     },
+    /// Somebody waits for the verdict on a reload, and this configuration can be put in force: its memory file comes with the
+    /// message. What is to be expected of it is told with the next verdict.
+    Foresee,
     /// A reload was refused; the old configuration stays in force.
     ReloadRefused {
         /// Every problem, one a line.

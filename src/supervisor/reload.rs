@@ -182,7 +182,13 @@ impl Supervisor {
         let report = verdict.report.take();
         match purpose {
             Purpose::DryRun => {
-                let refused = self.judge(verdict).err().unwrap_or_default();
+                let refused = match self.judge(verdict) {
+                    Ok(usable) => {
+                        self.foresee(&usable);
+                        Vec::new()
+                    }
+                    Err(refused) => refused,
+                };
                 self.finish(&refused, report);
             }
             Purpose::Reload => {
@@ -195,6 +201,7 @@ impl Supervisor {
                         for line in waiting {
                             tracing::warn!("{line}");
                         }
+                        self.foresee(&usable);
                         self.put_in_force(usable, report);
                     }
                     Err(refused) => {
@@ -237,6 +244,17 @@ impl Supervisor {
         }
         problems.extend(fixed);
         Err(problems)
+    }
+
+    /// The daemon knows what is to be expected of it. Without that the verdict is told all the same.
+    fn foresee(&mut self, usable: &Usable) {
+        let asked = !self.reload.asks.is_empty();
+        let Some(daemon) = self.daemon.as_mut().filter(|_| asked) else {
+            return;
+        };
+        if let Err(error) = daemon.channel.sender.send_with(&ToDaemon::Foresee, &usable.file) {
+            tracing::warn!("the VRRP process is not asked what a reload means: {error}");
+        }
     }
 
     /// Whether the daemon has taken everything that it was told.

@@ -29,15 +29,19 @@ pub struct ReloadAnswer {
     pub refused: Vec<String>,
     /// `None`: nothing could be read.
     pub report: Option<ReloadReport>,
+    /// What is to be expected of it for who is master, as `sim::Forecast` writes it; `None`: it was refused, or the daemon has none.
+    #[serde(default)]
+    pub forecast: Option<serde_json::Value>,
 }
 
 impl ReloadAnswer {
-    /// The line, with the report as the reading wrote it.
+    /// The line, with the report as the reading wrote it and the forecast as whoever played it wrote it.
     #[must_use]
-    pub fn line(refused: &[String], report: Option<&str>) -> String {
+    pub fn line(refused: &[String], report: Option<&str>, forecast: Option<&str>) -> String {
         // A list of texts can always be written.
         let refused = serde_json::to_string(refused).unwrap_or_default();
-        format!("{{\"refused\":{refused},\"report\":{}}}\n", report.unwrap_or("null"))
+        let (report, forecast) = (report.unwrap_or("null"), forecast.unwrap_or("null"));
+        format!("{{\"refused\":{refused},\"report\":{report},\"forecast\":{forecast}}}\n")
     }
 }
 
@@ -121,11 +125,15 @@ mod tests {
             ..ReloadReport::default()
         };
         let text = serde_json::to_string(&report).unwrap();
-        let line = ReloadAnswer::line(&["\"quoted\"\nline".into()], Some(&text));
+        let line = ReloadAnswer::line(&["\"quoted\"\nline".into()], Some(&text), Some("{\"played_ms\":7}"));
         assert_eq!(line.matches('\n').count(), 1);
         let answer: ReloadAnswer = serde_json::from_str(&line).unwrap();
         assert_eq!(answer.report, Some(report));
-        let nothing: ReloadAnswer = serde_json::from_str(&ReloadAnswer::line(&[], None)).unwrap();
-        assert_eq!((nothing.refused, nothing.report), (Vec::new(), None));
+        assert_eq!(answer.forecast, Some(serde_json::json!({"played_ms": 7})));
+        let nothing: ReloadAnswer = serde_json::from_str(&ReloadAnswer::line(&[], None, None)).unwrap();
+        assert_eq!(
+            (nothing.refused, nothing.report, nothing.forecast),
+            (Vec::new(), None, None)
+        );
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Reload;
 
 fn change(keyword: &str, old: &[&str], new: &[&str]) -> Change {
     let words = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
@@ -21,43 +22,71 @@ fn object(fate: Fate, changes: Vec<Change>) -> Object {
     }
 }
 
-fn status(state: &str, priority: u8, master: Option<u8>) -> InstanceStatus {
-    let master = master.map(|priority| json!({ "address": "192.0.2.1", "priority": priority }));
-    let value = json!({
-        "name": "VI_1", "interface": "eth0", "vrid": 51, "version": 2, "family": "ipv4", "state": state,
-        "since": "2026-11-25T16:02:11Z", "reason": "startup",
-        "priority": { "base": priority - 11, "effective": priority, "contributions": [
-            { "tracker": "script", "name": "chk", "status": "up", "weight": 11, "adds": 11 } ] },
-        "master": master, "advert_interval_ms": 1000, "master_down_interval_ms": 3566, "timer": null, "preempt": true,
-        "vips": [], "peers": [], "counters": {}, "last_transition": null
-    });
-    serde_json::from_value(value).unwrap()
+fn outlook(verdict: Prospect, from: StateName, steps: &[(u64, StateName, StateName, &str)]) -> Outlook {
+    let step = |(after_ms, from, to, detail): &(u64, StateName, StateName, &str)| Step {
+        after_ms: *after_ms,
+        from: *from,
+        to: *to,
+        reason: String::new(),
+        detail: (*detail).to_owned(),
+    };
+    Outlook {
+        name: "VI_1".into(),
+        verdict,
+        from: Some(from),
+        to: None,
+        releases: false,
+        tells_at_once: false,
+        priority: Some(crate::model::Priority(90)),
+        steps: steps.iter().map(step).collect(),
+        waits_for: vec!["preempt_delay".to_owned()],
+        assumes: Vec::new(),
+    }
 }
 
 #[test]
-fn a_backup_is_told_to_take_over_only_when_it_will() {
-    let raised = |to: &str| object(Fate::Adjusted, vec![change("priority", &["100"], &[to])]);
-    let backup = status("BACKUP", 111, Some(150));
-    let told = |object: &Object| meaning(object, Some(&backup)).unwrap();
-    assert_eq!(told(&raised("130")), "it stays BACKUP", "130 + 11 is less than 150");
+fn every_prospect_is_told_in_words() {
+    use StateName::{Backup, Fault, Init, Master};
+    let mut told = outlook(Prospect::StaysMaster, Master, &[]);
+    assert_eq!(meaning(&told), "it stays MASTER with priority 90");
+    told.tells_at_once = true;
+    assert!(meaning(&told).ends_with(", and tells the others at once"));
+    let lost = (1_234, Master, Backup, "somebody is better");
+    let told = outlook(Prospect::GivesUp, Master, &[lost]);
     assert_eq!(
-        told(&raised("145")),
-        "its priority, 156, is higher than the master's: it takes over from 192.0.2.1 (150)"
+        meaning(&told),
+        "it gives mastership up after 1.234 s: somebody is better"
     );
-    let mut both = raised("145");
-    both.changes.push(change("preempt", &["on"], &["off"]));
-    assert!(told(&both).contains("with nopreempt it stays BACKUP of 192.0.2.1 (150)"));
-}
-
-#[test]
-fn a_master_is_told_what_it_loses() {
-    let master = status("MASTER", 111, None);
-    let told = |object: &Object| meaning(object, Some(&master)).unwrap();
-    let lowered = object(Fate::Adjusted, vec![change("priority", &["100"], &["50"])]);
-    assert!(told(&lowered).starts_with("it stays MASTER with priority 61, until"));
-    assert!(told(&object(Fate::Removed, Vec::new())).contains("priority 0 is sent"));
-    assert!(told(&object(Fate::Restarted, Vec::new())).contains("begins anew as BACKUP"));
-    assert_eq!(meaning(&object(Fate::Untouched, Vec::new()), Some(&master)), None);
+    let steps = [
+        (0, Master, Init, "another router"),
+        (3_000, Backup, Master, "nobody is there"),
+    ];
+    let mut told = outlook(Prospect::Interrupts, Master, &steps);
+    told.releases = true;
+    assert_eq!(
+        meaning(&told),
+        "it gives mastership up, with priority 0: another router; it is MASTER again after 3 s: nobody is there"
+    );
+    let told = outlook(Prospect::TakesOver, Backup, &[(500, Backup, Master, "ours is higher")]);
+    assert_eq!(
+        meaning(&told),
+        "it takes over after 0.500 s with priority 90: ours is higher"
+    );
+    let told = outlook(Prospect::GoesToFault, Backup, &[(0, Backup, Fault, "no link")]);
+    assert_eq!(meaning(&told), "it goes to FAULT: no link");
+    let plain = |verdict, from| meaning(&outlook(verdict, from, &[]));
+    assert_eq!(plain(Prospect::StaysBackup, Backup), "it stays BACKUP with priority 90");
+    assert_eq!(
+        plain(Prospect::StaysBackup, Fault),
+        "it is BACKUP with priority 90 then"
+    );
+    assert_eq!(
+        plain(Prospect::Waits, Backup),
+        "it waits with priority 90: preempt_delay"
+    );
+    assert_eq!(plain(Prospect::StaysInFault, Fault), "it stays in FAULT");
+    assert!(plain(Prospect::Leaves, Master).starts_with("it is MASTER and leaves: its addresses are removed"));
+    assert_eq!(plain(Prospect::Leaves, Backup), "it leaves, and nobody else notices");
 }
 
 #[test]

@@ -43,6 +43,16 @@ impl Memory {
         *self == Self::default()
     }
 
+    /// What the speaker of these adverts remembers itself.
+    pub(in crate::proto) fn of_peer(heard: &Self, peer: IpAddr) -> Self {
+        let mark = heard.marks.iter().find(|(address, _)| *address == peer);
+        Self {
+            ah_sequence: heard.ah_sequence,
+            sent: mark.map(|(_, sequence)| *sequence),
+            ..Self::default()
+        }
+    }
+
     /// Judges the AH header of an advert; a good one moves the counter.
     pub(super) fn check_ah(
         &mut self,

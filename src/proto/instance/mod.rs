@@ -33,6 +33,7 @@ pub(super) use state::State;
 
 use super::action::{Action, AddressWish, Notify, StateChange, StateName, Subject};
 use super::counters::Counters;
+use super::event::Event;
 use super::group::Others;
 use super::happening::Happening;
 use super::limiter::{Bucket, OnceTable};
@@ -94,7 +95,7 @@ enum Until {
 }
 
 /// One virtual router.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
     pub(super) config: Settings,
@@ -435,7 +436,7 @@ impl Instance {
         self.set_state(State::Fault, reason, wait, ctx);
     }
 
-    fn enter_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
+    pub(super) fn enter_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
         self.once.clear();
         self.lowered = false;
         self.memory.begin();
@@ -592,6 +593,30 @@ impl Instance {
                 .drain(..)
                 .map(|pending| Action::StateChanged(pending.change)),
         );
+    }
+
+    /// What the kernel has not confirmed yet, as it will confirm it.
+    pub(super) fn unconfirmed(&self) -> Option<Event<'static>> {
+        let instance = self.id;
+        if let Some(ticket) = self.clearing {
+            return Some(Event::AddressesGone { instance, ticket });
+        }
+        let State::Master(Master {
+            ticket,
+            complete: false,
+            present,
+            ..
+        }) = &self.state
+        else {
+            return None;
+        };
+        Some(Event::AddressesPresent {
+            instance,
+            ticket: *ticket,
+            first: 0,
+            count: u32::try_from(present.len()).unwrap_or(u32::MAX),
+            complete: true,
+        })
     }
 
     pub(super) fn on_addresses_gone(&mut self, ticket: Ticket, ctx: &mut Context<'_>) {

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The messages that were sent last, kept so that a steady master builds nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Cache {
     priority: Priority,
     source: IpAddr,

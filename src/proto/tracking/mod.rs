@@ -69,7 +69,7 @@ pub(super) fn tracked(config: &Instance) -> impl Iterator<Item = (TrackerId, Wei
 }
 
 /// A tracked thing and what is known of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Tracker {
     Script(ScriptTracker),
     File(FileTracker),
@@ -251,7 +251,7 @@ impl Finding<'_> {
 }
 
 /// Every tracker of the model: the scripts, then the files, then the processes, each kind in the model's order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Trackers {
     all: Vec<Tracker>,
     files_from: usize,

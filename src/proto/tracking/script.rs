@@ -91,6 +91,11 @@ impl ScriptTracker {
         }
     }
 
+    /// The run that has not ended.
+    pub(in crate::proto) fn run(&self) -> Option<RunId> {
+        self.running.as_ref().map(|running| running.run)
+    }
+
     /// Runs at once, then every interval.
     pub(in crate::proto) fn start(&mut self, now: Instant) {
         self.next_start = Some(now);

@@ -10,15 +10,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An interface of a node.
 #[derive(Debug, Clone)]
-pub(super) struct LanLink {
-    pub(super) name: IfName,
+pub(in crate::sim) struct LanLink {
+    pub(in crate::sim) name: IfName,
     /// Interfaces of the same segment hear each other.
-    pub(super) segment: usize,
-    pub(super) addresses: Vec<IpAddr>,
+    pub(in crate::sim) segment: usize,
+    pub(in crate::sim) addresses: Vec<IpAddr>,
 }
 
 /// The links of every node.
-pub(super) type Lan = Vec<Vec<LanLink>>;
+pub(in crate::sim) type Lan = Vec<Vec<LanLink>>;
 
 /// In which order addresses are given that no file tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

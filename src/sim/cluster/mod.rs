@@ -8,10 +8,10 @@ mod compare;
 mod failures;
 mod finding;
 mod judge;
-mod lan;
+pub(super) mod lan;
 mod router;
-mod stage;
-mod trackers;
+pub(super) mod stage;
+pub(super) mod trackers;
 
 pub use failures::{Failure, Row, Start};
 pub use finding::{Code, Finding, Place, Severity};

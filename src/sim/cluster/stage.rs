@@ -5,15 +5,19 @@
 use super::ClusterNode;
 use super::lan::{Lan, LanLink};
 use super::trackers;
-use crate::model::{IfIndex, IfName, Instant, MacAddr, Micros, ProcessId, ScriptId, TrackedFileId, Version};
+use crate::model::{
+    IfIndex, IfName, InstanceId, Instant, MacAddr, Micros, Model, Priority, ProcessId, ScriptId, TrackedFileId, Version,
+};
 use crate::proto::{
-    Action, AddressWish, Core, Event, InstanceSnapshot, Link, LinkAddress, Packet, Receive, RunOutcome, SocketSpec,
-    Transmit,
+    Action, AddressWish, Core, Event, Happening, InstanceSnapshot, Link, LinkAddress, Packet, Receive, RunOutcome,
+    SocketSpec, StateChange, Transmit,
 };
 use crate::sim::network::Sent;
+use crate::wire::auth::AH_LEN;
 use crate::wire::ip::PROTO_AH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// How long a packet is on its way.
 const ON_THE_WAY: Micros = Micros(200);
@@ -28,13 +32,26 @@ const WINDOWS: usize = 8;
 
 /// The nodes, the time, and what is on its way.
 #[derive(Debug)]
-pub(super) struct Stage<'a> {
+pub(in crate::sim) struct Stage<'a> {
     now: Instant,
     nodes: Vec<Actor<'a>>,
     queue: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
     changes: u64,
     quiet: Micros,
+    /// Nodes that hear nobody, and are heard by nobody.
+    alone: BTreeSet<usize>,
+    /// What the nodes have done since this was looked at last.
+    deeds: Vec<(usize, Deed)>,
+}
+
+/// What a node has done.
+#[derive(Debug, Clone)]
+pub(in crate::sim) enum Deed {
+    /// An instance changed its state.
+    Became(Instant, StateChange),
+    /// It sent priority 0.
+    Released(InstanceId),
 }
 
 #[derive(Debug)]
@@ -60,7 +77,7 @@ struct Due {
 
 impl<'a> Stage<'a> {
     /// All nodes are off.
-    pub(super) fn new(nodes: &'a [ClusterNode], lan: &'a Lan) -> Self {
+    pub(in crate::sim) fn new(nodes: &'a [ClusterNode], lan: &'a Lan) -> Self {
         let actor = |(config, links): (&'a ClusterNode, &'a Vec<LanLink>)| Actor {
             config,
             links,
@@ -76,11 +93,13 @@ impl<'a> Stage<'a> {
             sequence: 0,
             changes: 0,
             quiet: quiet(nodes),
+            alone: BTreeSet::new(),
+            deeds: Vec::new(),
         }
     }
 
     /// The node starts.
-    pub(super) fn boot(&mut self, node: usize) {
+    pub(in crate::sim) fn boot(&mut self, node: usize) {
         let now = self.now;
         let Some(actor) = self.nodes.get_mut(node) else { return };
         let mut core = Core::new(actor.config.model.clone(), 0, now);
@@ -104,6 +123,40 @@ impl<'a> Stage<'a> {
         self.release(node);
     }
 
+    /// The time on the stage.
+    pub(in crate::sim) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The time of day on the stage.
+    pub(in crate::sim) fn wall(&self) -> Micros {
+        SOME_DAY + Micros(self.now.0)
+    }
+
+    /// The core of a node.
+    pub(in crate::sim) fn core(&self, node: usize) -> Option<&Core> {
+        self.nodes.get(node)?.core.as_ref()
+    }
+
+    /// The node is cut off, or not any more.
+    pub(in crate::sim) fn isolate(&mut self, node: usize, alone: bool) {
+        if alone {
+            self.alone.insert(node);
+        } else {
+            self.alone.remove(&node);
+        }
+    }
+
+    /// The node reads another configuration.
+    pub(in crate::sim) fn reload(&mut self, node: usize, model: Arc<Model>) {
+        self.tell(node, Event::Reload(model));
+    }
+
+    /// What the nodes have done since this was asked last.
+    pub(in crate::sim) fn take_deeds(&mut self) -> Vec<(usize, Deed)> {
+        std::mem::take(&mut self.deeds)
+    }
+
     /// The node dies without a word.
     pub(super) fn kill(&mut self, node: usize) {
         if let Some(actor) = self.nodes.get_mut(node) {
@@ -113,7 +166,7 @@ impl<'a> Stage<'a> {
     }
 
     /// From now on runs of this script fail.
-    pub(super) fn fail_script(&mut self, node: usize, script: ScriptId) {
+    pub(in crate::sim) fn fail_script(&mut self, node: usize, script: ScriptId) {
         if let Some(actor) = self.nodes.get_mut(node) {
             actor.failed.insert(script);
         }
@@ -145,7 +198,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Lets time pass until nothing changes any more; whether that happened.
-    pub(super) fn settle(&mut self) -> bool {
+    pub(in crate::sim) fn settle(&mut self) -> bool {
         (0..WINDOWS).any(|_| {
             let before = self.changes;
             self.advance(self.quiet);
@@ -159,7 +212,8 @@ impl<'a> Stage<'a> {
         core.snapshot(self.now).instances.into_iter().nth(instance)
     }
 
-    fn advance(&mut self, length: Micros) {
+    /// Lets this much time pass.
+    pub(in crate::sim) fn advance(&mut self, length: Micros) {
         let until = self.now + length;
         while let Some(at) = self.next_moment().filter(|at| *at <= until) {
             self.now = self.now.max(at);
@@ -252,14 +306,18 @@ impl<'a> Stage<'a> {
                 self.later(Micros::ZERO, node, Event::ScriptEnded { run, outcome });
             }
             Action::StateChanged(_) => self.changes += 1,
+            Action::Happened(happened) => {
+                if let Happening::Transition(change) = *happened {
+                    self.deeds.push((node, Deed::Became(self.now, change)));
+                }
+            }
             Action::GroupChanged(_)
             | Action::Notify(_)
             | Action::Stopped
             | Action::RestoreAddress { .. }
             | Action::KillScript { .. }
             | Action::AskLink { .. }
-            | Action::Log(_)
-            | Action::Happened(_) => {}
+            | Action::Log(_) => {}
         }
     }
 
@@ -279,12 +337,13 @@ impl<'a> Stage<'a> {
             return;
         };
         let Some(sender) = self.nodes.get(from) else { return };
-        let instance = usize::try_from(transmit.instance.0).ok();
-        let instance = instance.and_then(|index| sender.config.model.instances.get(index));
-        let Some(vrid) = instance.map(|instance| instance.vrid.get()) else {
+        let ah = transmit.protocol == PROTO_AH;
+        let Some(vrid) = transmit.message.get(if ah { AH_LEN + 1 } else { 1 }).copied() else {
             return;
         };
-        let ah = transmit.protocol == PROTO_AH;
+        if transmit.priority == Priority::RELEASE {
+            self.deeds.push((from, Deed::Released(transmit.instance)));
+        }
         let outgoing = transmit
             .interface
             .and_then(|index| sender.links.get(position_of(index)));
@@ -292,7 +351,8 @@ impl<'a> Stage<'a> {
             return;
         }
         let mut arrivals: Vec<(usize, Option<IfIndex>)> = Vec::new();
-        for (node, actor) in self.nodes.iter().enumerate().filter(|(node, _)| *node != from) {
+        let apart = |node: usize| node == from || self.alone.contains(&node) || self.alone.contains(&from);
+        for (node, actor) in self.nodes.iter().enumerate().filter(|(node, _)| !apart(*node)) {
             if let Some(interface) = actor.hears(transmit.destination, ah, vrid, outgoing.map(|link| link.segment)) {
                 arrivals.push((node, interface));
             }

@@ -43,8 +43,12 @@ impl Tracked {
 
 /// What is seen of the files and processes of a node on which nothing is wrong.
 pub(super) fn well(model: &Model) -> Vec<Event<'static>> {
-    let number = |file| i32::from(weight(model, file).is_some_and(|weight| weight.is_fault() && weight.is_reverse()));
-    everything(model, number, |process| quorum(model, process).0)
+    everything(model, |file| well_file(model, file), |process| quorum(model, process).0)
+}
+
+/// What a file holds when all is well: 0, or 1 where 0 is a fault.
+pub(in crate::sim) fn well_file(model: &Model, file: TrackedFileId) -> i32 {
+    i32::from(weight(model, file).is_some_and(|weight| weight.is_fault() && weight.is_reverse()))
 }
 
 /// The file speaks against the node: it holds 1 where its weight counts down or it is a fault, else -254.
@@ -73,7 +77,7 @@ pub(super) fn process_fails(model: &Model, process: ProcessId) -> Vec<Event<'sta
 }
 
 /// How many processes there have to be, and how many there may be.
-fn quorum(model: &Model, process: ProcessId) -> (u32, Option<u32>) {
+pub(in crate::sim) fn quorum(model: &Model, process: ProcessId) -> (u32, Option<u32>) {
     let index = usize::try_from(process.0).unwrap_or(usize::MAX);
     let process = model.processes.get(index);
     process.map_or((0, None), |process| (process.quorum, process.quorum_max))

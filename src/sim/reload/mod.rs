@@ -6,6 +6,8 @@ mod between;
 mod pairs;
 mod touches;
 
+pub(super) use touches::TOUCHES;
+
 pub use between::{ReloadSeen, reload_between};
 
 use super::random::Random;

@@ -12,12 +12,12 @@ use std::ops::Add;
 
 /// A change of one keyword.
 #[derive(Debug)]
-pub(super) struct Touch {
+pub(in crate::sim) struct Touch {
     /// The block whose keyword it is.
     pub(super) block: &'static str,
-    pub(super) keyword: &'static str,
+    pub(in crate::sim) keyword: &'static str,
     /// Makes the change; `false` if this instance cannot have it.
-    pub(super) change: fn(&mut Instance, &mut Random) -> bool,
+    pub(in crate::sim) change: fn(&mut Instance, &mut Random) -> bool,
     /// Whether it may put the instance into fault, or end one.
     pub(super) decides_fault: bool,
 }
@@ -76,7 +76,7 @@ macro_rules! told {
     };
 }
 
-pub(super) const TOUCHES: &[Touch] = &[
+pub(in crate::sim) const TOUCHES: &[Touch] = &[
     touch("state", |i, _| {
         i.state = match i.state {
             WantedState::Master => WantedState::Backup,
