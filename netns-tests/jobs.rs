@@ -189,6 +189,8 @@ pub(crate) fn child(job: &str) -> u8 {
             ["tracked", rest @ ..] => crate::tracked::play(rest),
             ["drain", rest @ ..] => crate::drain::play(rest),
             ["reload", rest @ ..] => crate::reload::play(rest),
+            ["foresight", rest @ ..] => crate::foresight::play(rest),
+            ["crash", rest @ ..] => crate::crash::play(rest),
             ["wire", rest @ ..] => crate::wire::play(rest),
             ["seed", rest @ ..] => crate::seed::play(rest),
             ["log-order", rest @ ..] => crate::log_order::play(rest),

@@ -21,10 +21,12 @@ mod check;
 mod clocks;
 mod cluster;
 mod connector;
+mod crash;
 mod decode;
 mod differences;
 mod drain;
 mod election;
+mod foresight;
 mod forge;
 mod frr;
 mod interop;
@@ -60,6 +62,8 @@ fn all_checks() -> Vec<Check> {
         connector::checks(),
         drain::checks(),
         reload::checks(),
+        foresight::checks(),
+        crash::checks(),
         wire::checks(),
         seed::checks(),
         log_order::checks(),

@@ -84,7 +84,8 @@ fn taken() {
 instance VI_1: adjusted
   priority             150 -> 160  adjust
   garp_master_refresh  0 -> 60     adjust
-  it stays MASTER, and tells the others at once if its adverts change
+  it stays MASTER with priority 160, and tells the others at once
+    assumed: nobody else was heard, so nobody else is counted
 untouched: 1 instance (VI_2)
 ";
     assert_eq!(text, expected);
@@ -110,7 +111,7 @@ untouched: 1 instance (VI_2)
     let (exit, text, _) = ask("reload");
     assert_eq!(exit, 0);
     assert!(
-        text.contains("instance VI_3: removed\n  it is MASTER: priority 0 is sent"),
+        text.contains("instance VI_3: removed\n  it is MASTER and leaves, with priority 0: its addresses are removed"),
         "{text}"
     );
     until("the third address is gone", || !has("192.0.2.97"));
@@ -200,7 +201,8 @@ fn dry() {
 instance VI_1: adjusted
   priority       150 -> 90  adjust
   preempt_delay  0 -> 5     adjust
-  it stays MASTER with priority 90, until a backup with a higher one that preempts takes over
+  it stays MASTER with priority 90, and tells the others at once
+    assumed: nobody else was heard, so nobody else is counted
 untouched: 1 instance (VI_2)
 ";
         assert_eq!(text, expected);
