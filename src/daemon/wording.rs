@@ -53,7 +53,8 @@ pub(super) const fn is_detail(event: &LogEvent) -> bool {
     match event {
         LogEvent::Instance { line, .. } => matches!(
             line,
-            InstanceLine::ReceiveTimeout
+            InstanceLine::ArpOff
+                | InstanceLine::ReceiveTimeout
                 | InstanceLine::SettingVips { .. }
                 | InstanceLine::RemovingVips { .. }
                 | InstanceLine::SentPriorityZero
@@ -290,6 +291,7 @@ fn instance(name: &str, line: &InstanceLine) -> String {
         InstanceLine::SettingPriority { to } => format!("({name}) Setting effective priority to {to}"),
         InstanceLine::FaultConfiguration { detail } => format!("({name}) entering FAULT state: {detail}"),
         InstanceLine::ReceiveTimeout => format!("({name}) Receive advertisement timeout"),
+        InstanceLine::ArpOff => format!("({name}) disabling ARP since interface does not support it"),
         InstanceLine::EffectivePriority { from, to } => {
             format!("({name}) Changing effective priority from {from} to {to}")
         }

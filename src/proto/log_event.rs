@@ -134,11 +134,15 @@ pub enum Pace {
     Direct,
     /// When it is its turn.
     Queued,
+    /// Never: the interface speaks no ARP, or has no hardware address.
+    Never,
 }
 
 /// What a line says of an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum InstanceLine {
+    /// Its interface speaks no ARP.
+    ArpOff,
     /// Backup at the start.
     EnteringBackupInit,
     /// Backup later.

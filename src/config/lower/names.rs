@@ -110,10 +110,31 @@ impl NameTable {
             .filter(|number| *number <= self.max)
     }
 
+    /// A number of which keepalived keeps the lower 32 bits, as of routing tables: -1 is the largest one.
+    pub(in crate::config) fn wrapped(&self, text: &str, host: &dyn Host) -> Option<u32> {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let Some(number) = c_number(digits).or_else(|| too_large(digits)) else {
+            return self.number(text, host);
+        };
+        // As strtoul(3): beyond its range it gives the largest number, whatever the sign.
+        let number = if text.starts_with('-') && number < u64::MAX {
+            number.wrapping_neg()
+        } else {
+            number
+        };
+        u32::try_from(number & u64::from(u32::MAX)).ok()
+    }
+
     /// A number of one byte.
     pub(in crate::config) fn byte(&self, text: &str, host: &dyn Host) -> Option<u8> {
         self.number(text, host).and_then(|number| u8::try_from(number).ok())
     }
+}
+
+/// What C makes of a number beyond 64 bits.
+fn too_large(digits: &str) -> Option<u64> {
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0'))
+        .then_some(u64::MAX)
 }
 
 /// `R` or `FROM/TO` of realms as the kernel has it.
@@ -128,5 +149,36 @@ pub(in crate::config) fn print_realms(realms: u32) -> String {
     match realms >> 16 {
         0 => (realms & 0xffff).to_string(),
         from => format!("{from}/{}", realms & 0xffff),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::NoHost;
+
+    /// What keepalived 2.2.7 makes of them: it takes the negative and the large ones, and says of multiples of 2^32 in rules
+    /// that table 0 is not valid.
+    #[test]
+    fn tables_are_numbers_modulo_2_to_32() {
+        for (text, number) in [
+            ("10", Some(10)),
+            ("+5", Some(5)),
+            ("0x10", Some(16)),
+            ("main", Some(254)),
+            ("-1", Some(u32::MAX)),
+            ("-4294967296", Some(0)),
+            ("4294967296", Some(0)),
+            ("4294967297", Some(1)),
+            ("0x1ffffffff", Some(u32::MAX)),
+            ("99999999999999999999999", Some(u32::MAX)),
+            ("-99999999999999999999", Some(u32::MAX)),
+            ("08", None),
+            ("5x", None),
+            ("-", None),
+            ("", None),
+        ] {
+            assert_eq!(TABLES.wrapped(text, &NoHost), number, "{text}");
+        }
     }
 }

@@ -188,7 +188,7 @@ impl<'n> Parser<'n, '_, '_> {
             "dev" | "oif" => self.route.interface = Some(self.interface("VROUTE nexthop")?),
             "table" => {
                 let text = self.value()?;
-                let table = TABLES.number(text, self.ctx.host);
+                let table = TABLES.wrapped(text, self.ctx.host);
                 self.route.table =
                     Some(table.ok_or_else(|| self.drop(format!("Routing table {text} not found for route")))?);
             }

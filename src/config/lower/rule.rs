@@ -124,7 +124,7 @@ impl<'n> Parser<'n, '_, '_> {
             "to" => self.rule.to = self.prefix("to")?,
             "table" | "lookup" => {
                 let text = self.value()?;
-                match TABLES.number(text, self.ctx.host) {
+                match TABLES.wrapped(text, self.ctx.host) {
                     None => return Err(self.drop(format!("Routing table {text} not found for rule"))),
                     Some(0) => return Err(self.drop("Table 0 is not valid".into())),
                     Some(_) if self.action == Some(RuleAction::L3mdev) => {

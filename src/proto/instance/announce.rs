@@ -113,9 +113,16 @@ impl Instance {
             Family::Ipv4 => pacing.arp,
             Family::Ipv6 => pacing.na,
         };
-        let line = |(address, interface): &(IpAddr, IfName)| match distance(*address) {
-            Micros::ZERO => (interface.clone(), *address, Pace::Direct),
-            _ => (interface.clone(), *address, Pace::Queued),
+        let line = |(address, interface): &(IpAddr, IfName)| {
+            let link = ctx.world.link(interface);
+            let pace = if link.is_some_and(|link| link.no_arp || link.mac.is_none()) {
+                Pace::Never
+            } else if distance(*address) > Micros::ZERO {
+                Pace::Queued
+            } else {
+                Pace::Direct
+            };
+            (interface.clone(), *address, pace)
         };
         if told {
             ctx.out.push_back(Action::Log(LogEvent::Announcing {

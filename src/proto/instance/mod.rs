@@ -55,6 +55,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use transmit::Cache;
 
+/// `IFF_POINTOPOINT` of netdevice(7).
+const POINT_TO_POINT: u32 = 0x10;
+
 /// What an instance may look at and write to while it handles something.
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
@@ -238,6 +241,7 @@ impl Instance {
         self.effective = self.priority_of(ctx);
         self.adds = self.contributed(ctx);
         self.faults = self.find_faults(ctx);
+        self.log_no_arp(ctx);
         let owner_starts = self.starts_as_master() && !ctx.others.not_all_owners;
         if self.faults.is_empty() && owner_starts && self.waits_for(ctx).is_none() {
             if ctx.not_before > ctx.now {
@@ -263,6 +267,13 @@ impl Instance {
     }
 
     /// What is there from the start of the daemon may make it differ from the configured one.
+    fn log_no_arp(&self, ctx: &mut Context<'_>) {
+        let link = self.config.interface.as_ref().and_then(|name| ctx.world.link(name));
+        if link.is_some_and(|link| link.no_arp && link.flags & POINT_TO_POINT == 0) {
+            self.log(InstanceLine::ArpOff, ctx.out);
+        }
+    }
+
     fn log_start_priority(&self, ctx: &mut Context<'_>) {
         let (from, to) = (self.config.priority, self.effective);
         if from != to {

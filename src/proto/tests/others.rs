@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::proto::counters::DropReason;
+use crate::proto::log_event::{InstanceLine, Pace};
 use crate::wire::auth::{Sequence, Trailer};
 use crate::wire::vrrp::sign;
 
@@ -132,6 +133,35 @@ fn flood(rig: &mut Rig, seconds: u64) {
         let from = Ipv4Addr::from(0x0a00_0000 + u32::try_from(i).unwrap());
         rig.hear(from, 50);
     }
+}
+
+#[test]
+fn nobody_says_that_he_sends_what_an_interface_without_arp_does_not_send() {
+    let paces = |no_arp: bool| {
+        let Event::Link(link) = link(true) else { unreachable!() };
+        let mut rig = Rig::unstarted(model(instance()));
+        rig.event(Event::Link(Link { no_arp, ..link }));
+        rig.event(Event::Start);
+        rig.advance(8 * SECOND);
+        assert_eq!(rig.state(), StateName::Master);
+        let done = rig.take();
+        let told = count(&done, |action| {
+            matches!(
+                action,
+                Action::Log(LogEvent::Instance {
+                    line: InstanceLine::ArpOff,
+                    ..
+                })
+            )
+        });
+        let pace = done.iter().find_map(|action| match action {
+            Action::Log(LogEvent::Announcing { addresses, .. }) => Some(addresses[0].2),
+            _ => None,
+        });
+        (told, pace)
+    };
+    assert_eq!(paces(false), (0, Some(Pace::Direct)));
+    assert_eq!(paces(true), (1, Some(Pace::Never)));
 }
 
 fn count(actions: &[Action], is: impl Fn(&Action) -> bool) -> usize {
