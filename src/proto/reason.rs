@@ -403,10 +403,12 @@ impl fmt::Display for Evidence {
             Self::Ours(change) => write!(f, "ours {change}"),
             Self::Theirs { before } => write!(f, "theirs was {before} before"),
             Self::Asleep { gap } => write!(f, "we did not run for {}", Span(*gap)),
-            Self::Absent(why) => match &**why {
-                Reason::FaultCleared { fault } => gone(f, "our last", fault.as_deref()),
-                other => other.fmt(f),
-            },
+            Self::Absent(why) => {
+                if let Reason::FaultCleared { fault } = &**why {
+                    return gone(f, "our last", fault.as_deref());
+                }
+                why.fmt(f)
+            }
             Self::Waited { delay } => write!(f, "after a preempt_delay of {}", Span(*delay)),
         }
     }
