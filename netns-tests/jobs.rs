@@ -187,6 +187,7 @@ pub(crate) fn child(job: &str) -> u8 {
             ["election", rest @ ..] => crate::election::play(rest),
             ["links", rest @ ..] => crate::links::play(rest),
             ["tracked", rest @ ..] => crate::tracked::play(rest),
+            ["statics", rest @ ..] => crate::statics::play(rest),
             ["drain", rest @ ..] => crate::drain::play(rest),
             ["reload", rest @ ..] => crate::reload::play(rest),
             ["foresight", rest @ ..] => crate::foresight::play(rest),

@@ -1,14 +1,27 @@
 //! What the kernel of a node knows of its addresses, asked from inside the node.
 
+use crate::stage::{Stage, lines};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
+use vrrpd::lab::NodeId;
+
+/// What the node's kernel knows of its addresses, a line each.
+pub(crate) fn addresses(stage: &mut Stage, node: usize) -> io::Result<Vec<String>> {
+    let since = stage.note("ask the kernel for its addresses");
+    stage.lab.start_function(NodeId(node), "addresses", &print_addresses)?;
+    stage.until("the kernel answers", 5, |lab| {
+        lines(lab, node, "addresses", since).iter().any(|line| line == "end")
+    })?;
+    let lines = stage.lines(node, "addresses", since);
+    Ok(lines.into_iter().filter(|line| line != "end").collect())
+}
 
 /// Prints one line for each address of the network namespace, with every attribute; a function for `Lab::start_function`.
-pub(crate) fn print_addresses() -> u8 {
-    match addresses() {
+fn print_addresses() -> u8 {
+    match ask() {
         Ok(lines) => {
             for line in lines {
                 println!("{line}");
@@ -23,7 +36,7 @@ pub(crate) fn print_addresses() -> u8 {
     }
 }
 
-fn addresses() -> io::Result<Vec<String>> {
+fn ask() -> io::Result<Vec<String>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;

@@ -51,6 +51,15 @@ const BASE: Scenario = Scenario {
     pairs: &["kk", "kv", "vk", "vv"],
 };
 
+/// The static entry is followed by a group.
+const OF_GROUP: Scenario = Scenario {
+    lines: "",
+    steps: &[Unplug("eth1"), Plug("eth1")],
+    twin: "the entry names no group",
+    without: " track_group TG",
+    ..BASE
+};
+
 const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "down-delay",
@@ -129,6 +138,52 @@ const SCENARIOS: &[Scenario] = &[
         twin: "the address is tracked",
         without: " no_track",
         ..BASE
+    },
+    Scenario {
+        name: "weight-and-address",
+        lines: "virtual_ipaddress_excluded {\n 198.51.100.9/24 dev eth1\n }\n track_interface {\n eth1 weight -100 reverse\n }",
+        steps: &[Unplug("eth1"), Plug("eth1")],
+        twin: "the address is on the own interface, so that the weight counts",
+        without: " dev eth1",
+        ..BASE
+    },
+    Scenario {
+        name: "virtual-route",
+        lines: "virtual_routes {\n 203.0.113.64/28 via 198.51.100.254 dev eth1\n }",
+        steps: &[Unplug("eth1"), Plug("eth1")],
+        twin: "the route names no interface",
+        without: " dev eth1",
+        ..BASE
+    },
+    Scenario {
+        name: "virtual-rule",
+        lines: "virtual_rules {\n from 203.0.113.64/28 oif eth1 table 100 preference 500\n }",
+        steps: &[Unplug("eth1"), Plug("eth1")],
+        twin: "the rule names no interface",
+        without: " oif eth1",
+        ..BASE
+    },
+    Scenario {
+        name: "group-of-static-address",
+        global: "track_group TG {\n group {\n VI_1\n }\n }\n static_ipaddress {\n 198.51.100.9/24 dev eth1 track_group TG\n }",
+        ..OF_GROUP
+    },
+    Scenario {
+        name: "group-of-static-route",
+        global: "track_group TG {\n group {\n VI_1\n }\n }\n static_routes {\n 203.0.113.64/28 dev eth1 track_group TG\n }",
+        ..OF_GROUP
+    },
+    Scenario {
+        name: "group-of-static-rule",
+        global: "track_group TG {\n group {\n VI_1\n }\n }\n static_rules {\n from 203.0.113.64/28 iif eth1 table 100 preference 500 track_group TG\n }",
+        ..OF_GROUP
+    },
+    Scenario {
+        name: "group-not-tracked",
+        global: "track_group TG {\n group {\n VI_1\n }\n }\n static_ipaddress {\n 198.51.100.9/24 dev eth1 track_group TG no_track\n }",
+        twin: "the entry is tracked",
+        without: " no_track",
+        ..OF_GROUP
     },
     Scenario {
         name: "source",

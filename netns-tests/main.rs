@@ -44,6 +44,7 @@ mod script_user;
 mod scripts;
 mod seed;
 mod stage;
+mod statics;
 mod story;
 mod tracked;
 mod wire;
@@ -59,6 +60,7 @@ fn all_checks() -> Vec<Check> {
         election::checks(),
         links::checks(),
         tracked::checks(),
+        statics::checks(),
         connector::checks(),
         drain::checks(),
         reload::checks(),

@@ -282,7 +282,7 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
         // Nothing comes beside them.
         stage.look_on(Micros::from_millis(2_500))?;
     }
-    let in_kernel = addresses(&mut stage)?;
+    let in_kernel = kernel::addresses(&mut stage, 0)?;
     stage.signal(0, Signal::SIGTERM)?;
     let daemon = stage.daemon(0);
     stage.until("the daemon ends", 10, |lab| !lab.runs(daemon))?;
@@ -293,21 +293,8 @@ pub(crate) fn play(words: &[&str]) -> io::Result<String> {
         let seconds = (refresh.since(first).as_millis() + 500) / 1_000;
         report.push(format!("refresh.seconds_after_first_burst={seconds}"));
     }
-    report.push(format!("kernel.left={}", addresses(&mut stage)?.len()));
+    report.push(format!("kernel.left={}", kernel::addresses(&mut stage, 0)?.len()));
     Ok(report.join("\n"))
-}
-
-/// What the node's kernel knows of its addresses.
-fn addresses(stage: &mut Stage) -> io::Result<Vec<String>> {
-    let since = stage.note("ask the kernel for its addresses");
-    stage
-        .lab
-        .start_function(NodeId(0), "addresses", &kernel::print_addresses)?;
-    stage.until("the kernel answers", 5, |lab| {
-        lines(lab, 0, "addresses", since).iter().any(|line| line == "end")
-    })?;
-    let lines = stage.lines(0, "addresses", since);
-    Ok(lines.into_iter().filter(|line| line != "end").collect())
 }
 
 fn sent(lab: &Lab) -> impl Iterator<Item = (Instant, &Frame)> {

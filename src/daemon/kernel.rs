@@ -70,6 +70,8 @@ struct Kernel {
     /// `--address-monitoring`.
     tell_addresses: bool,
     waiting: Vec<SocketSpec>,
+    /// Sockets that may be bound to a static address which is being set.
+    early: Vec<SocketSpec>,
     beat: LinkBeat,
 }
 
@@ -95,6 +97,7 @@ pub(super) fn start(buffers: &NetlinkBuffers, guard: Sender<ToSupervisor>, tell_
         guard,
         tell_addresses,
         waiting: Vec::new(),
+        early: Vec::new(),
         beat: LinkBeat::default(),
     };
     for news in Monitor::list(&mut kernel.command)? {
@@ -150,6 +153,11 @@ impl Kernel {
             if let Some(batch) = self.desired.next_batch() {
                 self.carry_out(&batch)?;
             }
+            if !self.desired.has_work(InstanceId::STATIC) {
+                for spec in std::mem::take(&mut self.early) {
+                    self.open(spec);
+                }
+            }
             self.announce();
             if self.is_idle() {
                 self.announcements.shrink_to(ROOM);
@@ -163,7 +171,10 @@ impl Kernel {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Open(spec) => self.open(spec),
-            Command::Close(spec) => self.waiting.retain(|waiting| *waiting != spec),
+            Command::Close(spec) => {
+                self.waiting.retain(|waiting| *waiting != spec);
+                self.early.retain(|early| *early != spec);
+            }
             Command::Wish(wish, goal) => {
                 self.held_changed = true;
                 self.desired.wish(wish, goal);
@@ -204,6 +215,11 @@ impl Kernel {
             Ok(socket) => {
                 self.tell(Told::Socket(spec.clone(), socket));
                 self.tell(Told::Event(Event::SocketOpen(spec)));
+            }
+            Err((_, error))
+                if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) && self.desired.has_work(InstanceId::STATIC) =>
+            {
+                self.early.push(spec);
             }
             Err((call, error)) => {
                 let errno = error.raw_os_error().unwrap_or(0);

@@ -23,6 +23,8 @@ const NAMED: usize = 3;
 /// What is known of the static addresses.
 #[derive(Debug, Clone)]
 pub(super) struct Statics {
+    /// The model that the rest is about.
+    model: Arc<Model>,
     /// Of each address of the model, in its order.
     standings: Vec<Standing>,
     /// The newest wish, and the positions in the model of its addresses.
@@ -44,13 +46,14 @@ enum Standing {
     Present,
     /// The kernel refused it with this error number.
     Refused(i32),
-    /// Somebody deleted it, and that does not matter.
+    /// Somebody deleted it, and that does not matter (`no_track`): it comes back with its interface or the next start.
     Left,
 }
 
 impl Statics {
     pub(super) fn new() -> Self {
         Self {
+            model: Arc::default(),
             standings: Vec::new(),
             addresses: Arc::from([]),
             wished: Vec::new(),
@@ -136,28 +139,23 @@ impl Core {
         if self.life != Life::Running {
             return;
         }
-        let known: BTreeMap<_, usize> = self
-            .statics
-            .addresses
-            .iter()
-            .map(VirtualAddress::object)
-            .zip(0..)
-            .collect();
-        let is_there = |address: &VirtualAddress| {
-            let at = known.get(&address.object())?;
-            let same = self.statics.addresses.get(*at)?.is_same_object(address);
-            let standing = self.statics.standings.get(*self.statics.wished.get(*at)?)?;
-            (same && *standing == Standing::Present).then_some(())
+        let old = &self.statics.model.static_addresses;
+        let known: BTreeMap<_, usize> = old.iter().map(|old| old.address.object()).zip(0..).collect();
+        let before = |address: &VirtualAddress| {
+            let at = *known.get(&address.object())?;
+            let same = old.get(at)?.address.is_same_object(address);
+            self.statics.standings.get(at).copied().filter(|_| same)
         };
         let (mut addresses, mut wished, mut standings) = (Vec::new(), Vec::new(), Vec::new());
         for (position, fixed) in self.model.static_addresses.iter().enumerate() {
             let exists = self.world.link(&fixed.address.interface).is_some();
-            standings.push(match is_there(&fixed.address) {
+            let standing = match before(&fixed.address) {
                 _ if !exists => Standing::Waits,
-                Some(()) => Standing::Present,
-                None => Standing::Asked,
-            });
-            if exists {
+                Some(known @ (Standing::Present | Standing::Left)) => known,
+                Some(Standing::Waits | Standing::Asked | Standing::Refused(_)) | None => Standing::Asked,
+            };
+            standings.push(standing);
+            if matches!(standing, Standing::Asked | Standing::Present) {
                 addresses.push(fixed.address.clone());
                 wished.push(position);
             }
@@ -166,6 +164,8 @@ impl Core {
         let same = *self.statics.addresses == *addresses;
         self.statics.standings = standings;
         self.statics.wished = wished;
+        self.statics.model = Arc::clone(&self.model);
+        self.expect_statics();
         if !(same && complete) {
             self.statics.addresses = addresses.into();
             self.statics.ticket = self.new_ticket();
@@ -173,6 +173,29 @@ impl Core {
             self.actions.push_back(Action::SetAddresses(wish));
         }
         self.look_at_common_problems();
+    }
+
+    /// What is asked for counts as there until the kernel says otherwise: it is set before anything is sent, and an instance
+    /// whose only address it is needs no fault at the start. An address that looks for duplicates first is told when it is usable.
+    fn expect_statics(&mut self) {
+        for (fixed, standing) in self.model.static_addresses.iter().zip(&self.statics.standings) {
+            let VirtualAddress {
+                address,
+                prefix_len,
+                interface,
+                nodad,
+                ..
+            } = &fixed.address;
+            let at_once = *standing == Standing::Asked && (address.is_ipv4() || *nodad);
+            if let Some(index) = self.world.index_of(interface).filter(|_| at_once) {
+                let (address, prefix_len) = (*address, *prefix_len);
+                self.world.add_address(LinkAddress {
+                    index,
+                    address,
+                    prefix_len,
+                });
+            }
+        }
     }
 
     /// Says which addresses begin to wait for their interfaces, but those of an older configuration.

@@ -332,6 +332,12 @@ impl Desired {
             .is_some_and(|e| e.wish.ticket == ticket && e.goal == Goal::Present)
     }
 
+    /// Whether there is work for this owner.
+    #[must_use]
+    pub fn has_work(&self, instance: InstanceId) -> bool {
+        self.turn.contains(&instance)
+    }
+
     /// Whether there is work.
     #[must_use]
     pub fn is_idle(&self) -> bool {

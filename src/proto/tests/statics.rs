@@ -183,6 +183,17 @@ fn one_that_somebody_deletes_is_put_back_unless_it_is_not_tracked() {
     assert_eq!(wishes(&mut rig), ["again 0"]);
     assert_eq!(present(&rig), [false, false]);
     assert!(missing(&rig).is_empty(), "the loss of the second does not matter");
+    rig.event(link(false));
+    rig.event(link(true));
+    assert_eq!(wishes(&mut rig).last().map(String::as_str), Some("1"));
+    assert_eq!(rig.core.static_snapshot().iter().filter(|one| one.present).count(), 1);
+    rig.event(Event::LinkGone(IfIndex(2)));
+    rig.event(link(true));
+    assert_eq!(
+        wishes(&mut rig).last().map(String::as_str),
+        Some("1 2"),
+        "a new interface"
+    );
 }
 
 #[test]
