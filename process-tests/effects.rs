@@ -182,6 +182,12 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "interface_up_down_delays {\n eth0 2 1\n}",
     ),
     (
+        "(top)",
+        "static_ipaddress",
+        "{(top)}",
+        "static_ipaddress {\n 198.51.99.1/24 dev eth0\n}",
+    ),
+    (
         "global_defs",
         "enable_script_security",
         "    enable_script_security\n",
