@@ -110,8 +110,8 @@ impl Engine {
         let next_observer = start.observer.take().map(|socket| (generation, socket.into()));
         let model = Arc::clone(&start.config.model);
         let core = match start.former.take() {
-            Some(former) => Core::import(model, &State::of(former.parts()), now),
-            None => Core::new(model, 0, now),
+            Some(former) => Core::import(Arc::clone(&model), &State::of(former.parts()), now),
+            None => Core::new(Arc::clone(&model), 0, now),
         };
         Ok(Self {
             core,
@@ -130,7 +130,7 @@ impl Engine {
             suspended: clock::suspended(),
             reloaded: None,
             notices,
-            refresh: Refresh::default(),
+            refresh: Refresh::new(&model),
             generations: [(0, generation); 2],
             wall: (now, Micros::ZERO),
             timer,
@@ -514,6 +514,7 @@ impl Engine {
         self.core.handle(Event::Reload(Arc::clone(&config.model)), clock::now());
         self.generations = [self.generations[1], (self.core.epoch(), config.generation)];
         self.start.config = config;
+        self.refresh = Refresh::new(self.core.model());
         self.services.slow.push_or_count(Slow::Refused(Vec::new()));
         let (disabled, waiting) = (self.start.config.disabled.clone(), self.start.config.waiting.clone());
         self.services.slow.push_or_count(Slow::Disabled { disabled, waiting });

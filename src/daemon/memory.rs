@@ -2,25 +2,40 @@
 
 use super::ring::Ring;
 use super::services::Slow;
-use crate::model::{Instant, Micros};
+use crate::model::{Authentication, Instance, Instant, Micros, Model};
 use crate::proto::Core;
 use crate::system::clock;
 
-/// Every instance is told again within this time.
-const PERIOD: Micros = Micros::from_secs(10);
+/// Every instance is told again within this time. Three threads and two processes take part, which costs as much as a dozen
+/// adverts.
+const PERIOD: Micros = Micros::from_secs(60);
+/// The same where adverts are numbered against replays: what an instance forgets could be played back to it.
+const NUMBERED: Micros = Micros::from_secs(10);
 /// Instances told at once.
 const BATCH: usize = 32;
 /// Shortest time between two batches: thousands of instances take longer than a period.
 const PAUSE: Micros = Micros::from_millis(100);
 
 /// Where the round of the counters is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Refresh {
+    period: Micros,
     next: usize,
     at: Instant,
 }
 
 impl Refresh {
+    /// From the first instance of a configuration on.
+    pub(super) fn new(model: &Model) -> Self {
+        let numbered = |of: &Instance| of.hmac.is_some() || matches!(of.authentication, Authentication::Ah(_));
+        let any = model.instances.iter().any(numbered);
+        Self {
+            period: if any { NUMBERED } else { PERIOD },
+            next: 0,
+            at: Instant::default(),
+        }
+    }
+
     /// Hands over what has changed, and some of the counters when it is time. Nobody is woken for counters: nothing happens
     /// while they stand still.
     pub(super) fn hand_over(&mut self, core: &mut Core, slow: &Ring<Slow>) {
@@ -36,7 +51,7 @@ impl Refresh {
             slow.push_or_count(Slow::Keep(part));
         }
         let batches = core.model().instances.len().div_ceil(BATCH).max(1);
-        let pause = Micros(PERIOD.0 / u64::try_from(batches).unwrap_or(u64::MAX)).max(PAUSE);
+        let pause = Micros(self.period.0 / u64::try_from(batches).unwrap_or(u64::MAX)).max(PAUSE);
         (self.next, self.at) = (next, now + pause);
     }
 }

@@ -16,6 +16,13 @@ pub(super) struct Changes {
     pub(super) node: bool,
 }
 
+impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        let positions = [&self.instances, &self.trackers, &self.groups];
+        !self.node && positions.iter().all(|of| of.is_empty())
+    }
+}
+
 impl Core {
     /// The instances that a name means: it and the others of its sync group, or the members of the group of this name; all
     /// without a name. Empty when there is none.

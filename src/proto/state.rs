@@ -232,6 +232,9 @@ impl Core {
     /// The parts that have changed since this was asked last.
     pub fn export_changes(&mut self, now: Instant) -> Vec<Remembered> {
         let mut parts = Vec::new();
+        if self.changes.is_empty() {
+            return parts;
+        }
         let changed = std::mem::take(&mut self.changes);
         for index in changed.instances {
             parts.extend(

@@ -7,7 +7,7 @@
 use std::io;
 use std::mem::zeroed;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 /// Datagrams in one call.
@@ -30,34 +30,50 @@ pub struct Outgoing<'a> {
     pub hop_limit: Option<u8>,
 }
 
-/// Sends datagrams in order, none of which keeps another one back. `failed` is told the position and the error of each that
-/// was not sent.
-pub fn send_datagrams(
+/// Sends a datagram for each thing in order, none of which keeps another one back. `failed` is told the position and the error
+/// of each that was not sent.
+pub fn send_datagrams<T>(
     socket: impl AsFd,
     flags: libc::c_int,
-    datagrams: &[Outgoing<'_>],
+    things: &[T],
+    datagram: impl Fn(&T) -> Outgoing<'_>,
     mut failed: impl FnMut(usize, io::Error),
 ) {
     let fd = socket.as_fd().as_raw_fd();
-    for (chunk, start) in datagrams.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
-        let mut rooms: [Room; TOGETHER] = std::array::from_fn(|_| Room::default());
-        // SAFETY: all-zero is a valid mmsghdr.
-        let mut headers: [libc::mmsghdr; TOGETHER] = unsafe { zeroed() };
-        for ((datagram, room), header) in chunk.iter().zip(&mut rooms).zip(&mut headers) {
-            room.fill(datagram);
-            header.msg_hdr = room.header();
-        }
-        let mut sent = 0;
-        while let Some(rest) = headers.get_mut(sent..chunk.len()).filter(|rest| !rest.is_empty()) {
-            let count = libc::c_uint::try_from(rest.len()).unwrap_or(0);
-            // SAFETY: the headers point into `rooms` and into the caller's slices, which both outlive the call.
-            let done = unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), count, flags) };
-            // An error is told only for the first of a call.
-            sent += usize::try_from(done).unwrap_or_else(|_| {
-                failed(start + sent, io::Error::last_os_error());
-                1
-            });
-        }
+    if let [_] = things {
+        // A single one, which is the most frequent case, does not touch the room of the others.
+        return send_together::<1, T>(fd, flags, things, datagram, failed);
+    }
+    for (chunk, start) in things.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
+        send_together::<TOGETHER, T>(fd, flags, chunk, &datagram, |index, error| failed(start + index, error));
+    }
+}
+
+/// Sends at most `N` datagrams.
+fn send_together<const N: usize, T>(
+    fd: RawFd,
+    flags: libc::c_int,
+    things: &[T],
+    datagram: impl Fn(&T) -> Outgoing<'_>,
+    mut failed: impl FnMut(usize, io::Error),
+) {
+    let mut rooms: [Room; N] = std::array::from_fn(|_| Room::default());
+    // SAFETY: all-zero is a valid mmsghdr.
+    let mut headers: [libc::mmsghdr; N] = unsafe { zeroed() };
+    for ((thing, room), header) in things.iter().zip(&mut rooms).zip(&mut headers) {
+        room.fill(&datagram(thing));
+        header.msg_hdr = room.header();
+    }
+    let mut sent = 0;
+    while let Some(rest) = headers.get_mut(sent..things.len()).filter(|rest| !rest.is_empty()) {
+        let count = libc::c_uint::try_from(rest.len()).unwrap_or(0);
+        // SAFETY: the headers point into `rooms` and into what the caller's things hold, which both outlive the call.
+        let done = unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), count, flags) };
+        // An error is told only for the first of a call.
+        sent += usize::try_from(done).unwrap_or_else(|_| {
+            failed(sent, io::Error::last_os_error());
+            1
+        });
     }
 }
 
@@ -189,7 +205,7 @@ pub struct Inbox {
 pub struct Incoming<'a> {
     /// Its bytes; what is longer than the inbox's limit is cut.
     pub bytes: &'a [u8],
-    /// IPv6: its source.
+    /// IPv6: its source, if it was asked for.
     pub source: Option<Ipv6Addr>,
     /// IPv6: its destination, if IPV6_RECVPKTINFO is set.
     pub destination: Option<Ipv6Addr>,
@@ -225,11 +241,11 @@ impl Inbox {
     }
 
     /// Takes what has come, without waiting; how many datagrams there are now. Fewer than [`Inbox::CAPACITY`] means that there
-    /// was no more.
+    /// was no more. `named`: with the source of each, which a datagram of IPv4 has in its header.
     ///
     /// # Errors
     /// The socket's, such as ENETDOWN; there are no datagrams then.
-    pub fn receive(&mut self, socket: impl AsFd) -> io::Result<usize> {
+    pub fn receive(&mut self, socket: impl AsFd, named: bool) -> io::Result<usize> {
         self.count = 0;
         let mut parts: [libc::iovec; TOGETHER] = {
             let mut rooms = self.bytes.chunks_mut(self.longest);
@@ -244,8 +260,11 @@ impl Inbox {
         let rooms = self.names.iter_mut().zip(self.controls.iter_mut()).zip(&mut parts);
         for (header, ((name, control), part)) in self.headers.iter_mut().zip(rooms) {
             let header = &mut header.msg_hdr;
-            header.msg_name = std::ptr::from_mut(name).cast();
-            header.msg_namelen = libc::socklen_t::try_from(size_of_val(name)).unwrap_or(0);
+            (header.msg_name, header.msg_namelen) = (std::ptr::null_mut(), 0);
+            if named {
+                header.msg_name = std::ptr::from_mut(name).cast();
+                header.msg_namelen = libc::socklen_t::try_from(size_of_val(name)).unwrap_or(0);
+            }
             header.msg_iov = part;
             header.msg_iovlen = 1;
             header.msg_control = control.as_mut_ptr().cast();
@@ -282,7 +301,8 @@ impl Inbox {
         let len = usize::try_from(header.msg_len).ok()?;
         let bytes = self.bytes.chunks(self.longest).nth(index)?;
         let name = self.names.get(index)?;
-        let is_ipv6 = libc::c_int::from(name.sin6_family) == libc::AF_INET6;
+        let is_named = !header.msg_hdr.msg_name.is_null();
+        let is_ipv6 = is_named && libc::c_int::from(name.sin6_family) == libc::AF_INET6;
         let mut incoming = Incoming {
             bytes: bytes.get(..len.min(self.longest))?,
             source: is_ipv6.then(|| name.sin6_addr.s6_addr.into()),
@@ -357,13 +377,19 @@ mod tests {
         // No link has this number.
         datagrams[20].interface = 4_000_000;
         let mut failed = Vec::new();
-        send_datagrams(&here, 0, &datagrams, |index, error| {
-            failed.push((index, error.raw_os_error()))
-        });
+        send_datagrams(
+            &here,
+            0,
+            &datagrams,
+            |one| *one,
+            |index, error| {
+                failed.push((index, error.raw_os_error()));
+            },
+        );
         assert_eq!(failed, [(20, Some(libc::ENODEV))]);
         let mut inbox = Inbox::new(2);
         let mut first = Vec::new();
-        while inbox.receive(&there).unwrap() > 0 {
+        while inbox.receive(&there, to.is_ipv6()).unwrap() > 0 {
             assert!(inbox.get(Inbox::CAPACITY).is_none());
             let got = (0..Inbox::CAPACITY).map_while(|i| inbox.get(i));
             first.extend(got.map(|incoming| (incoming.bytes.to_vec(), incoming.stamp)));
@@ -385,9 +411,15 @@ mod tests {
         socket2::SockRef::from(&there).set_recv_hoplimit_v6(true).unwrap();
         let here = UdpSocket::bind("[::1]:0").unwrap();
         let to = there.local_addr().unwrap();
-        send_datagrams(&here, 0, &[outgoing(b"abc", to, to.ip())], |_, error| panic!("{error}"));
+        send_datagrams(
+            &here,
+            0,
+            &[outgoing(b"abc", to, to.ip())],
+            |one| *one,
+            |_, error| panic!("{error}"),
+        );
         let mut inbox = Inbox::new(100);
-        assert_eq!(inbox.receive(&there).unwrap(), 1);
+        assert_eq!(inbox.receive(&there, to.is_ipv6()).unwrap(), 1);
         let incoming = inbox.get(0).unwrap();
         let here = Some(Ipv6Addr::LOCALHOST);
         assert_eq!(

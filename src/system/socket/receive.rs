@@ -100,7 +100,7 @@ impl ReceiveSocket {
     /// # Errors
     /// The socket's, such as ENETDOWN.
     pub fn receive(&self, buffer: &mut ReceiveBuffer) -> io::Result<usize> {
-        let count = buffer.inbox.receive(&self.socket)?;
+        let count = buffer.inbox.receive(&self.socket, self.family == Family::Ipv6)?;
         buffer.read_at = clock::wall();
         Ok(count)
     }

@@ -83,7 +83,6 @@ impl SendSockets {
     /// Sends all that wait, in order. `failed` is told of each that the kernel did not take.
     pub fn flush(&mut self, mut failed: impl FnMut(&Transmit, io::Error)) {
         for run in self.waiting.chunk_by(|a, b| a.way() == b.way()) {
-            let datagrams: Vec<Outgoing<'_>> = run.iter().filter_map(Waiting::outgoing).collect();
             let way = run.first().map(Waiting::way);
             let socket = match way {
                 Some(Way { ipv4: [true, true], .. }) => Some(&self.ipv4),
@@ -108,7 +107,7 @@ impl SendSockets {
             } else {
                 0
             };
-            send_datagrams(socket, flags, &datagrams, |index, error| {
+            send_datagrams(socket, flags, run, Waiting::outgoing, |index, error| {
                 if let Some(waiting) = run.get(index) {
                     failed(&waiting.transmit, error);
                 }
@@ -127,22 +126,20 @@ impl Waiting {
         }
     }
 
-    /// `None` when source and destination do not fit together.
-    fn outgoing(&self) -> Option<Outgoing<'_>> {
+    fn outgoing(&self) -> Outgoing<'_> {
         let transmit = &self.transmit;
         let interface = transmit.interface.map_or(0, |index| index.0);
-        let (header, to, hop_limit) = match (transmit.source, transmit.destination) {
-            (IpAddr::V4(_), IpAddr::V4(to)) => (&self.header[..], SocketAddr::from(SocketAddrV4::new(to, 0)), None),
-            (IpAddr::V6(_), IpAddr::V6(to)) => (&[][..], SocketAddr::from(scoped(to, interface)), transmit.ttl),
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
+        let (header, to, hop_limit) = match transmit.destination {
+            IpAddr::V4(to) => (&self.header[..], SocketAddr::from(SocketAddrV4::new(to, 0)), None),
+            IpAddr::V6(to) => (&[][..], SocketAddr::from(scoped(to, interface)), transmit.ttl),
         };
-        Some(Outgoing {
+        Outgoing {
             parts: [header, &transmit.message],
             to,
             source: transmit.source,
             interface,
             hop_limit,
-        })
+        }
     }
 }
 
