@@ -60,7 +60,7 @@ impl EventStatus {
             (event.from, event.to) = (Some(change.from), Some(change.to));
         }
         if let Happening::Raised(problem) | Happening::Cleared(problem) = happening {
-            event.code = Some(problem.code.clone());
+            event.code = Some(problem.code.to_string());
         }
         event
     }
@@ -101,28 +101,26 @@ impl EventStatus {
     }
 }
 
-/// One line that is kept.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) sequence: u64,
-    at: Timestamp,
-    instance: Option<Arc<str>>,
-    pub(super) line: Arc<str>,
-}
-
-impl Entry {
-    /// Whether this belongs to what somebody asks for: events of that instance, and those of none.
-    pub(super) fn is_wanted(&self, wanted: &Wanted) -> bool {
-        let of = |name: &String| self.instance.as_deref().is_none_or(|instance| instance == name);
-        wanted.since.is_none_or(|since| self.at >= since) && wanted.name.as_ref().is_none_or(of)
-    }
-}
-
 /// What somebody asks for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     pub(super) since: Option<Timestamp>,
     pub(super) name: Option<String>,
+}
+
+impl Wanted {
+    /// Whether a line belongs to it: events of that instance, and those of none. Only the line is kept of an event, so it is
+    /// read again where something of it matters.
+    pub(super) fn takes(&self, line: &str) -> bool {
+        if self.since.is_none() && self.name.is_none() {
+            return true;
+        }
+        let Ok(event) = serde_json::from_str::<EventStatus>(line) else {
+            return false;
+        };
+        let of = |name: &String| event.instance.as_ref().is_none_or(|instance| instance == name);
+        self.since.is_none_or(|since| event.at >= since) && self.name.as_ref().is_none_or(of)
+    }
 }
 
 /// The ring and the feed. Clones share both.
@@ -131,27 +129,23 @@ pub struct Journal(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
-    ring: VecDeque<Entry>,
+    ring: VecDeque<Arc<str>>,
     next: u64,
     /// Only while somebody follows.
-    feed: Option<broadcast::Sender<Entry>>,
+    feed: Option<broadcast::Sender<Arc<str>>>,
 }
 
 impl Journal {
     /// A journal that goes on behind these lines; what is no event is left out.
     #[must_use]
     pub fn new<'a>(former: impl IntoIterator<Item = &'a str>) -> Self {
-        let entry = |line: &'a str| {
+        let mut next = 1;
+        let mut kept = |line: &'a str| {
             let event: EventStatus = serde_json::from_str(line).ok()?;
-            Some(Entry {
-                sequence: event.sequence,
-                at: event.at,
-                instance: event.instance.as_deref().map(Arc::from),
-                line: format!("{}\n", line.trim_end()).into(),
-            })
+            next = event.sequence + 1;
+            Some(format!("{}\n", line.trim_end()).into())
         };
-        let ring: VecDeque<_> = former.into_iter().filter_map(entry).collect();
-        let next = ring.back().map_or(1, |last| last.sequence + 1);
+        let ring = former.into_iter().filter_map(&mut kept).collect();
         Self(Arc::new(Mutex::new(Inner { ring, next, feed: None })))
     }
 
@@ -169,18 +163,13 @@ impl Journal {
         let mut inner = self.lock();
         event.sequence = inner.next;
         inner.next += 1;
-        let entry = Entry {
-            sequence: event.sequence,
-            at: event.at,
-            instance: event.instance.as_deref().map(Arc::from),
-            line: event.line(),
-        };
-        let line = Arc::clone(&entry.line);
+        let line = event.line();
         if inner.ring.len() >= KEPT {
             inner.ring.pop_front();
         }
-        inner.ring.push_back(entry.clone());
-        if inner.feed.as_ref().is_some_and(|feed| feed.send(entry).is_err()) {
+        inner.ring.push_back(Arc::clone(&line));
+        let sent = inner.feed.as_ref().map(|feed| feed.send(Arc::clone(&line)));
+        if sent.is_some_and(|sent| sent.is_err()) {
             inner.feed = None;
         }
         line
@@ -189,12 +178,11 @@ impl Journal {
     /// What is kept of what somebody asks for.
     pub(super) fn kept(&self, wanted: &Wanted) -> Vec<Arc<str>> {
         let inner = self.lock();
-        let kept = inner.ring.iter().filter(|entry| entry.is_wanted(wanted));
-        kept.map(|entry| Arc::clone(&entry.line)).collect()
+        inner.ring.iter().filter(|line| wanted.takes(line)).cloned().collect()
     }
 
     /// Everything from now on, behind what [`Journal::kept`] gives.
-    pub(super) fn follow(&self) -> broadcast::Receiver<Entry> {
+    pub(super) fn follow(&self) -> broadcast::Receiver<Arc<str>> {
         let mut inner = self.lock();
         inner
             .feed

@@ -589,9 +589,9 @@ fn tracker(of: &TrackerSnapshot, clock: ClockAnchor) -> TrackerStatusLine {
 fn problem(of: &Problem) -> ProblemStatus {
     ProblemStatus {
         severity: of.severity,
-        code: of.code.clone(),
+        code: of.code.to_string(),
         instance: of.instance.as_ref().map(ToString::to_string),
         subject: of.subject.clone(),
-        text: of.text.clone(),
+        text: of.text.to_string(),
     }
 }

@@ -303,7 +303,7 @@ async fn follow(mut reader: BufReader<ReadHalf<'_>>, mut writer: WriteHalf<'_>, 
                 Ok(_) => continue,
             },
             entry = feed.recv() => match entry {
-                Ok(entry) if entry.is_wanted(wanted) => entry.line,
+                Ok(line) if wanted.takes(&line) => line,
                 Ok(_) => continue,
                 Err(RecvError::Lagged(lost)) => EventStatus::lost(lost).line(),
                 Err(RecvError::Closed) => return,

@@ -29,6 +29,10 @@ use tokio::sync::{mpsc, oneshot};
 const RING: usize = 4096;
 /// Requests for a snapshot that wait for the engine.
 const REQUESTS: usize = 16;
+/// So many lines and events are a burst: a start or a take-over of many instances.
+const BURST: usize = 256;
+/// What a burst has left free is given back when nothing has come for so long.
+const CALM: Duration = Duration::from_secs(2);
 /// How often a problem of our own is looked at again while there is one.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -140,6 +144,7 @@ pub(super) fn start(start: &mut DaemonStart) -> io::Result<Services> {
         log: start.log.clone(),
         dumps: dumps.clone(),
         lost: 0,
+        burst: 0,
         fifos: Fifos::new(std::mem::take(&mut start.fifos)),
         waiting: Vec::new(),
         orders: BTreeMap::new(),
@@ -224,6 +229,8 @@ struct Desk {
     dumps: dump::Pending,
     /// Lines that the ring had no room for.
     lost: u64,
+    /// Lines and events since memory was given back.
+    burst: usize,
     fifos: Fifos,
     waiting: Vec<ReportRequest>,
     /// Orders that the engine has not answered, by number.
@@ -315,6 +322,10 @@ impl Desk {
                     Some(Ask::Reload(request)) => self.ask_for_reload(request),
                     None => open = false,
                 },
+                () = tokio::time::sleep(CALM), if self.burst >= BURST => {
+                    self.burst = 0;
+                    sys::give_back_memory();
+                }
                 () = tokio::time::sleep(LOOK), if !self.raised.is_empty() => {}
             }
         }
@@ -324,6 +335,7 @@ impl Desk {
         while let Some(slow) = self.inbox.pop() {
             match slow {
                 Slow::Line(event) => {
+                    self.burst += 1;
                     let severity = wording::severity(&event);
                     for line in wording::words(&event).lines() {
                         self.log.write(severity, line);
@@ -333,6 +345,7 @@ impl Desk {
                 Slow::Fifos(order) => self.serve_fifos(order),
                 Slow::Taken(taken) => self.answer(*taken),
                 Slow::Happened(wall, happened) => {
+                    self.burst += 1;
                     let line = self.journal.add(&happened, wall);
                     self.keep_line(&line);
                 }
@@ -454,12 +467,12 @@ impl Desk {
 
     /// What an operator should look at and the core does not know.
     fn problems(&mut self) -> Vec<Problem> {
-        let problem = |severity, code: &str, text| Problem {
+        let problem = |severity, code: &'static str, text: String| Problem {
             severity,
             code: code.into(),
             instance: None,
             subject: None,
-            text,
+            text: text.into(),
         };
         let now = clock::now();
         let [log, fifo] = &mut self.losses;

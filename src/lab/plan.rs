@@ -408,7 +408,7 @@ fn choose_missing_addresses(files: &[(String, Model)], plan: &mut Plan, mut take
             {
                 continue;
             }
-            let networks = instance.vips.iter().map(|vip| vip.address).zip(&instance.vips);
+            let networks = instance.vips.iter().map(|vip| vip.address).zip(instance.vips.iter());
             let network = networks
                 .filter(|(address, _)| !is_link_local(*address) && Family::of(*address) == instance.family)
                 .map(|(address, vip)| usual(address, vip.prefix_len))

@@ -283,7 +283,7 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "is_default")]
     pub track_source: bool,
     /// `virtual_ipaddress`, in the order of the advert.
-    pub vips: Vec<VirtualAddress>,
+    pub vips: Arc<[VirtualAddress]>,
     /// `virtual_ipaddress_excluded`: set by the master, not in the advert.
     #[serde(default, skip_serializing_if = "is_default")]
     pub excluded_vips: Vec<VirtualAddress>,
@@ -410,7 +410,7 @@ impl Instance {
             source: None,
             unicast_fault_no_peer: false,
             track_source: false,
-            vips,
+            vips: vips.into(),
             excluded_vips: Vec::new(),
             no_vips: false,
             routes: Vec::new(),

@@ -94,7 +94,7 @@ pub struct LvsBlock {
 }
 
 /// For serde: what has its default value need not be written.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

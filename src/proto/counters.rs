@@ -1,5 +1,6 @@
 //! What an instance counts. Every reason to drop an advert is one variant, one counter, one log text.
 
+use crate::model::is_default;
 use serde::{Deserialize, Serialize};
 
 /// Why a received advert was not given to the state machine, or was counted as faulty (behaviour §3.2).
@@ -162,31 +163,56 @@ impl DropReason {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Advert cycles sent (one for all peers).
+    #[serde(default, skip_serializing_if = "is_default")]
     pub adverts_sent: u64,
     /// Adverts that passed validation.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub adverts_received: u64,
     /// Times it became master.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub became_master: u64,
     /// Times it left master.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub released_master: u64,
     /// Priority 0 adverts heard.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub priority_zero_received: u64,
     /// Priority 0 adverts sent.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub priority_zero_sent: u64,
     /// Adverts whose address list differs from ours (accepted all the same).
+    #[serde(default, skip_serializing_if = "is_default")]
     pub address_list_mismatches: u64,
     /// Version 3 adverts whose interval differs from ours (accepted all the same).
+    #[serde(default, skip_serializing_if = "is_default")]
     pub interval_mismatches: u64,
     /// Signed adverts whose clock differs from ours by more than half the window (accepted all the same).
+    #[serde(default, skip_serializing_if = "is_default")]
     pub clock_skews: u64,
     /// Times that a master was silent for more than two and a half intervals and was then heard again.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub near_failovers: u64,
     /// ARP packets and neighbour advertisements of other nodes that claimed an address of ours while we held it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub foreign_claims: u64,
     /// Advert slots that a late wake-up skipped.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub skipped_slots: u64,
-    /// Dropped adverts, by [`DropReason::ALL`].
-    pub dropped: [u64; DropReason::ALL.len()],
+    /// Dropped adverts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dropped: Drops,
+}
+
+/// Dropped adverts by reason; without room while none was dropped, which is how it nearly always is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Drops(Option<Box<[u64; DropReason::ALL.len()]>>);
+
+impl Drops {
+    /// The counts in the order of [`DropReason::ALL`]; nothing if all are 0.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().flat_map(|counts| counts.iter().copied())
+    }
 }
 
 /// Whether any process can have counted so far.
@@ -217,8 +243,7 @@ impl Counters {
             self.foreign_claims,
             self.skipped_slots,
         ];
-        let all = own.iter().chain(&self.dropped);
-        if all.copied().all(can_be_counted) {
+        if own.into_iter().chain(self.dropped.iter()).all(can_be_counted) {
             self
         } else {
             Self::default()
@@ -231,16 +256,16 @@ impl Counters {
         DropReason::ALL
             .iter()
             .position(|r| *r == reason)
-            .and_then(|i| self.dropped.get(i))
-            .copied()
+            .and_then(|i| self.dropped.iter().nth(i))
             .unwrap_or(0)
     }
 
     pub(crate) fn count_dropped(&mut self, reason: DropReason) {
+        let counts = self.dropped.0.get_or_insert_default();
         let slot = DropReason::ALL
             .iter()
             .position(|r| *r == reason)
-            .and_then(|i| self.dropped.get_mut(i));
+            .and_then(|i| counts.get_mut(i));
         if let Some(slot) = slot {
             *slot += 1;
         }

@@ -209,10 +209,10 @@ impl Core {
             if at == index {
                 continue;
             }
-            let because = |why: &Option<Reason>| Reason::Group {
+            let because = |why: &Option<Box<Reason>>| Reason::Group {
                 group: group.name.clone(),
                 member: member.config.name.clone(),
-                because: why.clone().map(Box::new),
+                because: why.clone(),
             };
             if member.own_fault.is_some() && !self.mutation.is(Mutant::GroupFaultIgnored) {
                 others.fault.get_or_insert_with(|| because(&member.own_fault));

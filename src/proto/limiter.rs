@@ -42,6 +42,45 @@ pub(super) enum Cause {
     SendFailed,
 }
 
+/// The limits of one instance. They take room only once something odd has been heard: most instances never hear anything odd.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Limits(Option<Box<Touched>>);
+
+#[derive(Debug, Clone)]
+struct Touched {
+    once: OnceTable,
+    answers: Bucket,
+}
+
+impl Limits {
+    fn touched(&mut self, now: Instant) -> &mut Touched {
+        self.0.get_or_insert_with(|| {
+            let touched = Touched {
+                once: OnceTable::default(),
+                answers: Bucket::new(now),
+            };
+            touched.into()
+        })
+    }
+
+    /// Whether a cause is to be logged: [`OnceTable::first`].
+    pub(super) fn first(&mut self, cause: Cause, source: IpAddr, now: Instant) -> bool {
+        self.touched(now).once.first(cause, source, now)
+    }
+
+    /// Causes may be logged again.
+    pub(super) fn forget_causes(&mut self) {
+        if let Some(touched) = &mut self.0 {
+            touched.once.clear();
+        }
+    }
+
+    /// Adverts out of turn.
+    pub(super) fn answers(&mut self, now: Instant) -> &mut Bucket {
+        &mut self.touched(now).answers
+    }
+}
+
 impl OnceTable {
     /// Sources × causes remembered; what does not fit is counted but not logged.
     pub(super) const LIMIT: usize = 64;

@@ -39,7 +39,7 @@ pub use action::{
     Action, AddressWish, Announce, GroupChange, KillSignal, Notify, Receive, RunNotify, SocketSpec, StateChange,
     StateName, Subject, Transmit,
 };
-pub use counters::{Counters, DropReason};
+pub use counters::{Counters, DropReason, Drops};
 pub use event::{
     Culprit, Datagram, Event, FileReading, Link, LinkAddress, Observation, Packet, ProcessChange, ProcessWatch,
     RunOutcome,

@@ -22,9 +22,10 @@ pub(super) struct Lookup {
 
 impl Lookup {
     pub(super) fn insert(&mut self, key: Key, vrid: Vrid, index: usize) {
+        // Nearly always there is one.
         self.by_vrid
             .entry((key.interface, key.family, vrid.get()))
-            .or_default()
+            .or_insert_with(|| Vec::with_capacity(1))
             .push(index);
         self.by_socket.entry(key).or_default().push(index);
     }

@@ -7,6 +7,7 @@ use super::reason::{PriorityChange, Reason, TrackerKind, Transition};
 use super::timer::Timer;
 use crate::model::{Family, IfName, Instant, Micros, Priority, Version, Vrid};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -320,14 +321,14 @@ pub struct Problem {
     /// How bad.
     pub severity: Severity,
     /// Stable word.
-    pub code: String,
+    pub code: Cow<'static, str>,
     /// Whose.
     pub instance: Option<Arc<str>>,
     /// What tells it from others of the same code: an address, an interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// In words, and what to do.
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
 
 impl Problem {

@@ -340,7 +340,7 @@ impl Core {
                 code: "static-address-missing".into(),
                 instance: None,
                 subject: Some(format!("{interface}{}", if errno == 0 { "" } else { " refused" })),
-                text: format!("static address {named}{more} is not there: {why}"),
+                text: format!("static address {named}{more} is not there: {why}").into(),
             }
         };
         missing.into_iter().map(problem).collect()

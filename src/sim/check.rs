@@ -519,7 +519,7 @@ pub(super) fn reasons(world: &mut World, index: usize, action: &Action) {
         }
         if let Happening::Raised(problem) | Happening::Cleared(problem) = &**happened {
             let raised = matches!(**happened, Happening::Raised(_));
-            seen.problems.push((raised, problem.code.clone()));
+            seen.problems.push((raised, problem.code.to_string()));
         }
     }
     if let Action::StateChanged(change) = action {

@@ -610,7 +610,10 @@ impl World {
             .get(index)
             .and_then(|n| Some(n.core.as_ref()?.snapshot(n.clock(self.now))));
         snapshot.map_or_else(Vec::new, |s| {
-            s.problems.into_iter().map(|problem| problem.code).collect()
+            s.problems
+                .into_iter()
+                .map(|problem| problem.code.into_owned())
+                .collect()
         })
     }
 

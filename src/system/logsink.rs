@@ -57,6 +57,14 @@ pub struct LogSettings {
     pub ident: String,
 }
 
+/// The zone of the times in the log. The usual case does without the list of all zones, which would stay in memory.
+fn zone() -> TimeZone {
+    let named = std::env::var_os("TZ").is_some();
+    let local = std::fs::read("/etc/localtime").ok().filter(|_| !named);
+    let local = local.and_then(|bytes| TimeZone::tzif("Local", &bytes).ok());
+    local.unwrap_or_else(TimeZone::system)
+}
+
 /// Syslog's socket.
 pub const DEV_LOG: &str = "/dev/log";
 
@@ -116,7 +124,7 @@ impl Log {
             sinks: Arc::new(Mutex::new(Sinks {
                 ident: settings.ident,
                 facility: settings.facility,
-                zone: TimeZone::system(),
+                zone: zone(),
                 syslog: settings.syslog.map(Syslog::new),
                 console: console.map(Sink::new),
                 file: file.map(Sink::new),

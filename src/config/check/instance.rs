@@ -132,7 +132,7 @@ pub(super) fn complete(
         source: draft.source,
         unicast_fault_no_peer: draft.unicast_fault_no_peer,
         track_source: draft.track_source && draft.source.is_some(),
-        vips,
+        vips: vips.into(),
         excluded_vips,
         no_vips: draft.no_vips && !it.strict,
         routes: draft.routes,

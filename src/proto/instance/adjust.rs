@@ -1,13 +1,12 @@
 //! What a reload does to an instance that goes on: its state stays, and what runs follows the new settings (behaviour §11.2).
 
-use super::{Context, Instance, Settings, State, Until};
+use super::{Context, Instance, Settings, State, Until, all_addresses};
 use crate::model::{HmacMode, Instance as Config, Micros, OldUnicastChecksum, Transport, Version, VirtualAddress};
 use crate::proto::action::Action;
 use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::PriorityCause;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Within this time after the addresses were set, announcements of them may still be on their way.
 const ANNOUNCING: Micros = Micros::SECOND;
@@ -24,7 +23,7 @@ impl Instance {
         let old = std::mem::replace(&mut self.config, config);
         let source = self.source;
         self.cache = None;
-        self.once.clear();
+        self.limits.forget_causes();
         if !listens_alike(&old, &self.config) {
             self.socket_error = None;
         }
@@ -80,13 +79,7 @@ impl Instance {
 
     /// New addresses are set and announced, old ones removed, the others are left alone.
     fn adjust_addresses(&mut self, ctx: &mut Context<'_>) {
-        let addresses: Arc<[VirtualAddress]> = self
-            .config
-            .vips
-            .iter()
-            .chain(&self.config.excluded_vips)
-            .cloned()
-            .collect();
+        let addresses = all_addresses(&self.config);
         if addresses == self.addresses {
             return;
         }

@@ -257,7 +257,7 @@ fn address_difference(instance: &Instance, view: &AdvertView<'_>) -> Option<Diff
     // Nearly always the list is the same in the same order: no sorting, no allocation then.
     if view
         .addresses()
-        .zip(&instance.vips)
+        .zip(instance.vips.iter())
         .all(|(theirs, ours)| theirs == ours.address)
     {
         return None;

@@ -134,7 +134,7 @@ impl Instance {
             None => InstanceLine::MasterSet { to: heard.source },
         };
         self.say(line, at, ctx);
-        self.once.clear();
+        self.limits.forget_causes();
     }
 
     /// Active_Down_Timer fired.

@@ -60,22 +60,23 @@ impl Instance {
 
     /// A first result that is missing, its own or its group's: the instance stays in Init until it has come (behaviour §5.1).
     pub(super) fn waits_for(&mut self, ctx: &Context<'_>) -> Option<Reason> {
-        self.own_pending = self.own_waits_for(ctx);
-        self.own_pending.clone().or_else(|| ctx.others.pending.clone())
+        let own = self.own_waits_for(ctx);
+        self.own_pending = own.clone().map(Box::new);
+        own.or_else(|| ctx.others.pending.clone())
     }
 
     /// What keeps it from taking part: its own faults, and its group's.
     pub(super) fn find_faults(&mut self, ctx: &Context<'_>) -> Vec<Reason> {
         let mut faults = self.own_faults(ctx);
-        self.own_fault = faults.first().cloned();
+        self.own_fault = faults.first().cloned().map(Box::new);
         faults.extend(ctx.others.fault.clone());
         faults
     }
 
     /// Its own faults and missing results, for the others of its group.
     pub(in crate::proto) fn look(&mut self, ctx: &mut Context<'_>) {
-        self.own_fault = self.own_faults(ctx).into_iter().next();
-        self.own_pending = self.own_waits_for(ctx);
+        self.own_fault = self.own_faults(ctx).into_iter().next().map(Box::new);
+        self.own_pending = self.own_waits_for(ctx).map(Box::new);
     }
 
     pub(super) fn own_waits_for(&self, ctx: &Context<'_>) -> Option<Reason> {
@@ -144,7 +145,7 @@ impl Instance {
                 interface: self.config.interface.clone(),
             });
         }
-        if let Some((call, errno)) = &self.socket_error {
+        if let Some((call, errno)) = self.socket_error.as_deref() {
             let detail = format!("cannot open its socket: {call}, error {errno}");
             faults.push(Reason::ConfigurationFault { detail });
         }

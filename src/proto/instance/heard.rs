@@ -58,7 +58,7 @@ impl Instance {
     /// Our own advert came back, or somebody else has our address: neither may move anything.
     pub(super) fn own_address_heard(&mut self, arrived: &Arrived<'_>, at: Instant, ctx: &mut Context<'_>) {
         let equal = self.is_master() && arrived.view.priority() == self.effective;
-        if equal && self.once.first(Cause::OwnAddress, arrived.source, ctx.now) {
+        if equal && self.limits.first(Cause::OwnAddress, arrived.source, ctx.now) {
             self.log(InstanceLine::EqualPriorityOwnAddress, ctx.out);
         }
         self.on_dropped(DropDetail::OwnAdvert, arrived, at, ctx);
@@ -70,7 +70,7 @@ impl Instance {
         let (verdict, interval) = (Verdict::Dropped(reason), self.config.advert_interval.duration());
         self.peers
             .note(arrived.source, arrived.view.priority(), verdict, at, interval);
-        if self.once.first(Cause::Dropped(reason), arrived.source, ctx.now) {
+        if self.limits.first(Cause::Dropped(reason), arrived.source, ctx.now) {
             self.dirty = true;
             self.log(
                 InstanceLine::Dropped {
@@ -162,7 +162,7 @@ impl Instance {
                 Difference::ClockSkew { .. } => (Cause::ClockSkew, &mut self.counters.clock_skews),
             };
             *counter += 1;
-            if self.once.first(cause, heard.source, ctx.now) {
+            if self.limits.first(cause, heard.source, ctx.now) {
                 self.log(
                     InstanceLine::Differs {
                         from: heard.source,

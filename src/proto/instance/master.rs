@@ -37,7 +37,7 @@ impl Instance {
         }
         let Some(own) = self.source else { return };
         let both_owners = heard.priority.is_owner() && self.effective.is_owner();
-        if both_owners && self.once.first(Cause::TwoOwners, heard.source, ctx.now) {
+        if both_owners && self.limits.first(Cause::TwoOwners, heard.source, ctx.now) {
             self.log(InstanceLine::TwoOwners { other: heard.source }, ctx.out);
         }
         match self.compare(heard, own, ctx) {
@@ -137,7 +137,7 @@ impl Instance {
         if until.is_some_and(|until| ctx.now < until) {
             return false;
         }
-        self.answers.take(at, period) || ctx.mutation.is(Mutant::AnswersUnlimited)
+        self.limits.answers(at).take(at, period) || ctx.mutation.is(Mutant::AnswersUnlimited)
     }
 
     /// An advert out of turn; the next one is due an interval later.
@@ -154,12 +154,13 @@ impl Instance {
         let State::Master(master) = &mut self.state else { return };
         match &master.rogue {
             None => {
-                master.rogue = Some(Rogue {
+                let rogue = Rogue {
                     other: heard.source,
                     interval,
                     adverts_left: 2,
                     quiet_until: None,
-                });
+                };
+                master.rogue = Some(rogue.into());
             }
             Some(rogue) if rogue.quiet_until.is_some() && !ctx.mutation.is(Mutant::OtherOwnerIgnored) => {
                 master.rogue = None;

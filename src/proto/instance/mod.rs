@@ -36,7 +36,7 @@ use super::counters::Counters;
 use super::event::Event;
 use super::group::Others;
 use super::happening::Happening;
-use super::limiter::{Bucket, OnceTable};
+use super::limiter::{Bucket, Limits};
 use super::log_event::{InstanceLine, LogEvent};
 use super::mutant::{Mutant, Mutation};
 use super::pacer::Pacer;
@@ -107,10 +107,10 @@ pub(super) struct Instance {
     reason: Reason,
     pub(super) faults: Vec<Reason>,
     /// The first fault and the first missing result that are its own, not its group's.
-    pub(super) own_fault: Option<Reason>,
-    pub(super) own_pending: Option<Reason>,
+    pub(super) own_fault: Option<Box<Reason>>,
+    pub(super) own_pending: Option<Box<Reason>>,
     /// What it waits for before it takes its first state.
-    unread: Option<Reason>,
+    unread: Option<Box<Reason>>,
     /// Its master is silent; it takes over when its whole group may.
     pub(super) wants_master: bool,
     /// A worse advert was answered with announcements.
@@ -123,7 +123,7 @@ pub(super) struct Instance {
     /// Master_Adver_Interval.
     master_interval: AdvertInterval,
     pub(super) source: Option<IpAddr>,
-    socket_error: Option<(String, i32)>,
+    socket_error: Option<Box<(String, i32)>>,
     addresses: Arc<[VirtualAddress]>,
     ticket: Ticket,
     clearing: Option<Ticket>,
@@ -131,8 +131,7 @@ pub(super) struct Instance {
     last_master: Option<IpAddr>,
     peers: Peers,
     pub(super) counters: Counters,
-    once: OnceTable,
-    answers: Bucket,
+    limits: Limits,
     /// Lines that adverts make us write.
     chatter: Bucket<16>,
     ip_id: u16,
@@ -156,8 +155,16 @@ pub(super) struct Instance {
     dirty: bool,
     /// Something happened that a successor of this process should know.
     pub(super) changed: bool,
-    /// Why it takes its first state.
-    origin: Reason,
+    /// Why it takes its first state, if not because the daemon started.
+    origin: Option<Box<Reason>>,
+}
+
+/// The advertised ones first. Where there are no others, they are the model's own.
+fn all_addresses(config: &Settings) -> Arc<[VirtualAddress]> {
+    if config.excluded_vips.is_empty() {
+        return Arc::clone(&config.vips);
+    }
+    config.vips.iter().chain(&config.excluded_vips).cloned().collect()
 }
 
 impl Instance {
@@ -180,15 +187,14 @@ impl Instance {
             master_interval: config.advert_interval,
             source: None,
             socket_error: None,
-            addresses: config.vips.iter().chain(&config.excluded_vips).cloned().collect(),
+            addresses: all_addresses(&config),
             ticket: Ticket(0),
             clearing: None,
             pending: VecDeque::new(),
             last_master: None,
             peers: Peers::default(),
             counters: Counters::default(),
-            once: OnceTable::default(),
-            answers: Bucket::new(now),
+            limits: Limits::default(),
             chatter: Bucket::new(now),
             ip_id: 0,
             old_checksum: false,
@@ -203,7 +209,7 @@ impl Instance {
             look_at: None,
             dirty: false,
             changed: true,
-            origin: Reason::Startup,
+            origin: None,
             config,
         }
     }
@@ -232,10 +238,10 @@ impl Instance {
     /// Takes the first state (behaviour §1.3).
     pub(super) fn start(&mut self, ctx: &mut Context<'_>) {
         self.source = ctx.world.source_of(&self.config);
-        self.unread = self.find_unread(ctx);
-        if let Some(reason) = self.unread.clone() {
+        self.unread = self.find_unread(ctx).map(Box::new);
+        if let Some(reason) = &self.unread {
             self.own_pending = Some(reason.clone());
-            self.reason = reason;
+            self.reason = (**reason).clone();
             return;
         }
         self.effective = self.priority_of(ctx);
@@ -448,7 +454,7 @@ impl Instance {
     }
 
     pub(super) fn enter_master(&mut self, reason: Reason, ctx: &mut Context<'_>) {
-        self.once.clear();
+        self.limits.forget_causes();
         self.lowered = false;
         self.memory.begin();
         self.master_interval = self.config.advert_interval;
@@ -496,7 +502,7 @@ impl Instance {
         if !self.is_master() {
             return Until::Now;
         }
-        self.once.clear();
+        self.limits.forget_causes();
         self.counters.released_master += 1;
         ctx.pacer.forget(self.id);
         if ctx.mutation.is(Mutant::VipKeptInBackup) {
@@ -595,6 +601,8 @@ impl Instance {
             let Some(front) = self.pending.pop_front() else { return };
             out.push_back(Action::StateChanged(front.change));
         }
+        // Most of the time nothing waits, in any of thousands of instances.
+        self.pending.shrink_to_fit();
     }
 
     /// Tells what still waits.
@@ -651,7 +659,7 @@ impl Instance {
                 ctx.out,
             );
         }
-        self.socket_error = Some((call.into(), errno));
+        self.socket_error = Some((call.into(), errno).into());
         self.reconsider(ctx);
     }
 

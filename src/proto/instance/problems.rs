@@ -8,6 +8,7 @@ use crate::proto::log_event::InstanceLine;
 use crate::proto::mutant::Mutant;
 use crate::proto::reason::Span;
 use crate::proto::snapshot::{Problem, Severity};
+use std::borrow::Cow;
 use std::fmt::Display;
 
 /// Problems that only time ends are looked at again after this time.
@@ -28,6 +29,9 @@ fn named(all: &[impl Display]) -> String {
     names.join(", ")
 }
 
+/// Said of masters of which a node may have thousands.
+const ALONE: &str = "no other router has been heard since the start. Backups are silent, so this is normal for a master that started first; `vrrpd status` on the others shows whether they hear this one";
+
 /// Collects problems of one instance.
 struct Found<'a> {
     instance: &'a Instance,
@@ -37,17 +41,23 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn add(&mut self, severity: Severity, code: &str, subject: Option<String>, text: String) {
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        subject: Option<String>,
+        text: impl Into<Cow<'static, str>>,
+    ) {
         self.problems.push(Problem {
             severity,
             code: code.into(),
             instance: Some(self.instance.config.name.clone()),
             subject,
-            text,
+            text: text.into(),
         });
     }
 
-    fn fading(&mut self, severity: Severity, code: &str, subject: Option<String>, text: String) {
+    fn fading(&mut self, severity: Severity, code: &'static str, subject: Option<String>, text: String) {
         self.fades = true;
         self.add(severity, code, subject, text);
     }
@@ -89,6 +99,7 @@ impl Instance {
                 self.tell_problem(true, problem, ctx);
             }
         }
+        self.raised.shrink_to_fit();
     }
 
     fn tell_problem(&self, raised: bool, problem: Problem, ctx: &mut Context<'_>) {
@@ -170,14 +181,12 @@ impl Instance {
             return;
         }
         let silent = self.silent_peers();
-        let who = if silent.is_empty() {
-            "no other router".to_owned()
+        let text: Cow<'static, str> = if silent.is_empty() {
+            ALONE.into()
         } else {
-            format!("none of its peers ({})", named(&silent))
+            let none = format!("none of its peers ({})", named(&silent));
+            ALONE.replace("no other router", &none).into()
         };
-        let text = format!(
-            "{who} has been heard since the start. Backups are silent, so this is normal for a master that started first; `vrrpd status` on the others shows whether they hear this one"
-        );
         found.add(Severity::Note, "peer-never-heard", None, text);
     }
 

@@ -14,7 +14,7 @@ impl Instance {
 
     /// Why there is such an instance at all, if not because the daemon started.
     pub(in crate::proto) fn begins_by(&mut self, reason: Reason) {
-        self.origin = reason.clone();
+        self.origin = Some(reason.clone().into());
         self.reason = reason;
     }
 
@@ -32,7 +32,7 @@ impl Instance {
 
     /// Why it takes its first state.
     pub(super) fn start_reason(&self) -> Reason {
-        self.origin.clone()
+        self.origin.as_deref().cloned().unwrap_or(Reason::Startup)
     }
 
     pub(in crate::proto) const fn peers(&self) -> &Peers {

@@ -76,7 +76,7 @@ pub(in crate::proto) struct Master {
     /// Until when it listens after a stall before it sends anything.
     pub(in crate::proto) listens_until: Option<Instant>,
     /// Another address owner that should yield.
-    pub(in crate::proto) rogue: Option<Rogue>,
+    pub(in crate::proto) rogue: Option<Box<Rogue>>,
     /// When addresses were stolen lately (DESIGN difference 1).
     pub(in crate::proto) stolen_at: Vec<Instant>,
     /// Other nodes that claim our addresses, by position in the wish (DESIGN difference 2).

@@ -122,7 +122,7 @@ impl Instance {
         ctx: &mut Context<'_>,
     ) {
         // A release on a link that is down cannot be sent, and nobody is there to hear it.
-        if !release && self.once.first(Cause::SendFailed, destination, ctx.now) {
+        if !release && self.limits.first(Cause::SendFailed, destination, ctx.now) {
             let to = self.config.transport.is_unicast().then_some(destination);
             self.log(InstanceLine::SendFailed { to, errno }, ctx.out);
         }

@@ -19,7 +19,7 @@ fn waited(from: Ipv4Addr, priority: u8, age: u64) -> Event<'static> {
 
 fn problems(rig: &Rig) -> Vec<String> {
     let problems = rig.core.snapshot(rig.now).problems.into_iter();
-    problems.map(|problem| problem.code).collect()
+    problems.map(|problem| problem.code.into_owned()).collect()
 }
 
 #[test]

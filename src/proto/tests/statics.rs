@@ -127,7 +127,7 @@ fn one_waits_for_its_interface_and_is_set_when_that_appears_and_again_when_it_co
     let problems = missing(&rig);
     let words =
         "static address 198.51.100.2/24 is not there: the interface eth1 does not exist; it is set when it appears";
-    assert_eq!(problems.iter().map(|p| p.text.as_str()).collect::<Vec<_>>(), [words]);
+    assert_eq!(problems.iter().map(|p| &*p.text).collect::<Vec<_>>(), [words]);
     rig.event(eth1(false));
     assert_eq!(
         (wishes(&mut rig), present(&rig)),

@@ -122,7 +122,7 @@ impl FileTracker {
                 code: "file-without-number".into(),
                 instance: None,
                 subject: Some(self.file.name.to_string()),
-                text: format!("track_file {}: {}", self.file.name, self.describe()),
+                text: format!("track_file {}: {}", self.file.name, self.describe()).into(),
             }),
         }
     }

@@ -172,7 +172,8 @@ impl ProcessTracker {
             text: format!(
                 "track_process {}: /proc is mounted with hidepid and CAP_SYS_PTRACE is missing, so only processes of the daemon's own user are seen. Give it the capability, or name its group in the mount option gid",
                 self.process.name
-            ),
+            )
+            .into(),
         })
     }
 

@@ -278,7 +278,7 @@ impl<'a> SideBySide<'a> {
     fn vips(&self, findings: &mut Vec<Finding>) {
         let name = self.name();
         for (keyword, excluded) in [("virtual_ipaddress", false), ("virtual_ipaddress_excluded", true)] {
-            let of = |i: &'a Instance| if excluded { &i.excluded_vips } else { &i.vips };
+            let of = |i: &'a Instance| if excluded { &i.excluded_vips[..] } else { &i.vips[..] };
             let mut holders: BTreeMap<IpAddr, BTreeMap<u8, Vec<&str>>> = BTreeMap::new();
             for (node, instance) in self.instances() {
                 for vip in of(instance) {

@@ -184,8 +184,7 @@ impl Router {
         let mut config = Instance::new(&name, self.vrid, interface(), (0..self.vips).map(vip).collect());
         config.excluded_vips = (self.vips..self.vips + self.excluded).map(vip).collect();
         if self.lists_differ && random.one_in(2) {
-            config.vips.reverse();
-            config.vips.truncate(2);
+            config.vips = config.vips.iter().rev().take(2).cloned().collect();
         }
         config.version = self.version;
         config.priority = Priority(priority);

@@ -9,6 +9,7 @@ use crate::model::{
 use crate::sim::node::weight;
 use crate::sim::random::Random;
 use std::ops::Add;
+use std::sync::Arc;
 
 /// A change of one keyword.
 #[derive(Debug)]
@@ -329,7 +330,7 @@ fn interface(i: &mut Instance, _: &mut Random) -> bool {
         "eth0"
     };
     i.interface = other.parse().ok();
-    for vip in &mut i.vips {
+    for vip in Arc::make_mut(&mut i.vips) {
         vip.interface = other.parse().unwrap_or_else(|_| vip.interface.clone());
     }
     true
@@ -362,10 +363,10 @@ fn hmac(i: &mut Instance, change: fn(&mut HmacAuth)) -> bool {
 fn addresses(i: &mut Instance, random: &mut Random) -> bool {
     let number = u8::try_from(random.between(10, 90)).unwrap_or(10);
     match random.below(4) {
-        0 => i.vips.extend(vip(i, number)),
-        1 => drop(i.vips.pop()),
+        0 => i.vips = i.vips.iter().cloned().chain(vip(i, number)).collect(),
+        1 => i.vips = i.vips.iter().take(i.vips.len().saturating_sub(1)).cloned().collect(),
         2 => i.vips = vip(i, number).into_iter().collect(),
-        _ => i.vips.reverse(),
+        _ => i.vips = i.vips.iter().rev().cloned().collect(),
     }
     !i.vips.is_empty()
 }

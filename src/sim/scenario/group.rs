@@ -6,6 +6,7 @@ use crate::proto::{Event, Link, StateName};
 use crate::sim::node::{Node, interface};
 use crate::sim::world::World;
 use crate::sim::{Planted, Violation};
+use std::sync::Arc;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let scenario = |name, play| Scenario { name, play };
@@ -31,7 +32,7 @@ pub(in crate::sim) fn grouped(mut node: Node, priority: u8) -> Node {
     second.vrid = Vrid::new(52).unwrap_or(second.vrid);
     second.priority = Priority(priority);
     // Another address than the first one's.
-    for vip in &mut second.vips {
+    for vip in Arc::make_mut(&mut second.vips) {
         vip.address = match vip.address {
             std::net::IpAddr::V4(v4) => std::net::Ipv4Addr::from(v4.to_bits() + 1).into(),
             std::net::IpAddr::V6(v6) => std::net::Ipv6Addr::from(v6.to_bits() + 1).into(),
