@@ -5,10 +5,10 @@ use crate::decode;
 use crate::differences::{self, Difference};
 use crate::jobs::Outcome;
 use crate::kernel;
-use crate::stage::{KEEPALIVED, Speaker, Stage, lines, node};
+use crate::stage::{KEEPALIVED, Speaker, Stage, node};
 use nix::sys::signal::Signal;
 use std::io;
-use vrrpd::lab::{Frame, Happening, Lab, NodeId, Seen};
+use vrrpd::lab::{Frame, Happening, Lab, Seen};
 use vrrpd::model::{Instant, Micros};
 
 struct Case {

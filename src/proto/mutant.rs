@@ -57,6 +57,10 @@ pub enum Mutant {
     IntervalNotLearned,
     /// A fault ends when one of two causes has gone.
     OneCauseEndsFault,
+    /// What else stands on an interface makes nobody need it.
+    NeededIgnored,
+    /// Static addresses stay at the stop.
+    StaticsKept,
     /// Foreign claims of an address are not answered.
     ClaimsIgnored,
     /// Foreign claims are answered without a limit.
@@ -189,7 +193,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 91] = [
+    pub const ALL: [Self; 93] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -217,6 +221,8 @@ impl Mutant {
         Self::SecondBurstLeftOut,
         Self::IntervalNotLearned,
         Self::OneCauseEndsFault,
+        Self::NeededIgnored,
+        Self::StaticsKept,
         Self::ClaimsIgnored,
         Self::ClaimsAnsweredForEver,
         Self::PutBackLeftOut,

@@ -8,6 +8,7 @@ use super::action::AddressWish;
 use super::event::{Culprit, Event, LinkAddress};
 use super::happening::Happening;
 use super::log_event::{LogEvent, StaticLine};
+use super::mutant::Mutant;
 use super::snapshot::{Problem, Severity, VipSnapshot};
 use super::{Action, Core, Life};
 use crate::model::{IfName, InstanceId, Instant, Model, StaticAddress, Ticket, VirtualAddress};
@@ -284,7 +285,7 @@ impl Core {
 
     /// The stop: static addresses go, also where virtual ones are left (`-V`), as with keepalived.
     pub(super) fn clear_statics(&mut self) {
-        if self.statics.addresses.is_empty() {
+        if self.statics.addresses.is_empty() || self.mutation.is(Mutant::StaticsKept) {
             return;
         }
         self.statics.ticket = self.new_ticket();

@@ -75,6 +75,8 @@ pub(super) struct Node {
     /// What the core has done in this step, for the reference.
     pub(super) done: Vec<(usize, Deed, Arc<[u8]>)>,
     pub(super) errands: Vec<Errand>,
+    /// The static addresses that its kernel has.
+    pub(super) statics: Option<AddressWish>,
 }
 
 /// What a node has told of causes.
@@ -157,6 +159,7 @@ impl Node {
             desk: Desk::default(),
             done: Vec::new(),
             errands: Vec::new(),
+            statics: None,
         }
     }
 
@@ -398,7 +401,14 @@ impl Node {
             .chain(group.into_iter().flat_map(|g| &g.track_scripts));
         let links = config.track_interfaces.iter();
         let links = links.chain(group.into_iter().flat_map(|g| &g.track_interfaces));
-        let links = links.map(|track| (track.weight, self.other_link_up != Some(false)));
+        // What is on it makes it a fault, whatever its weight is.
+        let followed = self
+            .model
+            .static_addresses
+            .iter()
+            .any(|fixed| fixed.track_group.is_some());
+        let links = links.map(|track| if followed { Weight::ZERO } else { track.weight });
+        let links = links.map(|weight| (weight, self.other_link_up != Some(false)));
         let processes = config.track_processes.iter();
         let processes = processes.chain(group.into_iter().flat_map(|g| &g.track_processes));
         let processes = processes.map(|track| (track.weight, self.has_quorum()));

@@ -115,7 +115,8 @@ impl Instance {
             .iter()
             .filter(|t| t.weight.is_fault() && !t.weight.is_reverse())
             .map(|t| (&t.interface, None));
-        let needed = self.needed().map(|(name, by)| (name, Some(by)));
+        let needed = self.needed().filter(|_| !ctx.mutation.is(Mutant::NeededIgnored));
+        let needed = needed.map(|(name, by)| (name, Some(by)));
         for (interface, by) in own.chain(needed).chain(tracked) {
             let known =
                 |fault: &Reason| matches!(fault, Reason::InterfaceDown { interface: known, .. } if known == interface);

@@ -10,14 +10,15 @@ pub(super) use router::{hmac, programs};
 
 use super::random::Random;
 use crate::model::{
-    GroupId, IfName, InstanceId, InterfaceDelay, Micros, Model, ProcessId, Script, ScriptId, SyncGroup, TrackFile,
-    TrackInterface, TrackProcess, TrackScript, TrackedFile, TrackedFileId, TrackedProcess, Weight,
+    GroupId, IfName, InstanceId, InterfaceDelay, Micros, Model, ProcessId, Script, ScriptId, StaticAddress, SyncGroup,
+    TrackFile, TrackGroup, TrackGroupId, TrackInterface, TrackProcess, TrackScript, TrackedFile, TrackedFileId,
+    TrackedProcess, VirtualAddress, Weight,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Everything that can be drawn, by name.
-pub const KINDS: [&str; 60] = [
+pub const KINDS: [&str; 61] = [
     "accept-anything-v3-checksum",
     "address-lists-differ",
     "addresses-excluded",
@@ -70,6 +71,7 @@ pub const KINDS: [&str; 60] = [
     "timer-expired-backup",
     "track-file-fault",
     "track-file-weight",
+    "track-group",
     "track-interface-fault",
     "track-interface-weight",
     "track-process-fault",
@@ -110,6 +112,8 @@ struct Common {
     equal: bool,
     scripts: Vec<Script>,
     tracks_link: Option<Weight>,
+    /// A static address of their track group is on the other link.
+    follows_static: bool,
     tracks_file: Option<Weight>,
     process: Option<TrackedProcess>,
     kinds: BTreeSet<&'static str>,
@@ -119,6 +123,20 @@ struct Common {
 #[must_use]
 pub fn other_link() -> IfName {
     "eth1".parse().unwrap_or_else(|_| super::node::interface())
+}
+
+/// A static address on the other link, which every router of the node follows.
+fn follow_static(model: &mut Model) {
+    let members = (0..).map(InstanceId).take(model.instances.len());
+    model.track_groups = vec![TrackGroup {
+        name: "TG_1".into(),
+        members: members.collect(),
+    }];
+    let address = Ipv4Addr::new(198, 51, 100, 1).into();
+    model.static_addresses = vec![StaticAddress {
+        address: VirtualAddress::plain(address, 24, other_link()),
+        track_group: Some(TrackGroupId(0)),
+    }];
 }
 
 /// Addresses of the link of the node with this number.
@@ -167,6 +185,7 @@ impl Common {
             equal: random.one_in(4),
             scripts: Vec::new(),
             tracks_link: None,
+            follows_static: false,
             tracks_file: None,
             process: None,
             owners,
@@ -234,6 +253,10 @@ impl Common {
                 "track-interface-weight"
             });
             self.tracks_link = Weight::new(weight, false).ok();
+            self.follows_static = !self.grouped && random.one_in(3);
+            if self.follows_static {
+                self.note("track-group");
+            }
         }
         if random.one_in(4) {
             let (value, reverse) = *[(0, false), (0, true), (1, false), (-3, false), (2, true)]
@@ -337,6 +360,9 @@ impl Common {
             for config in &mut model.instances {
                 config.track_scripts.clone_from(&scripts);
                 config.track_interfaces.clone_from(&links);
+            }
+            if self.follows_static {
+                follow_static(model);
             }
             return;
         }

@@ -1,8 +1,8 @@
 //! What a router is configured as, in plain numbers: microseconds, priorities, centiseconds only on the wire.
 
 use crate::model::{
-    AntiReplay, Authentication, Family, HmacMode, Instance, Model, OldUnicastChecksum, SyncGroup, Transport, Version,
-    WantedState,
+    AntiReplay, Authentication, Family, HmacMode, Instance, Model, OldUnicastChecksum, SyncGroup, TrackGroupId,
+    Transport, Version, WantedState,
 };
 use std::net::IpAddr;
 
@@ -146,9 +146,14 @@ impl Rules {
             .and_then(|id| model.groups.get(usize::try_from(id.0).ok()?));
         let name = |name: &crate::model::IfName| name.as_str().to_owned();
         let link = config.interface.as_ref().map(name).unwrap_or_default();
-        let (weighted_links, mut links): (Vec<_>, Vec<_>) = links(config, group)
-            .into_iter()
-            .partition(|(_, weight)| !weight.is_fault());
+        let mut all_links = links(config, group);
+        for followed in followed(config, model) {
+            // No weight counts for it.
+            all_links.retain(|(link, _)| *link != followed);
+            all_links.push((followed, Weight::FAULT));
+        }
+        let (weighted_links, mut links): (Vec<_>, Vec<_>) =
+            all_links.into_iter().partition(|(_, weight)| !weight.is_fault());
         links.push((link.clone(), Weight::FAULT));
         let (peers, checks_peers, takes_old_checksum) = match &config.transport {
             Transport::Multicast { .. } => (None, false, false),
@@ -252,6 +257,24 @@ fn links(config: &Instance, group: Option<&SyncGroup>) -> Vec<(String, Weight)> 
     let groups = group.into_iter().flat_map(|group| &group.track_interfaces);
     let one = |track: &crate::model::TrackInterface| (track.interface.as_str().to_owned(), track.weight);
     merged(config, config.track_interfaces.iter().map(one), groups.map(one))
+}
+
+/// Links of the static addresses that name a track group of its.
+fn followed(config: &Instance, model: &Model) -> Vec<String> {
+    let is_member = |group: &TrackGroupId| {
+        let members = model.track_groups.get(position(group.0)).map(|group| &group.members);
+        let mut members = members.into_iter().flatten();
+        members.any(|id| {
+            model
+                .instances
+                .get(position(id.0))
+                .is_some_and(|one| one.name == config.name)
+        })
+    };
+    let all = model.static_addresses.iter();
+    all.filter(|fixed| fixed.track_group.as_ref().is_some_and(is_member))
+        .map(|fixed| fixed.address.interface.as_str().to_owned())
+        .collect()
 }
 
 fn files(config: &Instance, group: Option<&SyncGroup>) -> Vec<(usize, Weight)> {

@@ -1,11 +1,15 @@
 //! Interfaces that flap: delays keep short changes back, and end in time.
 
 use super::{Scenario, expect, expect_masters, instance, master_since, node, verdict, world};
-use crate::model::{Family, IfName, InterfaceDelay, LinkBeat, Micros, TrackInterface};
+use crate::model::{
+    Family, IfName, InstanceId, InterfaceDelay, LinkBeat, Micros, StaticAddress, TrackGroup, TrackGroupId,
+    TrackInterface, VirtualAddress,
+};
 use crate::proto::{Event, Link};
 use crate::sim::node::{interface, weight};
 use crate::sim::world::World;
 use crate::sim::{Planted, Violation};
+use std::net::Ipv4Addr;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let scenario = |name, play| Scenario { name, play };
@@ -19,6 +23,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             own_delay,
         ),
         scenario("a polled interface is noticed within a second", polled),
+        scenario(
+            "a router of a track group is in fault while the interface of a static address is down",
+            track_group,
+        ),
     ]
 }
 
@@ -104,6 +112,43 @@ fn own_delay(planted: Planted) -> Result<(), Violation> {
     w.disturb("the cable is back");
     w.advance(Micros::from_secs(10));
     expect_masters(&mut w, &[0], "the better node is master again");
+    verdict(&w)
+}
+
+fn track_group(planted: Planted) -> Result<(), Violation> {
+    let mut better = node(instance(Family::Ipv4, 150), 1, None);
+    better.model.track_groups = vec![TrackGroup {
+        name: "TG_1".into(),
+        members: vec![InstanceId(0)],
+    }];
+    better.model.static_addresses = vec![StaticAddress {
+        address: VirtualAddress::plain(Ipv4Addr::new(198, 51, 100, 1).into(), 24, eth1()),
+        track_group: Some(TrackGroupId(0)),
+    }];
+    let mut w = world(vec![better, node(instance(Family::Ipv4, 100), 2, None)], planted);
+    w.advance(Micros::from_secs(12));
+    expect_masters(&mut w, &[1], "eth1 does not exist");
+    let statics = |w: &World| {
+        w.nodes
+            .first()
+            .and_then(|node| Some(node.statics.as_ref()?.addresses.len()))
+    };
+    let good = statics(&w).is_none();
+    expect(&mut w, good, "the static address waits for eth1");
+    w.disturb("eth1 appears");
+    set_eth1(&mut w, true);
+    w.advance(Micros::from_secs(12));
+    expect_masters(&mut w, &[0], "the better node is master");
+    let good = statics(&w) == Some(1);
+    expect(&mut w, good, "the static address is set");
+    w.disturb("eth1 goes down");
+    set_eth1(&mut w, false);
+    w.advance(Micros::from_secs(1));
+    expect_masters(&mut w, &[1], "the other node heard the release");
+    w.tell(0, Event::Shutdown);
+    w.advance(Micros::from_secs(1));
+    let good = statics(&w).is_none();
+    expect(&mut w, good, "the static address is removed at the stop");
     verdict(&w)
 }
 

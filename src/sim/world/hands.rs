@@ -41,6 +41,10 @@ impl World {
             Action::ClearAddresses(wish) => self.wish(index, wish, Deed::Clear),
             Action::RestoreAddress { instance, .. } => {
                 let node = self.nodes.get(index);
+                let fixed = node.filter(|_| instance == InstanceId::STATIC);
+                if let Some(wish) = fixed.and_then(|node| node.statics.clone()) {
+                    return self.wish(index, wish, Deed::Restore);
+                }
                 let seat = node.and_then(|node| node.seats.get(node.seat_of(instance)?));
                 if let Some(wish) = seat.and_then(|seat| seat.wish.clone()) {
                     self.wish(index, wish, Deed::Restore);
@@ -57,9 +61,11 @@ impl World {
             Action::RunNotify(told) => self.run_notify(index, &told),
             Action::Stopped => {
                 self.changed = true;
-                if let Some(node) = self.nodes.get_mut(index) {
-                    node.core = None;
-                    node.life += 1;
+                let Some(node) = self.nodes.get_mut(index) else { return };
+                node.core = None;
+                node.life += 1;
+                if node.statics.is_some() {
+                    self.violate(format!("node {index} has left its static addresses behind"));
                 }
             }
             Action::OpenSocket(socket) => self.socket(index, socket, true),
@@ -226,6 +232,9 @@ impl World {
     }
 
     fn wish(&mut self, index: usize, wish: AddressWish, deed: Deed) {
+        if wish.instance == InstanceId::STATIC {
+            return self.wish_statics(index, wish, deed);
+        }
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
         let Some(at) = node.seat_of(wish.instance) else { return };
@@ -243,6 +252,28 @@ impl World {
             }
         }
         self.later(due, index, What::Kernel(at, wish, present));
+    }
+
+    /// Static addresses, which no instance has: set and removed as they are asked for.
+    fn wish_statics(&mut self, index: usize, wish: AddressWish, deed: Deed) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        let due = self.now + node.kernel_delay;
+        let (instance, ticket) = (wish.instance, wish.ticket);
+        let event = if deed == Deed::Clear {
+            node.statics = None;
+            Event::AddressesGone { instance, ticket }
+        } else {
+            let count = u32::try_from(wish.addresses.len()).unwrap_or(u32::MAX);
+            node.statics = (count > 0).then_some(wish);
+            Event::AddressesPresent {
+                instance,
+                ticket,
+                first: 0,
+                count,
+                complete: true,
+            }
+        };
+        self.later_event(due, index, event);
     }
 
     fn send(&mut self, index: usize, transmit: &Transmit) {
