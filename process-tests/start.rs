@@ -30,6 +30,11 @@ pub(crate) fn cases() -> Vec<Case> {
         case("start::by_debian_s_init_script", init_script, Needs::Keepalived),
         case("start::what_d_a_and_upper_v_do", showing, Needs::Nothing),
         case("start::two_daemons_on_one_host", two, Needs::Nothing),
+        case(
+            "start::the_system_treats_it_as_it_treats_keepalived",
+            treatment,
+            Needs::Keepalived,
+        ),
         case("start::in_a_named_namespace", namespace, Needs::Root),
         case("start::a_missing_right_is_named", rights, Needs::Root),
         case(
@@ -387,6 +392,64 @@ fn rights() {
         }
         assert!(!exists("/run/keepalived.pid"));
     }
+}
+
+/// Name of the first process; of the VRRP process name, nice value, real-time priority, policy, CPUs, and whether its memory is
+/// locked. By proc(5).
+fn treated(pid: i32, vrrp: i32) -> Vec<String> {
+    let stat = text_of(&format!("/proc/{vrrp}/stat"));
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    let status = text_of(&format!("/proc/{vrrp}/status"));
+    let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    vec![
+        text_of(&format!("/proc/{pid}/comm")),
+        text_of(&format!("/proc/{vrrp}/comm")),
+        fields[16].into(),
+        fields[37].into(),
+        fields[38].into(),
+        value("Cpus_allowed_list:").into(),
+        (value("VmLck:") != "0 kB").to_string(),
+    ]
+}
+
+/// Threads that are no engine are not urgent.
+fn urgent_threads(vrrp: i32) -> usize {
+    let threads = fs::read_dir(format!("/proc/{vrrp}/task")).unwrap();
+    let policy = |stat: String| stat.rsplit(") ").next().unwrap().split(' ').nth(38) == Some("2");
+    threads
+        .filter(|thread| policy(text_of(thread.as_ref().unwrap().path().join("stat").to_str().unwrap())))
+        .count()
+}
+
+fn treatment() {
+    let mut seen = Vec::new();
+    for settings in [
+        "process_name first\n vrrp_process_name second",
+        "process_name first",
+        "process_name first\n process_names\n vrrp_process_name second",
+        "process_name first\n vrrp_priority -5",
+        "process_name first\n vrrp_priority 7",
+        "process_name first\n vrrp_rt_priority 20\n vrrp_priority -5",
+        "process_name first\n vrrp_cpu_affinity 0",
+        "process_name first\n vrrp_no_swap",
+    ] {
+        fs::write("/tmp/conf", format!("global_defs {{\n {settings}\n}}\n{CONF}")).unwrap();
+        let options = ["-n", "-l", "-P", "-f", "/tmp/conf"];
+        let [theirs, ours] = [KEEPALIVED, VRRPD].map(|program| {
+            let daemon = Daemon::run(program, "/tmp/node", &options, |_| {});
+            until("the address is set", || has(VIP));
+            let treated = treated(daemon.pid(), daemon.vrrp_pid());
+            assert!(urgent_threads(daemon.vrrp_pid()) <= 1, "{settings}");
+            daemon.stop();
+            until("the address is gone", || !has(VIP));
+            treated
+        });
+        assert_eq!(ours, theirs, "{settings}");
+        seen.push(ours);
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 7, "each setting but one makes a difference: {seen:?}");
 }
 
 fn ordinary_user() {

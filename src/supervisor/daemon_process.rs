@@ -5,6 +5,7 @@ use super::loader::Brief;
 use super::memory::Former;
 use super::message::{LoadedConfig, ToDaemon, ToSupervisor};
 use super::options::RunOptions;
+use super::scheduling::treat_daemon;
 use crate::model::{FifoKind, Instant};
 use crate::sys::{self, Capability, Heartbeat, Seqpacket};
 use crate::system::clock;
@@ -111,9 +112,7 @@ fn prepare(
     recipe
         .log
         .rename(&ident(options.called_as.daemon_ident(), options, brief));
-    if brief.global.process_names {
-        name_process(options.called_as.daemon_ident());
-    }
+    treat_daemon(options, brief);
     raise_descriptor_limit();
     let config = LoadedConfig::read(recipe.config)?;
     confine(options, brief)?;
@@ -139,14 +138,6 @@ pub(super) fn ident(base: &str, options: &RunOptions, brief: &Brief) -> String {
         brief.global.instance_name.as_deref(),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("_")
-}
-
-/// `process_names`: what `ps` and `pgrep` see.
-fn name_process(name: &str) {
-    let name = std::ffi::CString::new(name.to_lowercase()).unwrap_or_default();
-    if let Err(errno) = nix::sys::prctl::set_name(&name) {
-        tracing::debug!("cannot name the process: {errno}");
-    }
 }
 
 /// One socket per interface and family adds up.

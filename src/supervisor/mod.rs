@@ -17,6 +17,7 @@ mod reload;
 mod report;
 mod run;
 mod schedule;
+mod scheduling;
 mod supervise;
 mod systemd;
 

@@ -7,6 +7,7 @@ use super::observer::ObserverMain;
 use super::options::RunOptions;
 use super::pidfile::{LockError, Paths, PidFile};
 use super::program::Programs;
+use super::scheduling::name_process;
 use super::supervise::{Inherited, Supervisor};
 use super::systemd::ServiceManager;
 use crate::model::{Micros, Model};
@@ -292,6 +293,10 @@ impl Start {
             .map_err(io::Error::from)
             .map_err(Stop::because("become the parent of orphaned programs"))?;
         drop_rights();
+        if let Some(name) = &usable.brief.global.process_name {
+            // The VRRP process inherits it.
+            name_process(name);
+        }
         let [main, vrrp] = files;
         let supervisor = Supervisor::new(Inherited {
             programs: Programs::new().map_err(Stop::because("open /dev/null"))?,

@@ -104,11 +104,9 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         .restart()
         .doc("off", "Gives each process a name of its own."),
     process_name!("process_name", global.process_name)
-        .later()
         .restart()
         .doc("keepalived", "Name of the first process."),
     process_name!("vrrp_process_name", global.vrrp.name)
-        .later()
         .restart()
         .doc("process_name", "Name of the daemon."),
     process_name!("checker_process_name", global.checker.name)
@@ -160,7 +158,6 @@ pub(super) const KEYWORDS: &[Keyword<Draft>] = &[
         .restart()
         .doc("none", "Real-time priority of the daemon's engine."),
     cpu_affinity!("vrrp_cpu_affinity", "vrrp", vrrp)
-        .later()
         .restart()
         .doc("all", "CPUs that the daemon may run on."),
     rlimit!("vrrp_rlimit_rttime", "vrrp_rlimit_rtime", "vrrp", vrrp)
