@@ -57,7 +57,13 @@ fn respawn() {
         "/tmp/told.sh",
         "#!/bin/sh\necho \"$VRRPD_SEQUENCE $VRRPD_STATE $VRRPD_REASON\" >>/tmp/told\n",
     );
-    let daemon = Daemon::start(&tracked(10, "/tmp/check.sh"));
+    // Where adverts are numbered the counters are told often.
+    let numbered = format!(
+        "advert_int 0.1\nauth_hmac {{\nkey 1 hex:{}\nactive_key 1\n}}",
+        "5a".repeat(32)
+    );
+    let config = tracked(10, "/tmp/check.sh").replace("advert_int 0.1", &numbered);
+    let daemon = Daemon::start(&config);
     until("the address is set", || has(VIP));
     until_event("the check has reported", |event| event["kind"] == "tracker");
     let (code, _, errors) = ask("drain VI_1 --for 1h");

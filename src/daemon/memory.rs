@@ -55,3 +55,27 @@ impl Refresh {
         (self.next, self.at) = (next, now + pause);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Password;
+
+    #[test]
+    fn counters_are_told_often_only_where_adverts_are_numbered() {
+        let vrid = crate::model::Vrid::new(51).unwrap();
+        let mut model = Model::default();
+        model
+            .instances
+            .push(Instance::new("VI_1", vrid, "eth0".parse().unwrap(), Vec::new()));
+        let period = |authentication| {
+            let mut model = model.clone();
+            model.instances[0].authentication = authentication;
+            Refresh::new(&model).period
+        };
+        let password = Password::from_text("1111");
+        assert_eq!(period(Authentication::None), PERIOD);
+        assert_eq!(period(Authentication::Pass(password)), PERIOD);
+        assert_eq!(period(Authentication::Ah(password)), NUMBERED);
+    }
+}

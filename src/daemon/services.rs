@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 
@@ -278,7 +279,7 @@ impl Desk {
             deprecated,
             reason = "its successor is no safe function; this ring keeps its descriptor as long as it lives"
         )]
-        let registered = AsyncFd::new(self.inbox.clone());
+        let registered = AsyncFd::with_interest(self.inbox.clone(), Interest::READABLE);
         let readable = match registered {
             Ok(readable) => readable,
             Err(error) => {
