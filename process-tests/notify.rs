@@ -4,6 +4,7 @@ use crate::rig::{Daemon, KEEPALIVED, PATIENCE, VIP, VRRPD, alive, exists, has, i
 use crate::{Case, Needs};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -355,14 +356,15 @@ fn same_lines() {
     assert!(inside.contains("INSTANCE \"VI_2\" FAULT 150"), "{inside}");
 }
 
-/// A worse advert is one line each; a pipe holds 64 KiB.
+/// A worse advert that is answered is one line; the pipe is nearly full.
 fn full_fifo() {
     let conf = format!("global_defs {{\nvrrp_notify_fifo /tmp/f\n}}\n{}", crate::rig::CONF);
     let daemon = run(VRRPD, "/tmp/v", &conf);
     until("the address is set", || has(VIP));
-    let file = fs::File::options().read(true).write(true).open("/tmp/f").unwrap();
+    let mut file = fs::File::options().read(true).write(true).open("/tmp/f").unwrap();
     // Somebody opens it and never reads.
     nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    file.write_all(&[b'\n'; 3_900]).unwrap();
     let wire = crate::rig::Wire::new();
     let begun = Instant::now();
     while !crate::rig::status()["problems"].to_string().contains("fifo-lines-lost") {
