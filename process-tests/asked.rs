@@ -364,7 +364,7 @@ fn killed() {
         .arg("reload")
         .stderr(Stdio::piped())
         .spawn();
-    // It asked for the status first, which a standing process does not answer: the signal is what reloads.
+    // Its question waits in the socket of a process that stands: the signal is what reloads.
     daemon.signal(libc::SIGHUP);
     daemon.says_times("Configuration file /tmp/conf", 2);
     signal_to(vrrp, libc::SIGKILL);

@@ -25,6 +25,7 @@ mod once;
 mod operate;
 mod outside;
 mod programs;
+mod refused;
 mod reload;
 mod rig;
 mod scheduled;
@@ -63,6 +64,7 @@ fn cases() -> Vec<Case> {
         programs::cases(),
         reload::cases(),
         asked::cases(),
+        refused::cases(),
         effects::cases(),
         outside::cases(),
         scheduled::cases(),

@@ -82,13 +82,14 @@ impl Observers {
         }
     }
 
-    /// Whether the dead child was it; then it is started again a little later, unless it has seen that the daemon is gone.
+    /// Whether the dead child was it; then it is started again a little later, should there be a daemon then.
     pub(super) fn died(&mut self, pid: i32, end: sys::End) -> bool {
         let ours = self.pid == Some(pid);
-        if ours && end == sys::End::Exited(0) {
-            self.pid = None;
-        } else if ours {
-            tracing::error!("The observers of files and processes died: new ones follow");
+        if ours {
+            // Status 0: nobody listens. The daemon is gone, or its end of the socket has never reached it.
+            if end != sys::End::Exited(0) {
+                tracing::error!("The observers of files and processes died: new ones follow");
+            }
             self.pid = None;
             self.again_at = Some(clock::now() + PAUSE);
         }

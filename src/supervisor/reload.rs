@@ -167,7 +167,7 @@ impl Supervisor {
             Err(error) => {
                 let problem = format!("cannot start a process that reads the configuration: {error}");
                 match purpose {
-                    Purpose::Reload => self.refuse(vec![problem], None),
+                    Purpose::Reload => self.fail(problem, None),
                     Purpose::DryRun => self.finish(&[problem], None),
                 }
             }
@@ -266,7 +266,7 @@ impl Supervisor {
     fn put_in_force(&mut self, new: Usable, report: Option<File>) {
         if !self.daemon_listens() {
             let problem = "cannot hand the configuration over: the VRRP process does not read";
-            return self.refuse(vec![problem.to_owned()], report);
+            return self.fail(problem.to_owned(), report);
         }
         tracing::info!("Configuration file {}", self.options.config);
         let generation = new.brief.generation;
@@ -286,7 +286,7 @@ impl Supervisor {
         self.open_fifos();
         if let Err(error) = self.hand_over(generation) {
             self.go_back(before);
-            return self.refuse(vec![format!("cannot hand the configuration over: {error}")], report);
+            return self.fail(format!("cannot hand the configuration over: {error}"), report);
         }
         self.use_umask();
         self.reload.stage = Stage::Applying(Box::new(Applying {
@@ -360,10 +360,8 @@ impl Supervisor {
         if let Some(applying) = self.take_applying(generation) {
             self.go_back(applying.before);
             self.observe_again();
-            self.refuse(
-                vec![format!("the VRRP process cannot take the configuration: {why}")],
-                applying.report,
-            );
+            let problem = format!("the VRRP process cannot take the configuration: {why}");
+            self.fail(problem, applying.report);
         }
     }
 
@@ -384,6 +382,12 @@ impl Supervisor {
         tracing::info!("Reload complete");
         self.tell_ready();
         self.finish(&[], report);
+    }
+
+    /// It is not the configuration's fault.
+    fn fail(&mut self, problem: String, report: Option<File>) {
+        tracing::error!("{problem}");
+        self.refuse(vec![problem], report);
     }
 
     /// Nothing changes; everybody who asked is told.

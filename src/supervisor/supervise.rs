@@ -512,6 +512,9 @@ impl Supervisor {
 
     /// The observers died: the daemon goes on with what it knows until new ones have told it everything.
     pub(super) fn observe_again(&mut self) {
+        if self.is_stopping() || self.daemon.is_none() {
+            return self.observers.stop();
+        }
         let socket = self.start_observers(false);
         let generation = self.brief.generation;
         if let (Some(socket), Some(daemon)) = (socket, &mut self.daemon)

@@ -197,9 +197,12 @@ impl Play {
     /// `speaks`: what is sent arrives.
     fn release(&mut self, node: usize, speaks: bool) {
         while let Some(action) = self.nodes.get_mut(node).and_then(|one| one.core.poll_action()) {
-            match action {
-                Action::Transmit(sent) if speaks => self.send(node, &sent),
-                other => self.carry_out(node, other),
+            if let Action::Transmit(sent) = &action {
+                if speaks {
+                    self.send(node, sent);
+                }
+            } else {
+                self.carry_out(node, action);
             }
         }
     }
