@@ -120,11 +120,23 @@ impl Scene {
         let mut stage = Stage::new(vec![node("node1", own)], VIP.parse().unwrap(), CALM)?;
         let other = stage.lab.add_bridge()?;
         stage.lab.plug_into(NodeId(0), other, "eth1", &[])?;
-        let monitor = stage.run(0, "monitor", &["/sbin/ip", "-o", "monitor", "address"])?;
-        // It hears what comes once it has told something itself.
-        stage.until("the monitor runs", 5, |lab| lab.runs(monitor))?;
+        stage.run(0, "monitor", &["/sbin/ip", "-o", "monitor", "address"])?;
         let text = String::new();
-        Ok(Self { stage, speaker, text })
+        let mut scene = Self { stage, speaker, text };
+        scene.until_monitored()?;
+        Ok(scene)
+    }
+
+    /// Until the monitor listens: it tells of an address that comes and goes.
+    fn until_monitored(&mut self) -> io::Result<()> {
+        for _ in 0..50 {
+            self.shell("/sbin/ip addr add 10.99.0.1/32 dev lo; /sbin/ip addr del 10.99.0.1/32 dev lo")?;
+            let told = |lab: &vrrpd::lab::Lab| !lines(lab, 0, "monitor", Instant(0)).is_empty();
+            if self.stage.lab.watch(Micros::from_millis(100), told)? {
+                return Ok(());
+            }
+        }
+        Err(io::Error::other("the monitor tells nothing"))
     }
 
     fn start(&mut self, configuration: &str, options: &[&str]) -> io::Result<()> {
@@ -246,7 +258,7 @@ fn life(speaker: Speaker, spoiled: bool) -> io::Result<String> {
     let since = scene.stage.note("the link goes down and comes up");
     scene.shell("/sbin/ip link set eth1 down")?;
     if !spoiled {
-        scene.until_there(&["2001:db8:9::1"])?;
+        scene.until_said("Restoring deleted static address 2001:db8:", since, 3)?;
     }
     scene.shell("/sbin/ip link set eth1 up")?;
     scene.tell("down-and-up", since)?;
@@ -264,12 +276,16 @@ fn life(speaker: Speaker, spoiled: bool) -> io::Result<String> {
     let since = scene.stage.note("reload");
     scene.stage.signal(0, Signal::SIGHUP)?;
     scene.until_there(&["10.9.1.1", "10.9.6.1"])?;
+    let old: IpAddr = "10.9.2.1".parse().unwrap();
+    scene.stage.until("the old address is gone", 10, |lab| {
+        lab.node(NodeId(0)).is_some_and(|node| !node.has(old))
+    })?;
     scene.tell("reloaded", since)?;
 
     let since = scene.stage.note("the VRRP process dies");
     scene.shell("kill -9 $(cat /tmp/vrrp.pid)")?;
     scene.until_said("Entering BACKUP STATE (init)", since, 1)?;
-    scene.until_there(&["10.9.1.1", "10.9.6.1", "2001:db8:b::1"])?;
+    scene.until_there(&["10.9.1.1", "10.9.4.1", "10.9.6.1", "2001:db8:b::1"])?;
     scene.tell("killed", since)?;
 
     let since = scene.stage.note("stop");
@@ -346,7 +362,13 @@ fn source(speaker: Speaker, spoiled: bool) -> io::Result<String> {
         vec!["192.0.2.1/24 dev eth0".into()]
     };
     scene.start(&configuration(&entries), &[])?;
-    let holder = scene.stage.settled()?;
+    // Whoever may take over does so well within this time.
+    let vip = VIP.parse().unwrap();
+    scene
+        .stage
+        .lab
+        .watch(Micros::from_secs(8), |lab| !lab.holders(vip).is_empty())?;
+    let holder = scene.stage.holders();
     scene.text.push_str(&format!("source holder: {holder}\n"));
     Ok(scene.text)
 }

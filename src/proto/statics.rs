@@ -156,7 +156,9 @@ impl Core {
                 Some(Standing::Waits | Standing::Asked | Standing::Refused(_)) | None => Standing::Asked,
             };
             standings.push(standing);
-            if matches!(standing, Standing::Asked | Standing::Present) {
+            // For one that is left away there is no new wish: news that are on their way belong to the old one.
+            let left = standing == Standing::Left && self.statics.addresses.contains(&fixed.address);
+            if left || matches!(standing, Standing::Asked | Standing::Present) {
                 addresses.push(fixed.address.clone());
                 wished.push(position);
             }
@@ -168,7 +170,13 @@ impl Core {
         self.statics.model = Arc::clone(&self.model);
         self.expect_statics();
         if !(same && complete) {
-            self.statics.addresses = addresses.into();
+            let standings = &self.statics.standings;
+            self.statics
+                .wished
+                .retain(|at| standings.get(*at) != Some(&Standing::Left));
+            let all = &self.model.static_addresses;
+            let wished = self.statics.wished.iter().filter_map(|at| all.get(*at));
+            self.statics.addresses = wished.map(|fixed| fixed.address.clone()).collect();
             self.statics.ticket = self.new_ticket();
             let wish = self.statics.wish(self.statics.ticket);
             self.actions.push_back(Action::SetAddresses(wish));
