@@ -6,7 +6,9 @@ use super::stage::Stage;
 use super::trackers::Tracked;
 use super::{ClusterNode, RouterReport, Severity, instance_of, judge, name_of};
 use super::{Code, Finding};
-use crate::model::{IfName, Instance, InstanceId, Model, ProcessId, ScriptId, TrackedFileId};
+use crate::model::{
+    IfName, Instance, InstanceId, Model, Needed, ProcessId, ScriptId, TrackInterface, TrackedFileId, Weight,
+};
 use crate::proto::{InstanceSnapshot, StateName};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,8 +207,14 @@ impl Play {
             if own.is_empty() {
                 continue;
             }
+            let needed = node.model.needed_interfaces();
             let mut model = node.model.clone();
             model.instances.clear();
+            // What follows them is told by the instances themselves.
+            model.track_groups.clear();
+            model.static_addresses.clear();
+            model.static_routes.clear();
+            model.static_rules.clear();
             model.groups.iter_mut().for_each(|group| group.members.clear());
             for member in own {
                 if let Some(instance) = instance_of(nodes, &member) {
@@ -219,7 +227,8 @@ impl Play {
                     if let Some(group) = group.and_then(|group| model.groups.get_mut(group)) {
                         group.members.extend(u32::try_from(position.instance).map(InstanceId));
                     }
-                    model.instances.push(essence(instance));
+                    let needed = needed.get(member.instance).map(|needed| &**needed);
+                    model.instances.push(essence(instance, needed.unwrap_or_default()));
                 }
             }
             let name = node.name.clone();
@@ -361,9 +370,27 @@ impl Play {
     }
 }
 
-/// What of an instance matters for who is master.
-fn essence(instance: &Instance) -> Instance {
+/// What of an instance matters for who is master. An interface that it needs is tracked without weight.
+fn essence(instance: &Instance, needed: &[Needed]) -> Instance {
     let mut instance = instance.clone();
+    let vips = instance.vips.iter().chain(&instance.excluded_vips);
+    let vips = vips.filter(|vip| !vip.no_track).map(|vip| &vip.interface);
+    let vips = vips.filter(|name| instance.interface.as_ref() != Some(*name));
+    let needed: BTreeSet<IfName> = needed
+        .iter()
+        .map(|needed| &needed.interface)
+        .chain(vips)
+        .cloned()
+        .collect();
+    instance
+        .track_interfaces
+        .retain(|track| !needed.contains(&track.interface));
+    instance
+        .track_interfaces
+        .extend(needed.into_iter().map(|interface| TrackInterface {
+            interface,
+            weight: Weight::ZERO,
+        }));
     // The addresses of the stage are the node's own; whether the source exists is the host's affair.
     instance.track_source = false;
     instance.own_link = None;

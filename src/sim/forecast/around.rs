@@ -88,6 +88,8 @@ impl Other {
         (config.sync_group, config.notify, config.config_fault) = (None, None, None);
         config.track_scripts.clear();
         config.track_interfaces.clear();
+        config.routes.clear();
+        config.rules.clear();
         config.track_files.clear();
         config.track_processes.clear();
         config.track_bfds.clear();
