@@ -170,14 +170,17 @@ fn random_clusters_keep_every_promise() {
 }
 
 /// One node and whatever may come, step by step as the reference model says. `VRRPD_SIM_SEED=n` replays one, `VRRPD_SIM_RUNS=n`
-/// plays another number.
+/// plays another number, `VRRPD_SIM_FROM=n` from this seed on.
 #[test]
 fn a_node_does_whatever_comes_what_the_reference_says() {
     let began = now();
     let default = if cfg!(debug_assertions) { 500 } else { 10_000 };
     let seeds = match number("VRRPD_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("VRRPD_SIM_RUNS").unwrap_or(default),
+        None => {
+            let from = number("VRRPD_SIM_FROM").unwrap_or(0);
+            from..from + number("VRRPD_SIM_RUNS").unwrap_or(default)
+        }
     };
     let (runs, mut judged, mut events, mut states) = (seeds.end - seeds.start, 0, BTreeMap::new(), BTreeMap::new());
     for seed in seeds {

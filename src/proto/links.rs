@@ -3,6 +3,7 @@
 use super::deadlines::Owner;
 use super::event::Link;
 use super::log_event::InterfaceLine;
+use super::mutant::Mutant;
 use super::reason::TrackerKind;
 use super::snapshot::{Activity, TrackerSnapshot, TrackerStatus};
 use super::tracking::{Reported, Ruling};
@@ -51,6 +52,9 @@ impl Core {
         let Some(name) = self.world.name_of(index).cloned() else {
             return;
         };
+        if self.mutation.is(Mutant::PollIgnored) {
+            return;
+        }
         if let Some(configured) = self.links.take_answer(&name, up, method) {
             let line = InterfaceLine::PolledOtherwise {
                 configured,
@@ -120,13 +124,13 @@ impl Core {
         own.map(super::Instance::longest_delay).min()
     }
 
-    /// Changes that have lasted, and questions that are due.
-    pub(super) fn links_timeout(&mut self, now: Instant) {
-        let lasted = self.links.lasted(now);
+    /// Changes that have lasted, and questions that are due, since this moment and no later one.
+    pub(super) fn links_timeout(&mut self, since: Instant, now: Instant) {
+        let lasted = self.links.lasted(since);
         for (index, up) in &lasted {
             self.count_link(*index, *up, now);
         }
-        for (name, method) in self.links.due_polls(now) {
+        for (name, method) in self.links.due_polls(since, now) {
             let used = self.instances.iter().any(|instance| instance.uses(&name));
             if let Some(interface) = self.world.index_of(&name).filter(|_| used) {
                 self.actions.push_back(Action::AskLink {

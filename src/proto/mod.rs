@@ -299,8 +299,8 @@ impl Core {
         self.clock = now;
         let horizon = now + TOGETHER;
         let mut woken = false;
-        // Each owner's next deadline is later than `now` after it ran, so the loop ends; the bound is for a defect.
-        for _ in 0..self.instances.len() * 4 + self.trackers.len() * 4 + 16 {
+        // Each deadline is later than `now`, or gone, after it ran, so the loop ends; the bound is for a defect.
+        for _ in 0..self.instances.len() * 8 + self.trackers.len() * 4 + 16 {
             let Some((at, timer, owner)) = self.deadlines.first() else {
                 return;
             };
@@ -311,7 +311,7 @@ impl Core {
                 Owner::Instance(index) => {
                     woken |= timer == Timer::Advert;
                     let until = self.together(owner, now, horizon);
-                    self.at(index, now, |instance, ctx| instance.on_timeout(until, ctx));
+                    self.at(index, now, |instance, ctx| instance.on_timeout(timer, until, ctx));
                 }
                 Owner::Tracker(position) => self.tracker_timeout(position, now),
                 Owner::Pacer => {
@@ -319,7 +319,7 @@ impl Core {
                     self.arm_pacer(now);
                 }
                 Owner::Notifier => self.notify_timeout(now),
-                Owner::Links => self.links_timeout(now),
+                Owner::Links => self.links_timeout(at, now),
                 Owner::Core if self.stop_deadline.is_none() => self.end_delay(),
                 Owner::Core => self.stop_overdue(now),
             }

@@ -189,11 +189,21 @@ pub enum Mutant {
     NotifyOrderTurned,
     /// In fault nobody is listened to.
     FaultIsDeaf,
+    /// Who wakes late takes over before it does what was due earlier.
+    LateOutOfOrder,
+    /// What a polled interface answers does not count.
+    PollIgnored,
+    /// A worse master that was replaced is called one that fell silent.
+    PreemptionMisnamed,
+    /// When a reload changes some addresses, all are announced.
+    ReloadAnnouncesAll,
+    /// An observer that tells everything anew ends a change of processes that has to last.
+    ProcessDelayForgotten,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 93] = [
+    pub const ALL: [Self; 98] = [
         Self::SkewTruncated,
         Self::SkewLeftOut,
         Self::TieTurned,
@@ -287,6 +297,11 @@ impl Mutant {
         Self::DrainImpatient,
         Self::NotifyOrderTurned,
         Self::FaultIsDeaf,
+        Self::LateOutOfOrder,
+        Self::PollIgnored,
+        Self::PreemptionMisnamed,
+        Self::ReloadAnnouncesAll,
+        Self::ProcessDelayForgotten,
     ];
 }
 

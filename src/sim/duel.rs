@@ -2,8 +2,9 @@
 //! in any order and at any moment. The reference model judges every step.
 
 use super::draw;
+use super::fault::change_addresses;
 use super::network::Sent;
-use super::node::Node;
+use super::node::{Node, well_link};
 use super::random::Random;
 use super::world::World;
 use super::{Judges, Planted, Violation};
@@ -62,14 +63,12 @@ pub struct Duel {
 pub fn random_duel(seed: u64, planted: Planted) -> Result<Duel, (Violation, String)> {
     let mut random = Random::new(seed ^ 0x5eed);
     let drawn = draw::cluster(&mut random).nodes.into_iter().next();
-    let Some(mut drawn) = drawn else {
+    let Some(drawn) = drawn else {
         return Ok(Duel::default());
     };
-    // Open: what comes first when a process wakes late, the end of a link's delay or that of its master's silence (seed 5722 with
-    // delays). Random runs and scenarios judge delays.
-    drawn.model.global.interface_delays.clear();
+    let well = well_link(&drawn.model);
     let mut node = Node::new(drawn.model, drawn.addresses);
-    node.other_link_up = Some(true);
+    node.other_link_up = Some(well);
     let mut duel = Duel::default();
     let mut arena = Arena {
         // The checkers look at clusters; here the others are made up.
@@ -200,8 +199,20 @@ impl Arena {
 
     /// Settings that can be changed under way.
     fn reload(&mut self) {
-        let (what, number) = (self.random.below(6), self.random.between(1, 254));
+        let (what, number) = (self.random.below(9), self.random.between(1, 254));
+        let random = &mut self.random;
         self.world.reload(0, |model| {
+            if what == 5 {
+                let delays = &mut model.global.interface_delays;
+                delays
+                    .iter_mut()
+                    .for_each(|of| std::mem::swap(&mut of.up, &mut of.down));
+            } else if what == 6 {
+                model.global.linkbeat_interfaces.pop();
+            }
+            for config in model.instances.iter_mut().filter(|_| what > 6) {
+                change_addresses(config, random);
+            }
             for config in model.instances.iter_mut().filter(|config| !config.is_owner()) {
                 match what {
                     0 => config.priority = Priority(u8::try_from(number).unwrap_or(100)),

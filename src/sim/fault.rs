@@ -1,14 +1,18 @@
 //! Faults of random runs, each from its beginning to its end.
 
+mod reloads;
+
+pub(super) use reloads::change_addresses;
+
 use super::check;
-use super::node::well;
+use super::node::{well, well_link};
 use super::random::Random;
 use super::world::World;
-use crate::model::{AdvertInterval, AntiReplay, MacAddr, Micros, Priority, Version};
+use crate::model::{AntiReplay, MacAddr, Micros};
 use crate::proto::{Event, FileReading, ProcessChange};
 
 /// Kinds of faults. Steps of three from any start hit different ones.
-pub const KINDS: [&str; 38] = [
+pub const KINDS: [&str; 40] = [
     "crash",
     "reload",
     "reload-same",
@@ -47,6 +51,8 @@ pub const KINDS: [&str; 38] = [
     "deaf",
     "drain",
     "reload-under-fault",
+    "reload-addresses",
+    "reload-crash",
 ];
 
 /// One fault; half of the time it hits the master.
@@ -69,10 +75,12 @@ pub(super) fn play(world: &mut World, kind: &'static str, random: &mut Random) {
         "link" | "flapping-link" | "tracked-link" | "slow-kernel" => links(world, kind, victim, length, random),
         "clock-step" => clock_step(world, victim, length, random),
         "address" | "sockets" => host(world, kind, victim, length),
-        "reload" | "reload-same" => reload(world, kind, victim, random),
-        "reload-under-fault" => reload_under_fault(world, victim, random),
-        "reload-interval" => reload_interval(world, victim, random),
-        "key-rotation" => rotate_keys(world, random),
+        "reload" | "reload-same" => reloads::priority(world, kind, victim, random),
+        "reload-under-fault" => reloads::under_fault(world, victim, random),
+        "reload-interval" => reloads::interval(world, victim, random),
+        "reload-addresses" => reloads::addresses(world, victim, random),
+        "reload-crash" => reloads::crash(world, victim, random),
+        "key-rotation" => reloads::rotate_keys(world, random),
         "theft" | "foreign-claim" => stranger(world, kind, victim, router, random),
         _ => network(world, kind, victim, router, length, random),
     }
@@ -259,7 +267,7 @@ fn drain(world: &mut World, victim: usize, router: usize, length: Micros, random
     check::settled(world);
     world.disturb("drained");
     match random.below(3) {
-        0 => reload(world, "reload", victim, random),
+        0 => reloads::priority(world, "reload", victim, random),
         1 => world.respawn(victim, Micros(length.0 / 20)),
         _ => {}
     }
@@ -287,10 +295,11 @@ fn links(world: &mut World, kind: &str, victim: usize, length: Micros, random: &
     for _ in 0..flaps {
         let down = Micros(length.0 / flaps);
         if kind == "tracked-link" {
-            world.set_other_link(victim, false);
+            let well = world.nodes.get(victim).is_some_and(|node| well_link(&node.model));
+            world.set_other_link(victim, !well);
             world.advance(down);
-            world.disturb("tracked link up");
-            world.set_other_link(victim, true);
+            world.disturb("tracked link well");
+            world.set_other_link(victim, well);
         } else {
             world.set_link(victim, false);
             world.advance(down);
@@ -351,96 +360,6 @@ fn host(world: &mut World, kind: &str, victim: usize, length: Micros) {
         if broken {
             world.advance(length);
         }
-    }
-}
-
-/// Another priority; or the same configuration again, of which nobody may notice anything.
-fn reload(world: &mut World, kind: &str, victim: usize, random: &mut Random) {
-    let priority = u8::try_from(random.between(60, 220)).unwrap_or(100);
-    let (changes, sent) = (kind == "reload", world.adverts);
-    world.reload(victim, |model| {
-        for instance in model
-            .instances
-            .iter_mut()
-            .filter(|config| changes && !config.is_owner())
-        {
-            instance.priority = Priority(priority);
-        }
-    });
-    if !changes && world.adverts != sent {
-        world.violate(format!(
-            "node {victim} sent an advert because of a reload that changed nothing"
-        ));
-    }
-    world.advance(check::settle_time(world));
-}
-
-/// What a node tracks flaps while it reads other configurations at any moment: priorities, and settings of the check.
-fn reload_under_fault(world: &mut World, victim: usize, random: &mut Random) {
-    for _ in 0..random.between(3, 9) {
-        match random.below(4) {
-            0 => world.set_service(victim, random.one_in(2)),
-            1 => world.set_number(victim, i32::try_from(random.below(600)).unwrap_or(0) - 300),
-            2 => world.set_running(victim, u32::try_from(random.below(4)).unwrap_or(1), ways(random)),
-            _ => world.set_other_link(victim, random.one_in(2)),
-        }
-        world.disturb("a tracker flaps");
-        world.advance(Micros(random.between(1_000, 4_000_000)));
-        let priority = Priority(u8::try_from(random.between(60, 220)).unwrap_or(100));
-        let (rise, fall) = (random.between(1, 3), random.between(1, 3));
-        let number = |n: u64| u32::try_from(n).unwrap_or(1);
-        let checks = random.one_in(2);
-        world.reload(victim, |model| {
-            let instances = model.instances.iter_mut().filter(|config| !config.is_owner());
-            instances.for_each(|config| config.priority = priority);
-            for script in model.scripts.iter_mut().filter(|_| checks) {
-                (script.rise, script.fall) = (number(rise), number(fall));
-                script.interval = Micros::from_secs(rise);
-            }
-        });
-        world.disturb("and a reload");
-        world.advance(Micros(random.between(1_000, 3_000_000)));
-    }
-    let node = world.nodes.get(victim);
-    let number = node.map_or(0, |node| well(&node.model));
-    let quorum = node.and_then(|node| node.model.processes.first().map(|process| process.quorum));
-    world.set_service(victim, true);
-    world.set_number(victim, number);
-    world.set_running(victim, quorum.unwrap_or(0), ways(random));
-    world.set_other_link(victim, true);
-}
-
-/// Another interval: one node's for version 3, everybody's for version 2.
-fn reload_interval(world: &mut World, victim: usize, random: &mut Random) {
-    let centiseconds = u16::try_from(random.between(30, 150)).unwrap_or(100);
-    let seconds = u16::try_from(random.between(1, 3) * 100).unwrap_or(100);
-    for index in 0..world.nodes.len() {
-        world.reload(index, |model| {
-            for instance in &mut model.instances {
-                let to = match instance.version {
-                    Version::V2 => seconds,
-                    Version::V3 if index == victim => centiseconds,
-                    Version::V3 => continue,
-                };
-                instance.advert_interval = AdvertInterval::from_centiseconds(to).unwrap_or_default();
-            }
-        });
-        world.advance(Micros(random.between(1_000, 100_000)));
-        world.disturb("reload of one of them");
-    }
-}
-
-/// Node by node another key signs.
-fn rotate_keys(world: &mut World, random: &mut Random) {
-    for index in 0..world.nodes.len() {
-        world.reload(index, |model| {
-            for hmac in model.instances.iter_mut().filter_map(|config| config.hmac.as_mut()) {
-                hmac.active_key = 3 - hmac.active_key;
-            }
-        });
-        world.disturb("reload of one of them");
-        world.advance(Micros(random.between(1_000, 5_000_000)));
-        world.disturb("the next one");
     }
 }
 

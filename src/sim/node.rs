@@ -99,6 +99,9 @@ pub(super) enum Input {
     Event(Box<Event<'static>>),
 }
 
+/// What a daemon that died has left.
+pub(super) type Legacy = (State, Host);
+
 /// What the checkers remember of one instance of a node.
 #[derive(Debug, Default)]
 pub(super) struct Seat {
@@ -201,20 +204,25 @@ impl Node {
         self.lag = self.lag + slept;
     }
 
-    /// Starts the daemon; `state` is what a former one left for its successor.
-    pub(super) fn boot(&mut self, planted: Planted, state: Option<&State>, world: Instant) {
+    /// What a daemon leaves for its successor, and what the reference knew then.
+    pub(super) fn export(&self, world: Instant) -> Option<Legacy> {
+        let state = self.core.as_ref()?.export(self.clock(world));
+        Some((state, self.reference.clone()?))
+    }
+
+    /// Starts the daemon.
+    pub(super) fn boot(&mut self, planted: Planted, legacy: Option<&Legacy>, world: Instant) {
         let now = self.clock(world);
-        let core = match state {
-            Some(state) => Core::import(self.model.clone(), state, now),
-            None => Core::new(self.model.clone(), 0, now),
-        };
-        let reference = match (&self.reference, state) {
-            (Some(former), Some(_)) => former.successor(&self.model, now),
-            _ => Host::new(&self.model, now),
+        let (core, reference) = match legacy {
+            Some((state, former)) => (
+                Core::import(self.model.clone(), state, now),
+                former.successor(&self.model, now),
+            ),
+            None => (Core::new(self.model.clone(), 0, now), Host::new(&self.model, now)),
         };
         self.core = Some(planted.into(core));
-        self.reference = Host::can_judge(&self.model).then_some(reference);
-        if state.is_none() {
+        self.reference = Some(reference);
+        if legacy.is_none() {
             self.drains.clear();
         }
         self.life += 1;
@@ -415,14 +423,21 @@ impl Node {
         let all = scripts.map(|track| (track.weight, self.service));
         let all = all.chain(links).chain(processes);
         let owner = config.is_owner();
-        all.map(|(weight, up)| (if owner { Weight::ZERO } else { weight }, up))
-            .collect()
+        let counts = |weight: Weight| {
+            if owner && !weight.is_fault() {
+                Weight::ZERO
+            } else {
+                weight
+            }
+        };
+        all.map(|(weight, up)| (counts(weight), up)).collect()
     }
 
     fn fault_by_trackers(&self, config: &Instance, group: Option<&crate::model::SyncGroup>) -> bool {
         let weights = self.weights(config, group);
         let files = self.files(config, group);
-        weights.into_iter().any(|(weight, up)| weight.value() == 0 && !up) || files.contains(&None)
+        let bad = |(weight, up): (Weight, bool)| weight.value() == 0 && up == weight.is_reverse();
+        weights.into_iter().any(bad) || files.contains(&None)
     }
 
     fn has_quorum(&self) -> bool {
@@ -460,7 +475,8 @@ impl Node {
         let processes = processes.map(|process| process.fork_delay.max(process.terminate_delay));
         let links = self.model.global.interface_delays.iter();
         let links = links.map(|of| of.down.max(of.up));
-        script + processes.max().unwrap_or(Micros::ZERO) + links.max().unwrap_or(Micros::ZERO)
+        let polls = Micros::from_secs(u64::from(!self.model.global.linkbeat_interfaces.is_empty()));
+        script + processes.max().unwrap_or(Micros::ZERO) + links.max().unwrap_or(Micros::ZERO) + polls
     }
 
     /// How long after its start it neither speaks nor listens.
@@ -474,6 +490,14 @@ impl Node {
 pub(super) fn well(model: &Model) -> i32 {
     let turned = |file: &crate::model::TrackedFile| file.weight.is_fault() && file.weight.is_reverse();
     i32::from(model.files.iter().any(turned))
+}
+
+/// Whether the other link is up when all is well: not where up is a fault.
+pub(super) fn well_link(model: &Model) -> bool {
+    let groups = model.groups.iter().flat_map(|group| &group.track_interfaces);
+    let own = model.instances.iter().flat_map(|config| &config.track_interfaces);
+    !own.chain(groups)
+        .any(|track| track.weight.is_fault() && track.weight.is_reverse())
 }
 
 /// behaviour §4.

@@ -3,7 +3,7 @@
 use super::check;
 use super::draw;
 use super::network::Effects;
-use super::node::Node;
+use super::node::{Node, well_link};
 use super::random::Random;
 use super::scenario::forgeries;
 use super::world::World;
@@ -44,8 +44,9 @@ pub fn random_run(seed: u64, planted: Planted) -> Result<Report, (Violation, Str
         ..Report::default()
     };
     let nodes = cluster.nodes.into_iter().map(|drawn| {
+        let well = well_link(&drawn.model);
         let mut node = Node::new(drawn.model, drawn.addresses);
-        node.other_link_up = Some(true);
+        node.other_link_up = Some(well);
         node
     });
     let mut world = World::new(nodes.collect(), random.next(), planted);

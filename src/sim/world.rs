@@ -4,8 +4,8 @@ mod hands;
 
 use super::check::{self, Violation};
 use super::network::{LINK, Network, Sent};
-use super::node::{Input, Node, on_link};
-use super::observe::holds;
+use super::node::{Input, Legacy, Node, on_link};
+use super::observe::{everything, holds};
 use super::queue::Queue;
 use super::random::Random;
 use super::{Judges, Planted};
@@ -29,6 +29,9 @@ thread_local! {
 pub fn simulated() -> Micros {
     Micros(SIMULATED.get())
 }
+
+/// New observers have told everything so long after a reload.
+const RETOLD: Micros = Micros::from_millis(5);
 
 /// Lines of the trace that are kept.
 const TRACE: usize = 400;
@@ -94,6 +97,8 @@ enum What {
     Kernel(usize, AddressWish, bool),
     /// The guard removes the addresses of a dead daemon.
     Guard,
+    /// The observers of a new configuration tell all that they see.
+    Observers,
 }
 
 impl World {
@@ -221,25 +226,22 @@ impl World {
     }
 
     pub(super) fn boot(&mut self, index: usize) {
-        let (planted, now) = (self.planted, self.now);
-        if let Some(node) = self.nodes.get_mut(index) {
-            node.boot(planted, None, now);
-        }
-        self.release(index);
+        self.succeed(index, None);
     }
 
     /// The daemon dies, its guard cleans up, and a new one goes on with what the old one knew.
     pub(super) fn respawn(&mut self, index: usize, after: Micros) {
-        let now = self.now;
-        let state = self
-            .nodes
-            .get(index)
-            .and_then(|n| Some(n.core.as_ref()?.export(n.clock(now))));
+        let legacy = self.nodes.get(index).and_then(|node| node.export(self.now));
         self.crash(index);
         self.advance(after);
+        self.succeed(index, legacy.as_ref());
+    }
+
+    /// Another daemon begins with what a former one left.
+    pub(super) fn succeed(&mut self, index: usize, legacy: Option<&Legacy>) {
         let (planted, now) = (self.planted, self.now);
         if let Some(node) = self.nodes.get_mut(index) {
-            node.boot(planted, state.as_ref(), now);
+            node.boot(planted, legacy, now);
         }
         self.release(index);
     }
@@ -348,6 +350,7 @@ impl World {
         }
         let event = Event::Reload(Arc::new(node.model.clone()));
         self.tell(index, event);
+        self.later(self.now + RETOLD, index, What::Observers);
     }
 
     pub(super) fn set_link(&mut self, index: usize, up: bool) {
@@ -516,6 +519,7 @@ impl World {
                 _ if !lives => {}
                 What::Input(input) => self.give(index, input),
                 What::Kernel(seat, wish, present) => self.kernel(index, seat, &wish, present),
+                What::Observers => self.tell_everything(index),
                 What::Guard => {
                     self.changed = true;
                     if let Some(node) = self.nodes.get_mut(index) {
@@ -529,6 +533,13 @@ impl World {
             if due.is_some_and(|at| at <= self.now) {
                 self.wake(index);
             }
+        }
+    }
+
+    fn tell_everything(&mut self, index: usize) {
+        let Some(node) = self.nodes.get(index) else { return };
+        for observed in everything(&node.model, |_| node.number, |_| node.running) {
+            self.tell(index, observed);
         }
     }
 

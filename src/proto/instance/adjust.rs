@@ -121,6 +121,9 @@ impl Instance {
             .collect();
         let new = (0..).zip(&kept).filter(|(_, at)| at.is_none()).map(|(at, _)| at);
         let announcing = !master.complete || master.second_burst.is_some();
+        if ctx.mutation.is(Mutant::ReloadAnnouncesAll) {
+            master.present.fill(false);
+        }
         master.newcomers = (!announcing).then(|| new.collect());
         master.ticket = ticket;
         master.complete = self.addresses.is_empty();

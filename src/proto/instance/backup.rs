@@ -173,8 +173,9 @@ impl Instance {
         let worse = backup
             .discarded
             .filter(|(from, ..)| backup.accepted.is_none_or(|(master, ..)| master == *from));
+        let misnamed = ctx.mutation.is(Mutant::PreemptionMisnamed);
         match (worse, backup.released, backup.accepted) {
-            (Some((master, theirs, at)), None, _) if ctx.now.since(at) < recent => Reason::Preempted {
+            (Some((master, theirs, at)), None, _) if ctx.now.since(at) < recent && !misnamed => Reason::Preempted {
                 master,
                 theirs,
                 ours: self.effective,

@@ -81,12 +81,6 @@ impl Instance {
         self.change_priority(PriorityCause::Resumed, ctx);
     }
 
-    /// Whether the time of its drain is over.
-    pub(super) fn drain_is_over(&self, now: Instant) -> bool {
-        let until = self.drain.as_ref().and_then(|drain| drain.until);
-        until.is_some_and(|until| until <= now)
-    }
-
     /// Whether it stays out although nobody else is master.
     pub(super) fn stays_out(&self, mutation: Mutation) -> bool {
         let leaves_nobody = self.drain.is_some() && mutation.is(Mutant::DrainLeavesNobody);

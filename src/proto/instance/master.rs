@@ -173,28 +173,17 @@ impl Instance {
         }
     }
 
-    pub(super) fn master_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
-        let State::Master(master) = &self.state else { return };
-        if master.next_advert <= horizon {
-            self.advert_tick(horizon, ctx);
-        }
-        let State::Master(master) = &mut self.state else { return };
-        let quiet = master
-            .rogue
-            .as_ref()
-            .and_then(|rogue| rogue.quiet_until)
-            .is_some_and(|until| until <= ctx.now);
-        if quiet {
+    /// The other owner has been quiet for long enough.
+    pub(super) fn rogue_owner_gone(&mut self, ctx: &mut Context<'_>) {
+        if let State::Master(master) = &mut self.state {
             master.rogue = None;
             self.log(InstanceLine::RogueOwnerGone, ctx.out);
         }
-        self.announce_timeout(ctx);
-        self.answer_claims(ctx);
     }
 
     /// Adverts keep an absolute grid: a late wake-up sends one, the slots that it missed are counted. A slot before the
     /// horizon, for which an advert may leave early, is served by it too.
-    fn advert_tick(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
+    pub(super) fn advert_tick(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
         let interval = self.config.advert_interval.duration();
         let now = ctx.now;
         self.send_advert(self.effective, ctx);

@@ -411,20 +411,35 @@ impl Instance {
         self.config.longest_delay_at(self.master_interval)
     }
 
-    /// Runs what is due. Order as in [`Timer`].
-    pub(super) fn on_timeout(&mut self, horizon: Instant, ctx: &mut Context<'_>) {
-        if self.drain_is_over(ctx.now) {
-            self.end_drain(true, ctx);
-        }
-        self.dirty |= self.look_at.take_if(|at| *at <= ctx.now).is_some();
-        match &self.state {
-            State::Init | State::Fault => {}
-            State::Backup(backup) => {
-                if backup.master_down <= ctx.now {
+    /// Runs one thing that is due, and nothing else: what something else has waited for since an earlier moment comes first,
+    /// however late the process wakes.
+    pub(super) fn on_timeout(&mut self, timer: Timer, horizon: Instant, ctx: &mut Context<'_>) {
+        match timer {
+            Timer::Advert => self.advert_tick(horizon, ctx),
+            Timer::MasterDown => self.master_down(ctx),
+            Timer::RogueOwner => self.rogue_owner_gone(ctx),
+            Timer::Announce => {
+                self.announce_timeout(ctx);
+                self.answer_claims(ctx);
+            }
+            Timer::DrainEnd => self.end_drain(true, ctx),
+            Timer::Look => {
+                self.look_at = None;
+                self.dirty = true;
+                let silent = matches!(&self.state, State::Backup(backup) if backup.master_down <= ctx.now);
+                if silent && ctx.mutation.is(Mutant::LateOutOfOrder) {
                     self.master_down(ctx);
                 }
             }
-            State::Master(_) => self.master_timeout(horizon, ctx),
+            // Those of others than instances.
+            Timer::LinkDelay
+            | Timer::LinkPoll
+            | Timer::ScriptStart
+            | Timer::ScriptTimeout
+            | Timer::ProcessDelay
+            | Timer::StartupDelay
+            | Timer::NotifyOrder
+            | Timer::StopLimit => {}
         }
     }
 

@@ -175,9 +175,9 @@ impl LinkTracking {
         wanted.is_some_and(|wanted| delay < if up { wanted.up } else { wanted.down })
     }
 
-    /// Changes that have lasted.
-    pub(in crate::proto) fn lasted(&mut self, now: Instant) -> Vec<(IfIndex, bool)> {
-        let due = self.kept_back.iter().filter(|(_, kept)| kept.at <= now);
+    /// Changes that had lasted at this moment.
+    pub(in crate::proto) fn lasted(&mut self, at: Instant) -> Vec<(IfIndex, bool)> {
+        let due = self.kept_back.iter().filter(|(_, kept)| kept.at <= at);
         let due: Vec<_> = due.map(|(index, kept)| (*index, kept.up)).collect();
         for (index, _) in &due {
             self.kept_back.remove(index);
@@ -185,9 +185,9 @@ impl LinkTracking {
         due
     }
 
-    /// The interfaces to be asked now, and how.
-    pub(in crate::proto) fn due_polls(&mut self, now: Instant) -> Vec<(IfName, Option<LinkBeatMethod>)> {
-        if self.next_poll.is_none_or(|at| at > now) {
+    /// The interfaces that were to be asked at this moment, and how.
+    pub(in crate::proto) fn due_polls(&mut self, at: Instant, now: Instant) -> Vec<(IfName, Option<LinkBeatMethod>)> {
+        if self.next_poll.is_none_or(|next| next > at) {
             return Vec::new();
         }
         self.next_poll = Some(now + POLL_INTERVAL);

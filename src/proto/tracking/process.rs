@@ -55,18 +55,23 @@ impl ProcessTracker {
         enough && (!too_many || mutation.is(Mutant::QuorumMaxIgnored))
     }
 
-    /// The observer begins anew: what it found before counts no more, the condition stays until it has told everything.
+    /// The observer begins anew: what it found before counts no more, the condition stays until it has told everything, and a
+    /// change that has to last goes on lasting.
     pub(super) fn begin(&mut self, watch: ProcessWatch, hidden: bool) {
         self.running.clear();
         self.told = false;
-        self.due = None;
         self.watch = Some(watch);
         self.hidden = hidden;
     }
 
-    /// The observer has told everything that runs; nothing of that is a change that would have to last.
+    /// The observer has told everything that runs; nothing of that is a change that would have to last, unless one was known
+    /// before.
     pub(super) fn on_all_told(&mut self, now: Instant, mutation: Mutation, out: &mut VecDeque<Action>) -> News {
         self.told = true;
+        let changed = self.has_quorum(mutation) != (self.status == TrackerStatus::Up);
+        if changed && self.due.is_some() && !mutation.is(Mutant::ProcessDelayForgotten) {
+            return News::None;
+        }
         self.settle(now, mutation, out)
     }
 
@@ -117,7 +122,7 @@ impl ProcessTracker {
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant, mutation: Mutation, out: &mut VecDeque<Action>) -> News {
-        if self.due.is_some_and(|(due, _)| due <= now) {
+        if self.due.take_if(|(due, _)| *due <= now).is_some() && self.told {
             self.settle(now, mutation, out)
         } else {
             News::None

@@ -10,7 +10,7 @@ pub(super) use router::{hmac, programs};
 
 use super::random::Random;
 use crate::model::{
-    GroupId, IfName, InstanceId, InterfaceDelay, Micros, Model, ProcessId, Script, ScriptId, StaticAddress, SyncGroup,
+    GroupId, IfName, InstanceId, InterfaceDelay, LinkBeat, Micros, Model, ProcessId, Script, ScriptId, StaticAddress, SyncGroup,
     TrackFile, TrackGroup, TrackGroupId, TrackInterface, TrackProcess, TrackScript, TrackedFile, TrackedFileId,
     TrackedProcess, VirtualAddress, Weight,
 };
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Everything that can be drawn, by name.
-pub const KINDS: [&str; 61] = [
+pub const KINDS: [&str; 63] = [
     "accept-anything-v3-checksum",
     "address-lists-differ",
     "addresses-excluded",
@@ -58,6 +58,7 @@ pub const KINDS: [&str; 61] = [
     "owner",
     "owner-ignores-adverts",
     "password",
+    "polled-links",
     "preempt-delay",
     "process-delays",
     "script-fault",
@@ -73,6 +74,7 @@ pub const KINDS: [&str; 61] = [
     "track-file-weight",
     "track-group",
     "track-interface-fault",
+    "track-interface-reverse",
     "track-interface-weight",
     "track-process-fault",
     "track-process-weight",
@@ -246,14 +248,19 @@ impl Common {
             });
         }
         if random.one_in(4) {
-            let weight = if random.one_in(2) { 0 } else { -30 };
+            let (weight, reverse) = *[(0, false), (-30, false), (0, true), (-30, true), (20, true)]
+                .get(random.index(5))
+                .unwrap_or(&(0, false));
             self.note(if weight == 0 {
                 "track-interface-fault"
             } else {
                 "track-interface-weight"
             });
-            self.tracks_link = Weight::new(weight, false).ok();
-            self.follows_static = !self.grouped && random.one_in(3);
+            if reverse {
+                self.note("track-interface-reverse");
+            }
+            self.tracks_link = Weight::new(weight, reverse).ok();
+            self.follows_static = !self.grouped && !(reverse && weight == 0) && random.one_in(3);
             if self.follows_static {
                 self.note("track-group");
             }
@@ -339,7 +346,13 @@ impl Common {
     /// Who tracks what. An owner's priority never changes, so its trackers have no weight.
     fn track(&self, model: &mut Model) {
         let owner = model.instances.iter().any(crate::model::Instance::is_owner);
-        let weight = |weight: Weight| if owner { Weight::ZERO } else { weight };
+        let weight = |weight: Weight| {
+            if owner && !weight.is_fault() {
+                Weight::ZERO
+            } else {
+                weight
+            }
+        };
         let scripts: Vec<TrackScript> = self
             .scripts
             .iter()
@@ -440,6 +453,13 @@ impl Common {
             });
             model.global.interface_delays = delays.into();
             self.note("interface-delays");
+        }
+        if random.one_in(8) {
+            let method = None;
+            let polled = |interface| LinkBeat { interface, method };
+            let links = [super::node::interface(), other_link()];
+            model.global.linkbeat_interfaces = links.map(polled).into();
+            self.note("polled-links");
         }
         if random.one_in(16) {
             model.global.notify_parallel = true;

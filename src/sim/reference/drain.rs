@@ -36,7 +36,7 @@ impl Host {
             let it = &mut self.routers[router];
             if it.is_master() {
                 it.release(wall, &mut deeds);
-                it.become_backup(now + it.skew_of(1) + it.rules.interval, &mut deeds);
+                it.become_backup(now + it.skew_of(1) + it.rules.interval, "drained", &mut deeds);
             }
             self.did(router, deeds);
         }
@@ -67,7 +67,7 @@ impl Host {
 
     /// The part of a stop, a fault or a hand-over that the neighbours do not see: nothing is announced any more.
     pub(super) fn fall_silent(&mut self, router: usize, deeds: &[Deed]) {
-        if deeds.contains(&Deed::Clear) {
+        if deeds.iter().any(|deed| matches!(deed, Deed::Clear(_))) {
             self.rows.iter_mut().for_each(|row| row.forget(router));
         }
     }

@@ -1,9 +1,9 @@
 //! The core's events in the words of the reference model.
 
+use super::Host;
 use super::router::{Phase, Router};
 use super::rules::{Rules, Seal};
-use super::trackers::Link;
-use super::{Deed, Host};
+use super::trackers::{self, Errand, Link};
 use crate::model::{Instant, Model};
 use crate::proto::{Event, FileReading, Observation, Receive, RunOutcome, SocketSpec};
 use std::rc::Rc;
@@ -17,11 +17,9 @@ impl Host {
             Event::Start => self.start(now),
             Event::Packet(packet) => self.hear(&packet.datagram, intact, now.saturating_sub(packet.age.0), now),
             Event::Link(link) => {
-                let name = link.name.as_str().to_owned();
-                let delays = self.delays_of(&name);
-                let new = || Link::new(name, link.running);
-                let entry = self.links.entry(link.index.0).or_insert_with(new);
-                entry.told(link.running, delays, now);
+                let new = || Link::new(link.name.as_str().to_owned(), link.running);
+                self.links.entry(link.index.0).or_insert_with(new).kernel_says = link.running;
+                self.judge_links(now);
                 self.look_around(now);
             }
             Event::LinkGone(index) => {
@@ -84,8 +82,15 @@ impl Host {
                 self.drain(name.as_deref(), length.map(|length| length.0), *force, now);
             }
             Event::Resume { name } => self.resume(name.as_deref()),
-            Event::LinkBeat { .. }
-            | Event::TransmitFailed { .. }
+            Event::LinkBeat { interface, up, .. } => {
+                let link = self.links.get_mut(&interface.0);
+                if let Some(link) = link.filter(|link| self.polled.contains(&link.name)) {
+                    link.answered = Some(*up);
+                }
+                self.judge_links(now);
+                self.look_around(now);
+            }
+            Event::TransmitFailed { .. }
             | Event::AddressFailed { .. }
             | Event::AddressesGone { .. }
             | Event::Announced { .. }
@@ -129,6 +134,38 @@ impl Host {
         self.look_around(now);
     }
 
+    fn judge_links(&mut self, now: u64) {
+        for index in self.links.keys().copied().collect::<Vec<_>>() {
+            let delays = self.delays_of(&self.links[&index].name);
+            let link = self.links.get_mut(&index);
+            link.into_iter().for_each(|link| link.judge(delays, now));
+        }
+    }
+
+    /// Once a second, while there is a link to be asked.
+    pub(super) fn begin_to_poll(&mut self, now: u64) {
+        self.poll_at = (!self.polled.is_empty()).then(|| self.poll_at.unwrap_or(now));
+    }
+
+    pub(super) fn poll(&mut self, now: u64) {
+        self.poll_at = Some(now + 1_000_000);
+        let used = |name: &String| {
+            let mut rules = self.routers.iter().map(|it| &it.rules);
+            rules.any(|rules| {
+                rules
+                    .links
+                    .iter()
+                    .chain(&rules.weighted_links)
+                    .any(|(used, _)| used == name)
+            })
+        };
+        let asked = self
+            .links
+            .iter()
+            .filter(|(_, link)| self.polled.contains(&link.name) && used(&link.name));
+        self.errands.extend(asked.map(|(index, _)| Errand::Ask(*index)));
+    }
+
     /// How long a link has to be down, and up, to count: while a backup would wait for the next advert still.
     fn delays_of(&self, name: &str) -> (u64, u64) {
         let Some((_, down, up)) = self.delays.iter().find(|(known, _, _)| known == name) else {
@@ -141,16 +178,17 @@ impl Host {
     }
 
     fn sockets(&mut self, socket: &SocketSpec, failed: bool, now: u64) {
-        for it in &mut self.routers {
+        for router in 0..self.routers.len() {
+            let it = &mut self.routers[router];
             let receives = match socket.receive {
                 Receive::Group(group) => it.rules.peers.is_none() && it.rules.destinations == [group],
                 Receive::Unicast(own) => it.rules.peers.is_some() && it.source == Some(own),
             };
             if receives && socket.family == it.rules.family && socket.ah == (it.rules.seal == Seal::Ah) {
                 it.socket_failed = failed;
+                self.look(router, now);
             }
         }
-        self.look_around(now);
     }
 
     /// A new configuration: who differs in nothing does nothing; who differs in what can be changed under way goes on, and
@@ -159,6 +197,12 @@ impl Host {
         if !self.started || self.stopping {
             return;
         }
+        self.delays = trackers::delays(model);
+        self.polled = trackers::polled(model);
+        let others = self.links.values_mut().filter(|link| !self.polled.contains(&link.name));
+        others.for_each(|link| link.answered = None);
+        self.begin_to_poll(now);
+        self.judge_links(now);
         let rules: Vec<Rules> = model.instances.iter().map(|config| Rules::of(config, model)).collect();
         let wall = self.wall_at(now);
         let mut again = Vec::new();
@@ -169,14 +213,11 @@ impl Host {
             }
             let mut deeds = Vec::new();
             if !is_same_router(&it.rules, &new) {
-                if it.is_master() {
-                    it.release(wall, &mut deeds);
-                    deeds.push(Deed::Clear);
-                }
+                it.stop("reload", wall, &mut deeds);
+                let drained = it.drained;
+                *it = Router::new(new, now);
+                (it.drained, it.origin) = (drained, "reload");
                 self.did(router, deeds);
-                let drained = self.routers[router].drained;
-                self.routers[router] = Router::new(new, now);
-                self.routers[router].drained = drained;
                 again.push(router);
                 continue;
             }
@@ -187,8 +228,7 @@ impl Host {
             let speaks_differently =
                 signs_differently || interval_differs || version_differs || it.rules.vips != new.vips;
             let (before, priority) = (it.down(), it.priority);
-            let delay = it.rules.preempt_delay;
-            it.rules = Rc::new(new);
+            let old = std::mem::replace(&mut it.rules, Rc::new(new));
             if (interval_differs || version_differs) && !learned {
                 it.master_interval = it.rules.interval;
             }
@@ -204,12 +244,20 @@ impl Host {
                 delay_ends: Some(ends), ..
             } = &mut it.phase
             {
-                *ends = *ends - delay + it.rules.preempt_delay;
+                *ends = *ends - old.preempt_delay + it.rules.preempt_delay;
+            }
+            let mut burst = None;
+            if it.rules.addresses != old.addresses {
+                burst = it.exchange(&old.addresses, now, &mut deeds);
             }
             if it.is_master() && (priority != to || speaks_differently) {
                 it.answer(now, wall, &mut deeds);
             }
             self.did(router, deeds);
+            if let Some(burst) = burst {
+                self.rows.iter_mut().for_each(|row| row.forget(router));
+                self.announce(router, burst);
+            }
         }
         for (script, new) in self.scripts.iter_mut().zip(&model.scripts) {
             script.adopt(new, now);

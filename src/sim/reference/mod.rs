@@ -9,9 +9,10 @@
 //! from sums made with keys, wishes for addresses, announcements with their repeats, pauses and answers to claims, starts and
 //! ends of check programs; elections with ties, priority 0, pre-emption and its delay, learned intervals, owners and two of
 //! them, answers and their limit, stalls, start-up delays, validity of packets, AH and `auth_hmac` numbers, faults, missing
-//! first results, rise and fall, files, processes with quorum and delays, links with delays, weights, sync groups, drains,
-//! stolen addresses, stops, reloads of adjustable settings. [`Desk`] judges the order of notify programs. It leaves to
-//! others: reloads that exchange addresses (`sim::reload`), polled links, logs, reasons.
+//! first results, rise and fall, files, processes with quorum and delays, links with delays and polled ones, weights, sync
+//! groups, drains, stolen addresses, stops, reloads of adjustable settings and of addresses, and the code of the reason of
+//! every transition. [`Desk`] judges the order of notify programs. It leaves to others: other log lines, and the evidence
+//! that a reason carries.
 
 #![expect(
     clippy::indexing_slicing,
@@ -37,7 +38,7 @@ use crate::proto::{Brief, Datagram, StateName};
 use packet::Heard;
 use router::{Drain, Phase, Router};
 use rules::Rules;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -56,6 +57,9 @@ pub(super) struct Host {
     links: BTreeMap<u32, Link>,
     /// `interface_up_down_delays`.
     delays: Vec<(String, u64, u64)>,
+    /// Links that are asked for their state, and when for the next time.
+    polled: BTreeSet<String>,
+    poll_at: Option<u64>,
     /// What tracked files hold; not read yet: `None`.
     files: Vec<Option<i32>>,
     /// Announcements of IPv4 and of IPv6 that keep a distance.
@@ -96,6 +100,8 @@ impl Host {
             processes: model.processes.iter().map(Process::new).collect(),
             links: BTreeMap::new(),
             delays: trackers::delays(model),
+            polled: trackers::polled(model),
+            poll_at: None,
             files: vec![None; model.files.len()],
             rows: [model.global.garp_interval.0, model.global.gna_interval.0].map(Row::new),
             drained: None,
@@ -109,11 +115,6 @@ impl Host {
         }
     }
 
-    /// Whether it knows all that this model asks for: polling of links has tests of its own.
-    pub(super) fn can_judge(model: &Model) -> bool {
-        model.global.linkbeat_interfaces.is_empty()
-    }
-
     /// A daemon that goes on with what this one has learned: intervals, results of trackers, drains.
     pub(super) fn successor(&self, model: &Model, now: Instant) -> Self {
         let mut next = Self::new(model, now);
@@ -122,6 +123,7 @@ impl Host {
                 new.master_interval = old.master_interval;
             }
             new.go_on_counting(old);
+            new.origin = "respawned";
             new.drained = old.drained;
         }
         next.drained = self.drained;
@@ -214,21 +216,28 @@ impl Host {
             .copied()
     }
 
-    fn has_own_fault(&self, router: usize) -> bool {
+    /// The first thing that keeps it from taking part.
+    fn own_fault(&self, router: usize) -> Option<&'static str> {
         let (it, rules) = (&self.routers[router], &self.routers[router].rules);
-        let bad = |(name, weight): &(String, rules::Weight)| weight.faults(self.runs(name));
+        let bad = |(name, weight): &&(String, rules::Weight)| weight.faults(self.runs(name));
+        let bad_link = rules.links.iter().find(bad).map(|(name, _)| self.runs(name));
         let script = |(at, weight): &(usize, rules::Weight)| self.scripts[*at].up.is_some_and(|up| weight.faults(up));
         let process =
             |(at, weight): &(usize, rules::Weight)| self.processes[*at].up.is_some_and(|up| weight.faults(up));
-        it.source.is_none()
-            || it.socket_failed
-            || rules.links.iter().any(bad)
-            || rules.scripts.iter().any(script)
-            || rules.processes.iter().any(process)
-            || rules
-                .files
-                .iter()
-                .any(|(at, weight)| self.files[*at].is_some_and(|number| weight.of_file(number).is_none()))
+        let mut files = rules.files.iter();
+        let file = |(at, weight): &(usize, rules::Weight)| {
+            let number = self.files[*at];
+            number.is_some_and(|number| weight.of_file(number).is_none())
+        };
+        let tracked = rules.scripts.iter().any(script) || rules.processes.iter().any(process) || files.any(file);
+        match bad_link {
+            Some(false) => Some("interface-down"),
+            // One that is up and should not.
+            Some(true) => Some("tracker-failed"),
+            None if it.source.is_none() => Some("no-source-address"),
+            None if it.socket_failed => Some("configuration-fault"),
+            None => tracked.then_some("tracker-failed"),
+        }
     }
 
     /// A script of weight 0 has not reported yet.
@@ -275,12 +284,13 @@ impl Host {
             return;
         }
         self.started = true;
+        self.begin_to_poll(now);
         let (startup, after_boot) = self.delay;
         let delay = startup.max(after_boot.saturating_sub(now));
         self.deaf_until = (delay > 0).then_some(now + delay);
         for router in 0..self.routers.len() {
             self.routers[router].source = self.source_of(router);
-            self.routers[router].own_fault = self.has_own_fault(router);
+            self.routers[router].own_fault = self.own_fault(router);
             self.routers[router].own_pending = self.has_own_pending(router);
         }
         for router in 0..self.routers.len() {
@@ -296,31 +306,35 @@ impl Host {
     fn begin(&mut self, router: usize, now: u64) {
         self.routers[router].source = self.source_of(router);
         self.routers[router].priority = self.priority_of(router);
-        self.routers[router].own_fault = self.has_own_fault(router);
+        self.routers[router].own_fault = self.own_fault(router);
         self.routers[router].own_pending = self.has_own_pending(router);
-        let (faulty, pending) = (self.is_faulty(router), self.is_pending(router));
+        let (fault, pending) = (self.fault(router), self.is_pending(router));
         let at_once = |it: &Router| it.rules.is_owner() && it.rules.wants_master && it.drained.is_none();
         let all =
             at_once(&self.routers[router]) && self.others(router).iter().all(|other| at_once(&self.routers[*other]));
         let mut deeds = Vec::new();
-        if all && !faulty && !pending && self.deaf_until.is_none() {
-            let wall = self.wall_at(now);
-            self.routers[router].become_master(now, wall, &mut deeds);
+        let (begins, wall) = (self.not_before(now), self.wall_at(now));
+        let it = &mut self.routers[router];
+        if all && fault.is_none() && !pending && self.deaf_until.is_none() {
+            it.become_master(now, wall, "address-owner", &mut deeds);
             return self.did(router, deeds);
         }
-        deeds.push(Deed::Clear);
-        if faulty {
-            self.routers[router].become_fault(&mut deeds);
+        it.clear(&mut deeds);
+        if let Some(fault) = fault {
+            it.become_fault(fault, &mut deeds);
+        } else if !pending && all {
+            it.become_backup(begins, "address-owner", &mut deeds);
         } else if !pending {
-            let begins = self.not_before(now);
-            let down = if all { 0 } else { self.routers[router].down() };
-            self.routers[router].become_backup(begins + down, &mut deeds);
+            it.become_backup(begins + it.down(), it.origin, &mut deeds);
         }
         self.did(router, deeds);
     }
 
-    fn is_faulty(&self, router: usize) -> bool {
-        self.routers[router].own_fault || self.others(router).iter().any(|other| self.routers[*other].own_fault)
+    /// Its own fault, or its group's.
+    fn fault(&self, router: usize) -> Option<&'static str> {
+        let faulty = |other: &usize| self.routers[*other].own_fault.is_some();
+        let group = || self.others(router).iter().any(faulty).then_some("group");
+        self.routers[router].own_fault.or_else(group)
     }
 
     fn is_pending(&self, router: usize) -> bool {
@@ -340,27 +354,27 @@ impl Host {
         it.source = source;
         self.set_priority(router);
         let before = (self.routers[router].own_fault, self.routers[router].own_pending);
-        let after = (self.has_own_fault(router), self.has_own_pending(router));
+        let after = (self.own_fault(router), self.has_own_pending(router));
         (self.routers[router].own_fault, self.routers[router].own_pending) = after;
-        let (faulty, pending) = (self.is_faulty(router), self.is_pending(router));
+        let (fault, pending) = (self.fault(router), self.is_pending(router));
         let (begins, wall) = (self.not_before(now), self.wall_at(now));
         let it = &mut self.routers[router];
         let mut deeds = Vec::new();
-        match it.phase {
-            Phase::Backup { .. } | Phase::Master { .. } if !faulty => {}
-            Phase::Init | Phase::Backup { .. } | Phase::Master { .. } if faulty => {
+        match (&it.phase, fault) {
+            (Phase::Init | Phase::Backup { .. } | Phase::Master { .. }, Some(fault)) => {
                 it.release(wall, &mut deeds);
-                it.become_fault(&mut deeds);
+                it.become_fault(fault, &mut deeds);
             }
-            Phase::Fault if !faulty && !pending => {
+            (Phase::Fault, None) if !pending => {
                 it.master_interval = it.rules.interval;
-                it.become_backup(begins + it.down(), &mut deeds);
+                it.become_backup(begins + it.down(), "fault-cleared", &mut deeds);
             }
-            Phase::Init if !pending => it.become_backup(begins + it.down(), &mut deeds),
-            Phase::Init | Phase::Fault | Phase::Backup { .. } | Phase::Master { .. } => {}
+            (Phase::Init, None) if !pending => it.become_backup(begins + it.down(), it.origin, &mut deeds),
+            (Phase::Init | Phase::Backup { .. } | Phase::Master { .. } | Phase::Fault, _) => {}
         }
         self.did(router, deeds);
-        if before != after {
+        let shown = |(fault, pending): (Option<_>, bool)| (fault.is_some(), pending);
+        if shown(before) != shown(after) {
             for other in self.others(router) {
                 self.look(other, now);
             }
@@ -426,11 +440,8 @@ impl Host {
         if !was_master || !self.routers[router].is_backup() {
             return;
         }
-        let (lost, wall, begins) = (
-            self.routers[router].lost_address,
-            self.wall_at(now),
-            self.not_before(now),
-        );
+        let lost = self.routers[router].why == "address-lost";
+        let (wall, begins) = (self.wall_at(now), self.not_before(now));
         for other in self.others(router) {
             let it = &mut self.routers[other];
             if !it.is_master() {
@@ -439,9 +450,9 @@ impl Host {
             let mut deeds = Vec::new();
             if lost {
                 it.release(wall, &mut deeds);
-                it.become_backup(now + it.skew(), &mut deeds);
+                it.become_backup(now + it.skew(), "group", &mut deeds);
             } else {
-                it.become_backup(begins + it.down(), &mut deeds);
+                it.become_backup(begins + it.down(), "group", &mut deeds);
             }
             self.did(other, deeds);
         }
@@ -463,7 +474,7 @@ impl Host {
         if !it.is_master() {
             return;
         }
-        it.voice.stolen(address);
+        it.voice.stolen(it.rules.addresses[address]);
         while it.stolen.front().is_some_and(|at| now - at >= 60_000_000) {
             it.stolen.pop_front();
         }
@@ -481,8 +492,7 @@ impl Host {
         let it = &mut self.routers[router];
         let mut deeds = Vec::new();
         it.release(wall, &mut deeds);
-        it.become_backup(now + it.skew(), &mut deeds);
-        it.lost_address = true;
+        it.become_backup(now + it.skew(), "address-lost", &mut deeds);
         self.did(router, deeds);
         self.others_yield(router, true, now);
     }
@@ -503,11 +513,7 @@ impl Host {
         for router in 0..self.routers.len() {
             let it = &mut self.routers[router];
             let mut deeds = Vec::new();
-            if it.is_master() {
-                it.release(wall, &mut deeds);
-                deeds.push(Deed::Clear);
-            }
-            it.phase = Phase::Init;
+            it.stop("shutdown", wall, &mut deeds);
             it.drained = None;
             self.did(router, deeds);
         }

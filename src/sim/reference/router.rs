@@ -2,8 +2,9 @@
 
 use super::packet::{Heard, Trailer};
 use super::rules::{Rules, Seal};
-use super::voice::Voice;
+use super::voice::{Burst, Voice};
 use crate::model::Ticket;
+use crate::proto::StateName;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -16,6 +17,7 @@ pub(super) enum Phase {
         down_at: u64,
         /// Until when worse masters are put up with, once one was heard.
         delay_ends: Option<u64>,
+        news: News,
     },
     Master {
         advert_at: u64,
@@ -24,6 +26,17 @@ pub(super) enum Phase {
         rogue: Option<Rogue>,
     },
     Fault,
+}
+
+/// What a backup has heard since it is one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct News {
+    /// The master that it put up with.
+    master: Option<IpAddr>,
+    /// A worse one, the last time.
+    worse: Option<(IpAddr, u64)>,
+    /// The master has left since.
+    left: bool,
 }
 
 /// Another owner of the addresses that has to be quiet after two more adverts of ours and 1.2 intervals.
@@ -45,13 +58,17 @@ pub(super) struct Router {
     pub(super) lowered: bool,
     pub(super) source: Option<IpAddr>,
     pub(super) wants_master: bool,
+    /// Why it is in its state, and why it takes its first one.
+    pub(super) why: &'static str,
+    pub(super) origin: &'static str,
     /// What the others of its group know of it.
-    pub(super) own_fault: bool,
+    pub(super) own_fault: Option<&'static str>,
     pub(super) own_pending: bool,
     pub(super) socket_failed: bool,
-    pub(super) lost_address: bool,
     /// Out of service on purpose.
     pub(super) drained: Option<Drain>,
+    /// When it became master the last time.
+    pub(super) taken_at: u64,
     /// What it tells its neighbours while it is master.
     pub(super) voice: Voice,
     /// The name of its newest wish for addresses.
@@ -86,12 +103,19 @@ pub(in crate::sim) enum Deed {
         /// Number of the AH header.
         ah: Option<u32>,
     },
-    /// It wants its addresses.
-    Set,
+    /// It wants these addresses, and no others.
+    Set(Vec<IpAddr>),
     /// It does not want them.
-    Clear,
+    Clear(Vec<IpAddr>),
     /// It wants one of them back that somebody has deleted.
     Restore,
+    /// It changes its state, for this reason.
+    Turn {
+        /// To which.
+        to: StateName,
+        /// Code of the reason.
+        why: &'static str,
+    },
     /// It tells the neighbours where these addresses are.
     Announce {
         /// Which.
@@ -129,10 +153,12 @@ impl Router {
             lowered: false,
             source: None,
             wants_master: false,
-            own_fault: false,
+            why: "startup",
+            origin: "startup",
+            own_fault: None,
             own_pending: false,
             socket_failed: false,
-            lost_address: false,
+            taken_at: now,
             drained: None,
             voice: Voice::default(),
             ticket: None,
@@ -176,45 +202,103 @@ impl Router {
         self.rules.down_adverts * self.master_interval + self.skew()
     }
 
-    pub(super) fn become_backup(&mut self, down_at: u64, deeds: &mut Vec<Deed>) {
-        if self.is_master() {
-            deeds.push(Deed::Clear);
+    pub(super) fn clear(&self, deeds: &mut Vec<Deed>) {
+        if !self.rules.addresses.is_empty() {
+            deeds.push(Deed::Clear(self.rules.addresses.clone()));
         }
-        self.wants_master = false;
-        self.lost_address = false;
-        self.phase = Phase::Backup {
-            down_at,
-            delay_ends: None,
-        };
     }
 
-    pub(super) fn become_fault(&mut self, deeds: &mut Vec<Deed>) {
+    /// Whoever leaves master lets its addresses go first.
+    fn turn(&mut self, phase: Phase, why: &'static str, deeds: &mut Vec<Deed>) {
         if self.is_master() {
-            deeds.push(Deed::Clear);
+            self.clear(deeds);
         }
-        self.wants_master = false;
-        self.phase = Phase::Fault;
+        let to = match &phase {
+            Phase::Init => StateName::Init,
+            Phase::Backup { .. } => StateName::Backup,
+            Phase::Master { .. } => StateName::Master,
+            Phase::Fault => StateName::Fault,
+        };
+        self.wants_master = to == StateName::Master;
+        self.phase = phase;
+        self.why = why;
+        deeds.push(Deed::Turn { to, why });
+    }
+
+    pub(super) fn become_backup(&mut self, down_at: u64, why: &'static str, deeds: &mut Vec<Deed>) {
+        let (delay_ends, news) = (None, News::default());
+        let backup = Phase::Backup {
+            down_at,
+            delay_ends,
+            news,
+        };
+        self.turn(backup, why, deeds);
+    }
+
+    pub(super) fn become_fault(&mut self, why: &'static str, deeds: &mut Vec<Deed>) {
+        self.turn(Phase::Fault, why, deeds);
+    }
+
+    /// It leaves, with a good-bye if it is master.
+    pub(super) fn stop(&mut self, why: &'static str, wall: u64, deeds: &mut Vec<Deed>) {
+        self.release(wall, deeds);
+        self.turn(Phase::Init, why, deeds);
+    }
+
+    /// Why a backup takes over whose Master_Down_Interval has passed.
+    pub(super) fn why_silent(&self, now: u64) -> &'static str {
+        let Phase::Backup { news, .. } = &self.phase else {
+            return self.why;
+        };
+        let its = |from| news.master.is_none_or(|master| master == from);
+        if news.left {
+            "master-released"
+        } else if news.worse.is_some_and(|(from, at)| its(from) && now - at < self.down()) {
+            "preempted"
+        } else if news.master.is_none() && self.drained.is_some() && self.why == "drained" {
+            "not-taken-over"
+        } else {
+            "master-down"
+        }
     }
 
     /// behaviour §2.2: first the advert, then the addresses.
-    pub(super) fn become_master(&mut self, now: u64, wall: u64, deeds: &mut Vec<Deed>) {
+    pub(super) fn become_master(&mut self, now: u64, wall: u64, why: &'static str, deeds: &mut Vec<Deed>) {
         self.lowered = false;
         if self.rules.is_owner() && self.drained.is_none() {
             self.priority = 255;
         }
-        self.wants_master = true;
-        self.voice = Voice::new(&self.rules);
-        self.lost_address = false;
+        self.voice = Voice::default();
+        self.taken_at = now;
         self.master_interval = self.rules.interval;
         self.stolen.clear();
         self.send(self.priority, wall, deeds);
-        self.phase = Phase::Master {
+        let master = Phase::Master {
             advert_at: now + self.rules.interval,
             sent_at: now,
             silent_until: 0,
             rogue: None,
         };
-        deeds.push(Deed::Set);
+        self.turn(master, why, deeds);
+        self.set(deeds);
+    }
+
+    /// Other addresses by a reload: a master wants the new ones and no others; who is none makes sure that none of the new
+    /// ones is left there. What a master has to announce again.
+    pub(super) fn exchange(&mut self, old: &[IpAddr], now: u64, deeds: &mut Vec<Deed>) -> Option<Burst> {
+        if self.is_master() {
+            self.set(deeds);
+            let recent = now - self.taken_at < 1_000_000;
+            return Some(self.voice.exchange(old, &self.rules, recent));
+        }
+        if self.rules.addresses.iter().any(|address| !old.contains(address)) {
+            self.clear(deeds);
+        }
+        None
+    }
+
+    fn set(&self, deeds: &mut Vec<Deed>) {
+        deeds.push(Deed::Set(self.rules.addresses.clone()));
     }
 
     pub(super) fn release(&mut self, wall: u64, deeds: &mut Vec<Deed>) {
@@ -384,20 +468,24 @@ impl Router {
 
     /// A valid advert in Backup (RFC 9568 section 6.4.2, behaviour §2.3).
     pub(super) fn backup_hears(&mut self, heard: &Heard, at: u64) {
-        if heard.priority == 0 {
-            let skew = self.skew();
-            if let Phase::Backup { down_at, .. } = &mut self.phase {
-                *down_at = at + skew;
-            }
-            return;
-        }
-        if self.lowered && heard.priority != 255 && self.drained.is_none() {
+        let skew = self.skew();
+        if self.lowered && heard.priority != 255 && heard.priority != 0 && self.drained.is_none() {
             self.lowered = false;
             self.priority = 255;
         }
-        let Phase::Backup { delay_ends, .. } = &mut self.phase else {
+        let Phase::Backup {
+            down_at,
+            delay_ends,
+            news,
+        } = &mut self.phase
+        else {
             return;
         };
+        if heard.priority == 0 {
+            *down_at = at + skew;
+            news.left = true;
+            return;
+        }
         let accepts = if heard.priority >= self.priority {
             *delay_ends = None;
             true
@@ -406,13 +494,16 @@ impl Router {
         } else {
             self.rules.preempt_delay > 0 && at < *delay_ends.get_or_insert(at + self.rules.preempt_delay)
         };
-        if accepts {
-            self.learn(heard);
-            self.wants_master = false;
-            let down = self.down();
-            if let Phase::Backup { down_at, .. } = &mut self.phase {
-                *down_at = at + down;
-            }
+        if !accepts {
+            news.worse = Some((heard.from, at));
+            return;
+        }
+        (news.master, news.left) = (Some(heard.from), false);
+        self.learn(heard);
+        self.wants_master = false;
+        let down = self.down();
+        if let Phase::Backup { down_at, .. } = &mut self.phase {
+            *down_at = at + down;
         }
     }
 
@@ -438,7 +529,15 @@ impl Router {
                 self.send(self.priority, wall, deeds);
             }
             self.learn(heard);
-            self.become_backup(now + self.down(), deeds);
+            let why = if heard.priority > self.priority {
+                "higher-priority"
+            } else {
+                "higher-address"
+            };
+            self.become_backup(now + self.down(), why, deeds);
+            if let Phase::Backup { news, .. } = &mut self.phase {
+                news.master = Some(heard.from);
+            }
         } else if heard.priority == 255 {
             self.hear_other_owner(heard);
         } else if self.may_answer(at, now) {
@@ -492,7 +591,7 @@ impl Router {
             return;
         };
         if limit.is_some_and(|limit| now - *sent_at >= limit) {
-            self.become_backup(now + down, deeds);
+            self.become_backup(now + down, "stalled", deeds);
         } else if gap > down && self.rules.listens {
             *silent_until = now + skew;
             *advert_at = (*advert_at).max(now + skew);

@@ -291,8 +291,8 @@ fn processes(config: &Instance, group: Option<&SyncGroup>) -> Vec<(usize, Weight
 
 fn unless_owner(config: &Instance, of: crate::model::Weight) -> Weight {
     let of = weight(of);
-    if config.is_owner() {
-        Weight { value: 0, ..of }
+    if config.is_owner() && !of.is_fault() {
+        Weight::FAULT
     } else {
         of
     }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 const GRACE: u64 = 2_000_000;
 const AGAIN: u64 = 10_000_000;
 
-/// Something that is done to a check program, by its position.
+/// Something that is done to find out how things are, to a check program by its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sim) enum Errand {
     /// It is started.
@@ -19,6 +19,8 @@ pub(in crate::sim) enum Errand {
     Terminate(usize),
     /// It is killed.
     Kill(usize),
+    /// Something else: a link is asked for its state, by its index.
+    Ask(u32),
 }
 
 /// A check program: `rise` successes in a row bring it up, `fall` failures down; the first result decides.
@@ -165,12 +167,22 @@ impl Process {
     pub(super) fn forget(&mut self) {
         self.pids.clear();
         self.told = false;
-        self.due = None;
     }
 
+    /// A change that has to last goes on lasting.
     pub(super) fn all_told(&mut self) {
         self.told = true;
-        self.count();
+        if self.due.is_none() || Some(self.is_right()) == self.up {
+            self.count();
+        }
+    }
+
+    /// A change has lasted; what it is now says who counts them, if he does not count at this moment.
+    pub(super) fn time(&mut self) {
+        self.due = None;
+        if self.told {
+            self.count();
+        }
     }
 
     /// What runs now counts now.
@@ -200,11 +212,12 @@ impl Process {
     }
 }
 
-/// A link: what the kernel says of it, and what it counts as.
+/// A link: what the kernel says of it, what it has answered if it is polled, and what it counts as.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
     pub(super) name: String,
-    runs: bool,
+    pub(super) kernel_says: bool,
+    pub(super) answered: Option<bool>,
     pub(super) counts: bool,
     was_up: bool,
     /// When a change counts that has to last.
@@ -217,7 +230,8 @@ impl Link {
     pub(super) const fn new(name: String, runs: bool) -> Self {
         Self {
             name,
-            runs,
+            kernel_says: runs,
+            answered: None,
             counts: runs,
             was_up: runs,
             due: None,
@@ -225,14 +239,17 @@ impl Link {
         }
     }
 
-    /// The kernel tells of it. `delays`: for down and for up; coming up for the first time is never delayed.
-    pub(super) fn told(&mut self, runs: bool, delays: (u64, u64), now: u64) {
-        self.runs = runs;
-        if self.runs == self.counts {
+    fn runs(&self) -> bool {
+        self.answered.unwrap_or(self.kernel_says)
+    }
+
+    /// There is news of it. `delays`: for down and for up; coming up for the first time is never delayed.
+    pub(super) fn judge(&mut self, delays: (u64, u64), now: u64) {
+        if self.runs() == self.counts {
             self.due = None;
             return;
         }
-        let delay = match (self.runs, self.was_up) {
+        let delay = match (self.runs(), self.was_up) {
             (true, true) => delays.1,
             (true, false) => 0,
             (false, _) => delays.0,
@@ -249,9 +266,21 @@ impl Link {
 
     pub(super) fn count(&mut self) {
         self.due = None;
-        self.counts = self.runs;
-        self.was_up |= self.runs;
+        self.counts = self.runs();
+        self.was_up |= self.counts;
     }
+}
+
+/// The links that are asked for their state: those of `linkbeat_interfaces` and those of routers that want it so.
+pub(super) fn polled(model: &Model) -> BTreeSet<String> {
+    let named = model.global.linkbeat_interfaces.iter().map(|beat| &beat.interface);
+    let all = model.global.linkbeat_use_polling;
+    let own = model
+        .instances
+        .iter()
+        .filter(|config| all || config.linkbeat_use_polling);
+    let own = own.filter_map(|config| config.interface.as_ref());
+    named.chain(own).map(|name| name.as_str().to_owned()).collect()
 }
 
 /// `interface_up_down_delays`: name, down, up.

@@ -2,7 +2,7 @@
 
 use super::rules::Rules;
 use crate::model::MacAddr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 /// A claim is answered after this time if we are master still, once in a second, ten times in a row; a minute ends a row.
@@ -17,14 +17,16 @@ pub(super) type Burst = (Vec<IpAddr>, u32);
 /// What one master knows of its addresses and their neighbours.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Voice {
-    /// Addresses that are there, by position.
-    present: Vec<bool>,
+    /// Addresses that are there.
+    present: BTreeSet<IpAddr>,
     /// All of them were there once.
     complete: bool,
     again_at: Option<u64>,
+    /// Whom the second burst is for, if the neighbours know the others.
+    newcomers: Option<Vec<IpAddr>>,
     refresh_at: Option<u64>,
     worse_at: Option<u64>,
-    claims: BTreeMap<usize, Claim>,
+    claims: BTreeMap<IpAddr, Claim>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -36,43 +38,52 @@ struct Claim {
 }
 
 impl Voice {
-    /// A new master: nothing is there yet.
-    pub(super) fn new(rules: &Rules) -> Self {
-        Self {
-            present: vec![false; rules.addresses.len()],
-            ..Self::default()
-        }
-    }
-
-    fn there(&self, rules: &Rules) -> Vec<IpAddr> {
-        let all = rules.addresses.iter().zip(&self.present);
-        all.filter(|(_, there)| **there).map(|(address, _)| *address).collect()
+    /// Those of these addresses that are there.
+    fn there(&self, of: &[IpAddr]) -> Vec<IpAddr> {
+        of.iter()
+            .filter(|address| self.present.contains(address))
+            .copied()
+            .collect()
     }
 
     /// These are there now. The first time that all are, a second burst and the refreshes follow; an address that was put
     /// back is announced once.
     pub(super) fn present(&mut self, rules: &Rules, first: usize, count: usize, complete: bool, now: u64) -> Burst {
         let again = self.complete;
-        let mut new = Vec::new();
-        for at in first..(first + count).min(self.present.len()) {
-            if !self.present[at] || again {
-                new.push(rules.addresses[at]);
-            }
-            self.present[at] = true;
-        }
+        let told = rules.addresses.iter().skip(first).take(count);
+        let new: Vec<IpAddr> = told
+            .filter(|address| self.present.insert(**address) || again)
+            .copied()
+            .collect();
         self.complete |= complete;
         let says = &rules.says;
         if complete && !again {
-            self.again_at = (says.delay > 0).then_some(now + says.delay);
+            let wanted = says.delay > 0 && self.newcomers != Some(Vec::new());
+            self.again_at = wanted.then_some(now + says.delay);
             self.refresh_at = (says.refresh > 0).then_some(now + says.delay + says.refresh);
         }
         (new, says.repeat)
     }
 
-    pub(super) fn stolen(&mut self, at: usize) {
-        if let Some(there) = self.present.get_mut(at) {
-            *there = false;
-        }
+    /// Other addresses by a reload: only new ones are announced, but for a burst that may be under way still. `recent`: it
+    /// became master within the last second.
+    pub(super) fn exchange(&mut self, old: &[IpAddr], new: &Rules, recent: bool) -> Burst {
+        self.present.retain(|address| new.addresses.contains(address));
+        self.claims.retain(|address, _| new.addresses.contains(address));
+        let announcing = !self.complete || self.again_at.is_some();
+        let newcomers = new.addresses.iter().filter(|address| !old.contains(address));
+        self.newcomers = (!announcing).then(|| newcomers.copied().collect());
+        self.complete = false;
+        let again = if announcing && recent {
+            self.there(&new.addresses)
+        } else {
+            Vec::new()
+        };
+        (again, new.says.repeat)
+    }
+
+    pub(super) fn stolen(&mut self, address: IpAddr) {
+        self.present.remove(&address);
     }
 
     /// A worse master was heard, by it or by another member of its group.
@@ -84,18 +95,17 @@ impl Voice {
         if says.worse_delay > 0 {
             self.worse_at = Some(now + says.worse_delay);
         }
-        (self.there(rules), says.worse_repeat)
+        (self.there(&rules.addresses), says.worse_repeat)
     }
 
     /// Somebody else claims an address.
     pub(super) fn claimed(&mut self, rules: &Rules, address: IpAddr, mac: MacAddr, now: u64) {
         let family = if address.is_ipv4() { 1 } else { 2 };
         let ours = MacAddr([0, 0, 0x5e, 0, family, rules.vrid]);
-        let at = rules.addresses.iter().position(|own| *own == address);
-        let Some(at) = at.filter(|at| self.present[*at] && rules.answers_claims && mac != ours) else {
+        if !self.present.contains(&address) || !rules.answers_claims || mac == ours {
             return;
-        };
-        let claim = self.claims.entry(at).or_insert(Claim {
+        }
+        let claim = self.claims.entry(address).or_insert(Claim {
             heard: now,
             ..Claim::default()
         });
@@ -120,10 +130,11 @@ impl Voice {
 
     /// What is due: the second burst, the one about a worse master, the refresh, answers to claims.
     pub(super) fn time(&mut self, rules: &Rules, now: u64) -> Vec<Burst> {
-        let (says, there) = (&rules.says, self.there(rules));
+        let (says, there) = (&rules.says, self.there(&rules.addresses));
         let mut bursts = Vec::new();
         if self.again_at.take_if(|at| *at <= now).is_some() {
-            bursts.push((there.clone(), says.repeat));
+            let newcomers = self.newcomers.take().map(|new| self.there(&new));
+            bursts.push((newcomers.unwrap_or_else(|| there.clone()), says.repeat));
         }
         if self.worse_at.take_if(|at| *at <= now).is_some() {
             bursts.push((there.clone(), says.worse_repeat));
@@ -132,9 +143,11 @@ impl Voice {
             self.refresh_at = Some(now + says.refresh);
             bursts.push((there, says.refresh_repeat));
         }
-        for (at, claim) in &mut self.claims {
-            if claim.answer_at.take_if(|at| *at <= now).is_some() && self.present[*at] {
-                bursts.push((vec![rules.addresses[*at]], 1));
+        for address in &rules.addresses {
+            let claim = self.claims.get_mut(address);
+            let answers = claim.is_some_and(|claim| claim.answer_at.take_if(|at| *at <= now).is_some());
+            if answers && self.present.contains(address) {
+                bursts.push((vec![*address], 1));
             }
         }
         bursts

@@ -12,6 +12,7 @@ use crate::sim::fault::KINDS;
 use crate::sim::node::Node;
 use crate::sim::world::World;
 use crate::sim::{Planted, Violation};
+use std::net::Ipv4Addr;
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let play: fn(Planted) -> _ = every_kind;
@@ -75,6 +76,11 @@ fn case(kind: &str) -> Option<Case> {
         ),
         "reload-same" => case(|w| w.reload(0, |_| ()), &[]),
         "reload-interval" => case(slower, &[]),
+        "reload-addresses" => case(exchange, &[]),
+        "reload-crash" => case(
+            die_in_reload,
+            &[(0, "respawned", &["the VRRP process died"], &[]), SILENT],
+        ),
         "key-rotation" => case(rotate, &[]),
         "service" | "flapping-service" => case(|w| w.set_service(0, false), &[FAILED, RELEASED]),
         "script-hangs" => case(
@@ -224,6 +230,27 @@ fn lower(w: &mut World) {
     w.reload(0, |model| {
         model.instances.iter_mut().for_each(|i| i.priority = Priority(90))
     });
+}
+
+fn exchange(w: &mut World) {
+    w.reload(0, |model| {
+        for config in &mut model.instances {
+            let more = config.vips.first().cloned().map(|mut vip| {
+                vip.address = Ipv4Addr::new(192, 0, 2, 150).into();
+                vip
+            });
+            config.vips.extend(more);
+        }
+    });
+}
+
+/// What its successor knows is from before the reload.
+fn die_in_reload(w: &mut World) {
+    let legacy = w.nodes.first().and_then(|node| node.export(w.now));
+    lower(w);
+    w.crash(0);
+    w.advance(Micros::from_millis(100));
+    w.succeed(0, legacy.as_ref());
 }
 
 fn slower(w: &mut World) {

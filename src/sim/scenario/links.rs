@@ -27,6 +27,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             "a router of a track group is in fault while the interface of a static address is down",
             track_group,
         ),
+        scenario("who wakes late does in order what was due", late),
     ]
 }
 
@@ -149,6 +150,45 @@ fn track_group(planted: Planted) -> Result<(), Violation> {
     w.advance(Micros::from_secs(1));
     let good = statics(&w).is_none();
     expect(&mut w, good, "the static address is removed at the stop");
+    verdict(&w)
+}
+
+/// A backup whose interface goes down and that sleeps then: the delay is over before its master's silence is, so that it
+/// does not become master, however late it wakes. Something that it has to look at every second changes nothing about that.
+fn late(planted: Planted) -> Result<(), Violation> {
+    let mut sleepy = node(instance(Family::Ipv4, 100), 2, None);
+    sleepy.model.global.interface_delays = vec![InterfaceDelay {
+        interface: interface(),
+        down: Micros::from_millis(1_500),
+        up: Micros::ZERO,
+    }];
+    let mut w = world(vec![node(instance(Family::Ipv4, 150), 1, None), sleepy], planted);
+    w.advance(Micros::from_secs(12));
+    w.disturb("adverts get lost");
+    w.network.deaf = true;
+    w.advance(Micros::from_millis(2_800));
+    w.network.heal();
+    w.advance(Micros::from_secs(5));
+    let shown = w.problems(1);
+    let near = shown.iter().any(|code| code == "near-failover");
+    expect(&mut w, near, &format!("it has nearly taken over: {shown:?}"));
+    let before = w.takeovers;
+    w.disturb("the cable of 1 is pulled, and it falls asleep");
+    w.set_link(1, false);
+    w.advance(Micros::from_millis(100));
+    w.pause(1, true);
+    w.advance(Micros::from_secs(8));
+    w.disturb("it goes on");
+    w.pause(1, false);
+    let (calm, (code, _)) = (
+        w.takeovers == before && w.nodes.iter().all(|node| node.releases == 0),
+        w.reason(1),
+    );
+    expect(
+        &mut w,
+        calm && code == "interface-down",
+        &format!("it goes to fault and nowhere else: {code}"),
+    );
     verdict(&w)
 }
 

@@ -3,13 +3,15 @@
 use super::{Told, What, World};
 use crate::model::{Instance, InstanceId, LinkBeatMethod, Micros, NoticeEvent, NotifyOwner, Priority, RunId, ScriptId};
 use crate::proto::{
-    Action, AddressWish, Announce, Event, KillSignal, RunNotify, RunOutcome, SocketSpec, Subject, Transmit,
+    Action, AddressWish, Announce, Event, Happening, KillSignal, RunNotify, RunOutcome, SocketSpec, StateChange,
+    Subject, Transmit,
 };
 use crate::sim::check;
-use crate::sim::network::Sent;
+use crate::sim::network::{OTHER_LINK, Sent};
 use crate::sim::node::{Input, Node};
 use crate::sim::reference::{Deed, Errand};
 use crate::sim::story;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -37,8 +39,14 @@ impl World {
     fn carry_out(&mut self, index: usize, action: Action) {
         match action {
             Action::Transmit(transmit) => self.transmit(index, transmit),
-            Action::SetAddresses(wish) => self.wish(index, wish, Deed::Set),
-            Action::ClearAddresses(wish) => self.wish(index, wish, Deed::Clear),
+            Action::SetAddresses(wish) => {
+                let deed = Deed::Set(addresses(&wish));
+                self.wish(index, wish, deed);
+            }
+            Action::ClearAddresses(wish) => {
+                let deed = Deed::Clear(addresses(&wish));
+                self.wish(index, wish, deed);
+            }
             Action::RestoreAddress { instance, .. } => {
                 let node = self.nodes.get(index);
                 let fixed = node.filter(|_| instance == InstanceId::STATIC);
@@ -52,7 +60,13 @@ impl World {
             }
             Action::Announce(announce) => self.announce(index, &announce),
             Action::AskLink { interface, method, .. } => {
-                let up = self.nodes.get(index).is_some_and(|node| node.link_up);
+                let Some(node) = self.nodes.get_mut(index) else { return };
+                node.errands.push(Errand::Ask(interface.0));
+                let up = if interface == OTHER_LINK {
+                    node.other_link_up == Some(true)
+                } else {
+                    node.link_up
+                };
                 let method = method.unwrap_or(LinkBeatMethod::Ethtool);
                 self.later_event(self.now, index, Event::LinkBeat { interface, up, method });
             }
@@ -82,7 +96,21 @@ impl World {
                 self.news_of_instance(index, change.instance, NoticeEvent::of_state(change.to));
                 check::reasons(self, index, &action);
             }
-            Action::Log(_) | Action::Happened(_) => check::reasons(self, index, &action),
+            Action::Log(_) => check::reasons(self, index, &action),
+            Action::Happened(ref happened) => {
+                if let Happening::Transition(change) = &**happened {
+                    self.turn(index, change);
+                }
+                check::reasons(self, index, &action);
+            }
+        }
+    }
+
+    fn turn(&mut self, index: usize, change: &StateChange) {
+        let Some(node) = self.nodes.get_mut(index) else { return };
+        if let Some(at) = node.seat_of(change.instance) {
+            let (to, why) = (change.to, change.reason.code());
+            node.done.push((at, Deed::Turn { to, why }, Arc::from([])));
         }
     }
 
@@ -238,7 +266,7 @@ impl World {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(index) else { return };
         let Some(at) = node.seat_of(wish.instance) else { return };
-        let present = deed != Deed::Clear;
+        let present = !matches!(deed, Deed::Clear(_));
         let due = now + node.kernel_delay;
         node.done.push((at, deed, Arc::from([])));
         if let Some(reference) = &mut node.reference {
@@ -347,6 +375,10 @@ impl World {
             }
         }
     }
+}
+
+fn addresses(wish: &AddressWish) -> Vec<IpAddr> {
+    wish.addresses.iter().map(|vip| vip.address).collect()
 }
 
 /// The sequence of `auth_hmac` and the number of the AH header that an advert carries.
