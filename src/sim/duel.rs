@@ -2,9 +2,9 @@
 //! in any order and at any moment. The reference model judges every step.
 
 use super::draw;
-use super::fault::change_addresses;
+use super::fault::{change_addresses, ways};
 use super::network::Sent;
-use super::node::{Node, well_link};
+use super::node::{Node, well, well_link};
 use super::random::Random;
 use super::world::World;
 use super::{Judges, Planted, Violation};
@@ -12,7 +12,7 @@ use crate::model::{
     AdvertInterval, AntiReplay, Authentication, Family, HmacMode, Instance, MacAddr, Micros, Password, Priority,
     Version,
 };
-use crate::proto::{Datagram, StateName, Transmit};
+use crate::proto::{Datagram, ProcessChange, StateName, Transmit};
 use crate::wire::auth::{AhHeader, Sequence, Trailer};
 use crate::wire::ip::{Ipv4Header, PROTO_AH, PROTO_VRRP, TOS_CS6};
 use crate::wire::vrrp::{ChecksumForm, build, sign};
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What comes to the node, by name.
-pub const EVENTS: [&str; 22] = [
+pub const EVENTS: [&str; 23] = [
     "advert",
     "advert-priority-0",
     "advert-of-an-owner",
@@ -37,6 +37,7 @@ pub const EVENTS: [&str; 22] = [
     "file",
     "link",
     "pause",
+    "process",
     "reload",
     "service",
     "sockets",
@@ -86,6 +87,9 @@ pub fn random_duel(seed: u64, planted: Planted) -> Result<Duel, (Violation, Stri
         // Half of all are plain adverts: they are what routers live of.
         let event = if arena.random.one_in(2) { "advert" } else { event };
         *duel.events.entry(event).or_insert(0) += 1;
+        if arena.random.one_in(4) {
+            arena.mend();
+        }
         arena.world.disturb(event);
         arena.play(event);
         if let Some(violation) = arena.world.violations.first() {
@@ -126,6 +130,26 @@ impl Arena {
             _ => Micros(self.random.below(9_000_000)),
         };
         self.world.advance(length);
+    }
+
+    /// All that keeps the node from taking part ends, so that it is not in fault nearly always.
+    fn mend(&mut self) {
+        let (link, number, quorum) = self.node(|node| {
+            let process = node.model.processes.first();
+            (
+                well_link(&node.model),
+                well(&node.model),
+                process.map_or(0, |process| process.quorum),
+            )
+        });
+        self.world.set_addresses(0, true);
+        self.world.set_link(0, true);
+        self.world.set_other_link(0, link);
+        self.world.set_sockets(0, true);
+        self.world.set_service(0, true);
+        self.world.set_number(0, number);
+        let how = (ProcessChange::Became, ProcessChange::Ceased);
+        self.world.set_running(0, quorum, how);
     }
 
     fn play(&mut self, event: &'static str) {
@@ -178,6 +202,11 @@ impl Arena {
                 self.world.advance(Micros(length.0 / 3));
                 self.world.disturb("goes on");
                 self.world.pause(0, false);
+            }
+            "process" => {
+                let count = u32::try_from(self.random.below(4)).unwrap_or(0);
+                let how = ways(&mut self.random);
+                self.world.set_running(0, count, how);
             }
             "reload" => self.reload(),
             "service" => {

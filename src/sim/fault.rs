@@ -206,7 +206,7 @@ fn processes(world: &mut World, kind: &str, victim: usize, length: Micros, rando
 }
 
 /// How processes come, and how they go.
-fn ways(random: &mut Random) -> (ProcessChange, ProcessChange) {
+pub(super) fn ways(random: &mut Random) -> (ProcessChange, ProcessChange) {
     let up = if random.one_in(2) {
         ProcessChange::Forked
     } else {

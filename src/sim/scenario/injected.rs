@@ -79,7 +79,15 @@ fn case(kind: &str) -> Option<Case> {
         "reload-addresses" => case(exchange, &[]),
         "reload-crash" => case(
             die_in_reload,
-            &[(0, "respawned", &["the VRRP process died"], &[]), SILENT],
+            &[
+                (0, "respawned", &["the VRRP process died"], &[]),
+                (
+                    1,
+                    "preempted",
+                    &["has priority 90, lower than ours, 100", "theirs was 150 before"],
+                    &[],
+                ),
+            ],
         ),
         "key-rotation" => case(rotate, &[]),
         "service" | "flapping-service" => case(|w| w.set_service(0, false), &[FAILED, RELEASED]),

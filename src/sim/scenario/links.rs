@@ -166,7 +166,7 @@ fn late(planted: Planted) -> Result<(), Violation> {
     w.advance(Micros::from_secs(12));
     w.disturb("adverts get lost");
     w.network.deaf = true;
-    w.advance(Micros::from_millis(2_800));
+    w.advance(Micros::from_millis(2_200));
     w.network.heal();
     w.advance(Micros::from_secs(5));
     let shown = w.problems(1);
