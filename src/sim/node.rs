@@ -245,19 +245,20 @@ impl Node {
             };
         }
         self.handle(&Event::WallClock(self.wall(world)), now);
-        self.handle(&self.link(), now);
-        if self.other_link_up.is_some() {
-            self.handle(&self.other_link(), now);
-        }
-        if self.has_address {
-            for address in self.addresses.clone() {
-                self.handle(&Event::AddressAdded(on_link(address)), now);
-            }
-        }
-        for observed in everything(&self.model, |_| self.number, |_| self.running) {
-            self.handle(&observed, now);
+        for event in self.surroundings() {
+            self.handle(&event, now);
         }
         self.handle(&Event::Start, now);
+    }
+
+    /// All that a daemon is told of its host: links, addresses, files, processes.
+    pub(super) fn surroundings(&self) -> Vec<Event<'static>> {
+        let mut events = vec![self.link()];
+        events.extend(self.other_link_up.map(|_| self.other_link()));
+        let addresses = self.addresses.iter().filter(|_| self.has_address);
+        events.extend(addresses.map(|address| Event::AddressAdded(on_link(*address))));
+        events.extend(everything(&self.model, |_| self.number, |_| self.running));
+        events
     }
 
     /// Gives an event to the core and to the reference.

@@ -5,7 +5,7 @@ mod hands;
 use super::check::{self, Violation};
 use super::network::{LINK, Network, Sent};
 use super::node::{Input, Legacy, Node, on_link};
-use super::observe::{everything, holds};
+use super::observe::holds;
 use super::queue::Queue;
 use super::random::Random;
 use super::{Judges, Planted};
@@ -538,8 +538,8 @@ impl World {
 
     fn tell_everything(&mut self, index: usize) {
         let Some(node) = self.nodes.get(index) else { return };
-        for observed in everything(&node.model, |_| node.number, |_| node.running) {
-            self.tell(index, observed);
+        for event in node.surroundings() {
+            self.tell(index, event);
         }
     }
 
