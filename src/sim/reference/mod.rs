@@ -219,8 +219,10 @@ impl Host {
     /// The first thing that keeps it from taking part.
     fn own_fault(&self, router: usize) -> Option<&'static str> {
         let (it, rules) = (&self.routers[router], &self.routers[router].rules);
-        let bad = |(name, weight): &&(String, rules::Weight)| weight.faults(self.runs(name));
-        let bad_link = rules.links.iter().find(bad).map(|(name, _)| self.runs(name));
+        let link = |up: bool| {
+            let mut links = rules.links.iter();
+            links.any(|(name, weight)| self.runs(name) == up && weight.faults(up))
+        };
         let script = |(at, weight): &(usize, rules::Weight)| self.scripts[*at].up.is_some_and(|up| weight.faults(up));
         let process =
             |(at, weight): &(usize, rules::Weight)| self.processes[*at].up.is_some_and(|up| weight.faults(up));
@@ -230,13 +232,17 @@ impl Host {
             number.is_some_and(|number| weight.of_file(number).is_none())
         };
         let tracked = rules.scripts.iter().any(script) || rules.processes.iter().any(process) || files.any(file);
-        match bad_link {
-            Some(false) => Some("interface-down"),
-            // One that is up and should not.
-            Some(true) => Some("tracker-failed"),
-            None if it.source.is_none() => Some("no-source-address"),
-            None if it.socket_failed => Some("configuration-fault"),
-            None => tracked.then_some("tracker-failed"),
+        if link(false) {
+            Some("interface-down")
+        } else if link(true) {
+            // It is up and should not be.
+            Some("tracker-failed")
+        } else if it.source.is_none() {
+            Some("no-source-address")
+        } else if it.socket_failed {
+            Some("configuration-fault")
+        } else {
+            tracked.then_some("tracker-failed")
         }
     }
 
