@@ -146,6 +146,7 @@ impl Instance {
         let next = ctx.now + self.config.advert_interval.duration();
         if let State::Master(master) = &mut self.state {
             master.next_advert = next;
+            master.advertised = ctx.now;
         }
     }
 
@@ -197,6 +198,7 @@ impl Instance {
         let served = if twice { now } else { now.max(horizon) };
         let missed = served.since(master.next_advert).0 / interval.0.max(1);
         self.counters.skipped_slots += missed;
+        master.advertised = now;
         master.next_advert += interval.times(missed + if every_other { 4 } else { 1 }) + drift;
         if let Some(rogue) = &mut master.rogue
             && rogue.quiet_until.is_none()
@@ -301,7 +303,7 @@ impl Instance {
             return false;
         };
         let interval = self.config.advert_interval.duration();
-        let silent = ctx.now.since(master.next_advert.before(interval));
+        let silent = ctx.now.since(master.advertised);
         silent >= interval.times(3) + self.skew_of(priority) && !ctx.mutation.is(Mutant::ExpiredStaysMaster)
     }
 

@@ -481,6 +481,7 @@ impl Instance {
         let complete = self.addresses.is_empty();
         let state = State::Master(Master {
             next_advert,
+            advertised: ctx.now,
             ticket,
             present: vec![false; self.addresses.len()],
             complete,

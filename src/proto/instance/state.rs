@@ -59,6 +59,8 @@ impl Backup {
 pub(in crate::proto) struct Master {
     /// Adver_Timer.
     pub(in crate::proto) next_advert: Instant,
+    /// When the last advert left, which may have been behind its slot of the grid.
+    pub(in crate::proto) advertised: Instant,
     /// The wish that set the addresses.
     pub(in crate::proto) ticket: Ticket,
     /// Which addresses are there, by position in the wish.
