@@ -10,9 +10,9 @@ pub(super) use router::{hmac, programs};
 
 use super::random::Random;
 use crate::model::{
-    GroupId, IfName, InstanceId, InterfaceDelay, LinkBeat, Micros, Model, ProcessId, Script, ScriptId, StaticAddress, SyncGroup,
-    TrackFile, TrackGroup, TrackGroupId, TrackInterface, TrackProcess, TrackScript, TrackedFile, TrackedFileId,
-    TrackedProcess, VirtualAddress, Weight,
+    GroupId, IfName, InstanceId, InterfaceDelay, LinkBeat, Micros, Model, ProcessId, Script, ScriptId, StaticAddress,
+    SyncGroup, TrackFile, TrackGroup, TrackGroupId, TrackInterface, TrackProcess, TrackScript, TrackedFile,
+    TrackedFileId, TrackedProcess, VirtualAddress, Weight,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

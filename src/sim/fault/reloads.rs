@@ -109,12 +109,13 @@ pub(in crate::sim) fn change_addresses(config: &mut Instance, random: &mut Rando
     let new = VirtualAddress::plain(address, config.family.max_prefix(), interface());
     let known = |list: &[VirtualAddress]| list.iter().any(|vip| vip.address == address);
     let is_new = !known(&config.vips) && !known(&config.excluded_vips);
+    let listed = || config.vips.iter().cloned();
     match random.below(5) {
-        0 if is_new && config.vips.len() < 8 => config.vips.push(new),
-        1 if config.vips.len() > 1 => drop(config.vips.remove(0)),
+        0 if is_new && config.vips.len() < 8 => config.vips = listed().chain([new]).collect(),
+        1 if config.vips.len() > 1 => config.vips = listed().skip(1).collect(),
         2 if is_new && config.excluded_vips.len() < 4 => config.excluded_vips.push(new),
         3 => config.excluded_vips.clear(),
-        _ => config.vips.reverse(),
+        _ => config.vips = listed().rev().collect(),
     }
 }
 

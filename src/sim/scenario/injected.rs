@@ -247,7 +247,7 @@ fn exchange(w: &mut World) {
                 vip.address = Ipv4Addr::new(192, 0, 2, 150).into();
                 vip
             });
-            config.vips.extend(more);
+            config.vips = config.vips.iter().cloned().chain(more).collect();
         }
     });
 }

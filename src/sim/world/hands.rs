@@ -287,7 +287,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(index) else { return };
         let due = self.now + node.kernel_delay;
         let (instance, ticket) = (wish.instance, wish.ticket);
-        let event = if deed == Deed::Clear {
+        let event = if matches!(deed, Deed::Clear(_)) {
             node.statics = None;
             Event::AddressesGone { instance, ticket }
         } else {
