@@ -53,11 +53,12 @@ struct Touched {
 }
 
 impl Limits {
-    fn touched(&mut self, now: Instant) -> &mut Touched {
+    fn touched(&mut self) -> &mut Touched {
         self.0.get_or_insert_with(|| {
             let touched = Touched {
                 once: OnceTable::default(),
-                answers: Bucket::new(now),
+                // However old the first advert is that asks for an answer.
+                answers: Bucket::new(Instant(0)),
             };
             touched.into()
         })
@@ -65,7 +66,7 @@ impl Limits {
 
     /// Whether a cause is to be logged: [`OnceTable::first`].
     pub(super) fn first(&mut self, cause: Cause, source: IpAddr, now: Instant) -> bool {
-        self.touched(now).once.first(cause, source, now)
+        self.touched().once.first(cause, source, now)
     }
 
     /// Causes may be logged again.
@@ -76,8 +77,8 @@ impl Limits {
     }
 
     /// Adverts out of turn.
-    pub(super) fn answers(&mut self, now: Instant) -> &mut Bucket {
-        &mut self.touched(now).answers
+    pub(super) fn answers(&mut self) -> &mut Bucket {
+        &mut self.touched().answers
     }
 }
 

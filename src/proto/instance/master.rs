@@ -137,7 +137,7 @@ impl Instance {
         if until.is_some_and(|until| ctx.now < until) {
             return false;
         }
-        self.limits.answers(at).take(at, period) || ctx.mutation.is(Mutant::AnswersUnlimited)
+        self.limits.answers().take(at, period) || ctx.mutation.is(Mutant::AnswersUnlimited)
     }
 
     /// An advert out of turn; the next one is due an interval later.

@@ -163,7 +163,7 @@ impl Router {
             voice: Voice::default(),
             ticket: None,
             answers_left: 4,
-            answers_since: now,
+            answers_since: 0,
             stolen: VecDeque::new(),
             ah_last: 0,
             ah_is_own: false,
