@@ -100,7 +100,7 @@ impl Happening {
             Self::Priority { .. } => "priority",
             Self::Tracker { .. } => "tracker",
             Self::AddressStolen { .. } => "address-stolen",
-            Self::StaticRestored { .. } => "static-address-restored",
+            Self::StaticRestored { .. } => "static-restored",
             Self::Raised(_) => "problem-raised",
             Self::Cleared(_) => "problem-cleared",
             Self::Drained { .. } => "drained",
