@@ -315,7 +315,7 @@ impl Core {
                 }
                 Owner::Tracker(position) => self.tracker_timeout(position, now),
                 Owner::Pacer => {
-                    self.pacer.run(now, &mut self.actions);
+                    self.pacer.run(at, now, &mut self.actions);
                     self.arm_pacer(now);
                 }
                 Owner::Notifier => self.notify_timeout(now),

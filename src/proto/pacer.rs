@@ -73,10 +73,10 @@ impl Pacer {
             .min()
     }
 
-    /// Sends the head of every queue whose time has come; what has rounds left goes to the tail.
-    pub(super) fn run(&mut self, now: Instant, out: &mut VecDeque<Action>) {
+    /// Sends the head of every queue whose time had come at this moment; what has rounds left goes to the tail.
+    pub(super) fn run(&mut self, at: Instant, now: Instant, out: &mut VecDeque<Action>) {
         for ((interface, _), queue) in &mut self.queues {
-            if queue.due().is_some_and(|due| due > now) {
+            if queue.due().is_some_and(|due| due > at) {
                 continue;
             }
             let Some(mut head) = queue.waiting.pop_front() else {
@@ -126,7 +126,7 @@ mod tests {
         let (mut sent, mut now, mut out) = (Vec::new(), Instant(5), VecDeque::new());
         while let Some(at) = pacer.next(now) {
             now = now.max(at);
-            pacer.run(now, &mut out);
+            pacer.run(now, now, &mut out);
             for action in out.drain(..) {
                 let Action::Announce(announce) = action else {
                     panic!("{action:?}")
