@@ -500,7 +500,7 @@ impl Core {
             next_ticket: &mut self.next_ticket,
             wall: self.wall.map(|(told, wall)| wall + now.since(told)),
             others,
-            not_before: self.delayed_until.unwrap_or(now),
+            not_before: self.delayed_until.map_or(now, |until| until.max(now)),
             mutation: self.mutation,
         };
         handle(instance, &mut ctx);
