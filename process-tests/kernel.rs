@@ -26,6 +26,11 @@ pub(crate) fn cases() -> Vec<Case> {
         ),
         case("kernel::lost_messages_are_made_up_for", overrun, Needs::Nothing),
         case("kernel::a_deleted_address_is_put_back", put_back, Needs::Nothing),
+        case(
+            "kernel::a_deleted_ipv6_address_is_put_back_unless_ipv6_is_switched_off",
+            put_back_ipv6,
+            Needs::Nothing,
+        ),
     ]
 }
 
@@ -253,6 +258,30 @@ fn overrun() {
         has(VIP) || state() != "MASTER"
     });
     until("it is master with its address", || has(VIP) && state() == "MASTER");
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// The kernel does not say who deletes an IPv6 address, but that it took all away because IPv6 was switched off.
+fn put_back_ipv6() {
+    let conf = CONF.replace("192.0.2.99/32", "fe80::99/64\n2001:db8::99/64");
+    let daemon = Daemon::start(&conf);
+    let has_both = || has("fe80::99") && has("2001:db8::99");
+    until("the addresses are set", has_both);
+    for address in ["2001:db8::99", "fe80::99"] {
+        ip(&format!("addr del {address}/64 dev eth0"));
+        until("it is there again", has_both);
+        daemon.says(&format!(
+            "somebody whom the kernel does not name removed {address} from eth0 - putting it back"
+        ));
+    }
+    assert_eq!(state(), "MASTER");
+    assert_eq!(status()["instances"][0]["counters"]["became_master"], 1);
+    let before = daemon.log().matches("putting it back").count();
+    fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1").unwrap();
+    until("it cannot be master", || state() == "FAULT");
+    assert_eq!(daemon.log().matches("putting it back").count(), before);
+    let transitions = ask("events").1;
+    assert!(!transitions.contains("keeps deleting"), "{transitions}");
     assert_eq!(daemon.stop(), 0);
 }
 

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
+/// In the flag word of a link: somebody has set it up (linux/if.h).
+const IFF_UP: u32 = 1;
+
 /// Commands that wait for the kernel thread; the engine keeps what does not fit and tries again.
 const COMMANDS: usize = 1024;
 /// Events that wait for the engine.
@@ -436,14 +439,22 @@ impl Kernel {
         }
     }
 
+    /// Whether somebody deleted it, not the kernel by itself. Of IPv6 addresses the kernel never says who did; what it takes away
+    /// by itself goes with the whole link, or with IPv6 on it.
+    fn by_somebody(&self, gone: &LinkAddress, port: u32) -> bool {
+        let stays = |link: &Link| link.flags & IFF_UP != 0 && ipv6_is_on(&link.name);
+        port != 0 || gone.address.is_ipv6() && self.links.get(&gone.index).is_some_and(stays)
+    }
+
     /// An address that somebody else deleted is stolen; one that the kernel took away by itself has vanished.
     fn address_gone(&mut self, gone: LinkAddress, port: u32) {
         let ours = port == self.command.port();
         let lost = (!ours).then(|| self.desired.lost(gone.index, gone.address, gone.prefix_len));
         match lost.flatten() {
             // A static address is put back whoever took it.
-            Some((instance, ticket, index)) if port != 0 || instance == InstanceId::STATIC => {
-                let process = std::fs::read_to_string(format!("/proc/{port}/comm")).ok();
+            Some((instance, ticket, index)) if instance == InstanceId::STATIC || self.by_somebody(&gone, port) => {
+                let name = || std::fs::read_to_string(format!("/proc/{port}/comm")).ok();
+                let process = (port != 0).then(name).flatten();
                 let culprit = Culprit {
                     port,
                     process: process.map(|name| name.trim().to_owned()),
@@ -518,6 +529,12 @@ impl Kernel {
         }
         self.told.wake_for_news();
     }
+}
+
+/// Whether the link may have IPv6 addresses at all (`net.ipv6.conf.NAME.disable_ipv6`).
+fn ipv6_is_on(link: &IfName) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6");
+    std::fs::read_to_string(path).is_ok_and(|text| text.trim() == "0")
 }
 
 fn number(index: usize) -> u32 {

@@ -369,9 +369,10 @@ fn address(name: &str, line: &InstanceLine) -> Option<String> {
             process,
             restored,
         } => {
-            let who = process
-                .as_ref()
-                .map_or_else(|| format!("netlink port {port}"), |p| format!("{p} (port {port})"));
+            let who = proto::Culprit {
+                port: *port,
+                process: process.clone(),
+            };
             let then = if *restored {
                 "putting it back"
             } else {

@@ -110,10 +110,13 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<Box<Self>>,
     },
-    /// Somebody deleted a virtual address again and again.
+    /// Somebody deleted a virtual address again and again, or it vanished.
     AddressLost {
         /// Which.
         address: IpAddr,
+        /// The kernel took it away by itself.
+        #[serde(default)]
+        vanished: bool,
     },
     /// The process was asleep for longer than the others wait.
     Stalled {
@@ -299,7 +302,14 @@ impl fmt::Display for Reason {
                 because.as_ref().map_or(Ok(()), |because| write!(f, ": {because}"))
             }
             Self::FaultCleared { fault } => gone(f, "the last", fault.as_deref()),
-            Self::AddressLost { address } => write!(f, "somebody keeps deleting {address}"),
+            Self::AddressLost {
+                address,
+                vanished: false,
+            } => write!(f, "somebody keeps deleting {address}"),
+            Self::AddressLost {
+                address,
+                vanished: true,
+            } => write!(f, "the kernel took {address} away"),
             Self::Stalled { gap } => write!(f, "the process did not run for {}", Span(*gap)),
             Self::ConfigurationFault { detail } => write!(f, "the configuration cannot be carried out: {detail}"),
             Self::Respawned => f.write_str("the VRRP process died and was started again"),

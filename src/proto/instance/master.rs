@@ -293,7 +293,7 @@ impl Instance {
                 index,
             });
         } else {
-            self.lose_address(vip.address, ctx);
+            self.lose_address(vip.address, false, ctx);
         }
     }
 
@@ -342,15 +342,15 @@ impl Instance {
             *present && vip.address == address && !vip.no_track && Some(&vip.interface) == interface
         };
         if self.addresses.iter().zip(&master.present).any(here) {
-            self.lose_address(address, ctx);
+            self.lose_address(address, true, ctx);
         }
     }
 
     /// As keepalived: release, everything removed, and a new try after Skew_Time (behaviour §8.4).
-    fn lose_address(&mut self, address: IpAddr, ctx: &mut Context<'_>) {
+    fn lose_address(&mut self, address: IpAddr, vanished: bool, ctx: &mut Context<'_>) {
         self.send_release(ctx);
         let until = ctx.now + self.skew_time(ctx.mutation);
-        self.enter_backup_until(until, Reason::AddressLost { address }, ctx);
+        self.enter_backup_until(until, Reason::AddressLost { address, vanished }, ctx);
     }
 
     #[cfg(test)]

@@ -260,7 +260,7 @@ impl Common {
                 self.note("track-interface-reverse");
             }
             self.tracks_link = Weight::new(weight, reverse).ok();
-            self.follows_static = !self.grouped && !(reverse && weight == 0) && random.one_in(3);
+            self.follows_static = !(self.grouped || reverse && weight == 0) && random.one_in(3);
             if self.follows_static {
                 self.note("track-group");
             }
