@@ -100,3 +100,16 @@ fn a_check_that_ends_during_a_stop_says_nothing() {
     let said = |action: &Action| matches!(action, Action::Log(LogEvent::Script { .. }));
     assert!(!rig.log.iter().any(said), "{:?}", rig.log);
 }
+
+#[test]
+fn the_first_result_decides_also_when_a_reload_asks_for_more_before_it() {
+    let mut rig = Rig::new(tracked(instance(), 20));
+    let mut new = tracked(instance(), 20);
+    new.scripts[0].rise = 3;
+    rig.event(Event::Reload(Arc::new(new)));
+    rig.end_script(0);
+    assert_eq!(
+        rig.core.snapshot(rig.now).instances[0].priority.effective,
+        Priority(120)
+    );
+}

@@ -152,21 +152,19 @@ impl ScriptTracker {
 
     /// Takes new settings of the same program over.
     fn adopt(&mut self, script: Script, out: &mut VecDeque<Action>) {
-        if self.status != TrackerStatus::Pending {
-            let up = self.status == TrackerStatus::Up;
-            self.result = if up { script.rise + script.fall - 1 } else { 0 };
-            out.push_back(log(&script, ScriptLine::CarriedOver { up }));
-        }
         self.script = script;
+        self.remember(self.status);
+        self.tell_carried_over(out);
     }
 
-    /// Goes on with the condition that a former process knew.
+    /// Goes on with the condition that a former process or configuration knew.
     pub(in crate::proto) fn remember(&mut self, status: TrackerStatus) {
         self.status = status;
         self.result = match status {
             TrackerStatus::Up => self.script.rise + self.script.fall - 1,
             TrackerStatus::Down => 0,
-            TrackerStatus::Pending => self.result,
+            // The first result decides, however many are needed later.
+            TrackerStatus::Pending => self.script.rise.saturating_sub(1),
         };
     }
 
