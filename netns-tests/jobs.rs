@@ -53,7 +53,9 @@ fn alone(job: &str) -> bool {
 
 /// Runs that begin first, because everything else is over before they are.
 fn is_long(job: &str) -> bool {
-    ["seed ", "problems foreign"].iter().any(|long| job.starts_with(long))
+    ["seed ", "problems foreign", "crash ", "foresight "]
+        .iter()
+        .any(|long| job.starts_with(long))
 }
 
 /// The runs of all checks and of their twins, each once.
